@@ -1,0 +1,49 @@
+# Every target does its own set-up: a fresh Debian with python3 and make is enough.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.PHONY: help install install-dev run test style unit bench prove docs clean
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+install: $(VENV)/.installed ## make .venv/ and install what the station runs on
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/.installed: requirements.txt tools/make_venv.sh
+	@tools/make_venv.sh $(PYTHON) $(VENV) requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt requirements.txt tools/make_venv.sh
+	@tools/make_venv.sh $(PYTHON) $(VENV) requirements-dev.txt
+	@touch $@ $(VENV)/.installed
+
+run: install ## start the station with simulated hardware (BACKEND=wss://… ID=… for a real backend)
+	@$(PY) tools/run_demo.py $(if $(BACKEND),--backend '$(BACKEND)') $(if $(ID),--id '$(ID)')
+
+test: install-dev ## style, types, layering and all tests
+	@tools/test_packages.sh
+	@$(MAKE) --no-print-directory style
+	$(PY) -m pytest
+
+style: install-dev ## ruff, mypy, import-linter
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy ocppclient hardware station
+	$(VENV)/bin/lint-imports --no-cache
+
+unit: install-dev ## the unit tests only (seconds)
+	$(PY) -m pytest -m "not journey and not browser"
+
+bench: install-dev ## measure the product and print the table
+	$(PY) -m bench
+
+prove: install-dev ## long campaigns (kills, fuzzing)
+	$(PY) -m pytest -m "journey" --campaign=long
+
+docs: install-dev ## regenerate the generated pages
+	$(PY) manage.py generate_docs
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache staticfiles

@@ -1,0 +1,153 @@
+"""What a charging box is made of, without saying which make: readings, faults and the three device protocols.
+
+Nothing here knows a wire protocol; nothing here knows OCPP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class FaultCode(StrEnum):
+    """Internal fault names (hardware.md, section 9). The appliance maps them to the words of its backend protocol."""
+
+    GROUND_FAULT = "ground_fault"
+    NO_GROUND = "no_ground"
+    GFCI_SELFTEST = "gfci_selftest"
+    RELAY_STUCK = "relay_stuck"
+    RELAY_NO_CLOSE = "relay_no_close"
+    OVER_TEMP = "over_temp"
+    TEMP_DERATE = "temp_derate"
+    OVER_CURRENT = "over_current"
+    DIODE = "diode"
+    PILOT_FAULT = "pilot_fault"
+    VENT_REQUIRED = "vent_required"
+    OVER_VOLTAGE = "over_voltage"
+    UNDER_VOLTAGE = "under_voltage"
+    BOARD_COMM = "board_comm"
+    METER_COMM = "meter_comm"
+    READER_COMM = "reader_comm"
+    RESET_FAILED = "reset_failed"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One active fault. `blocking` faults make energy delivery impossible; the others are warnings."""
+
+    code: FaultCode
+    blocking: bool
+    info: str = ""
+
+
+@dataclass(frozen=True)
+class MeterSample:
+    """One consistent reading of the energy meter.
+
+    Attributes:
+        at: monotonic seconds when the reading was complete.
+        energy_wh: import register since manufacture, integer Wh, never decreasing.
+        power_w, current_a, voltage_v, frequency_hz: instantaneous values; None when the meter has none.
+            On three phases power is the sum, current the largest phase, voltage the mean of the phases.
+    """
+
+    at: float
+    energy_wh: int
+    power_w: float | None = None
+    current_a: float | None = None
+    voltage_v: float | None = None
+    frequency_hz: float | None = None
+
+
+@dataclass(frozen=True)
+class BoxReading:
+    """All facts of the box at one moment (a level, not an edge).
+
+    Attributes:
+        at: monotonic seconds.
+        ready: False until the board has been probed and synchronised once (nothing else is meaningful before).
+        ev_connected: a cable is in the EV's inlet. None while it cannot be known.
+        ev_requests: the EV asks for energy (pilot state C or D).
+        contactor_closed: mains is connected to the EV.
+        offered_a: what the pilot offers now, ampere per phase; 0 while no energy is permitted.
+        limit_a: the largest current the board itself can offer (its hardware and commissioning limit).
+        faults: the active faults, worst first.
+        meter: the newest good sample, None before the first one.
+        temperature_c: the hottest sensor of the box, None without one.
+    """
+
+    at: float
+    ready: bool = False
+    ev_connected: bool | None = None
+    ev_requests: bool = False
+    contactor_closed: bool = False
+    offered_a: float = 0.0
+    limit_a: float = 0.0
+    faults: tuple[Fault, ...] = ()
+    meter: MeterSample | None = None
+    temperature_c: float | None = None
+
+
+@dataclass(frozen=True)
+class PortHealth:
+    """Link quality of one serial line, for the hardware page."""
+
+    name: str  # "board" | "meter" | "reader"
+    device: str  # e.g. "openevse 8.2.3"
+    path: str
+    is_open: bool
+    frames: int = 0
+    checksum_errors: int = 0
+    timeouts: int = 0
+    reconnects: int = 0
+    last_frame_at: float | None = None  # monotonic seconds
+    error: str = ""  # the last error in words, empty when fine
+
+
+@dataclass(frozen=True)
+class BoardState:
+    """What the EVSE board says about itself.
+
+    cp is the control pilot state: "A".."F", "?" while unknown. limit_a is the current its pilot advertises when on.
+    """
+
+    at: float
+    cp: str
+    ev_connected: bool | None
+    relay_closed: bool
+    enabled: bool  # the board is allowed to deliver energy (not sleeping, disabled or locked)
+    limit_a: float
+    max_a: float
+    faults: tuple[Fault, ...] = ()
+    temperature_c: float | None = None
+    firmware: str = ""
+
+
+@dataclass(frozen=True)
+class HardwareConfig:
+    """Which devices the box has and where; provisioned as [hardware] and [electrical].
+
+    Ports are paths (a udev symlink, /dev/serial/by-id/…, or the simulator's pseudo-terminals). An empty reader means
+    no reader is fitted; an empty meter means none.
+    """
+
+    board: str = "openevse"
+    board_port: str = ""
+    meter: str = "sdm230"  # sdm120 | sdm230 | sdm630
+    meter_port: str = ""
+    meter_unit: int = 1
+    meter_baud: int = 9600
+    reader: str = "pn532"  # pn532 | ascii
+    reader_port: str = ""
+    reader_baud: int = 115200
+    max_current_a: float = 16.0
+    nominal_voltage_v: float = 230.0
+    phases: int = 1
+    options: dict[str, str] = field(default_factory=dict)
+
+
+class Clock(Protocol):
+    """Monotonic time that tests can move. `wait` sleeps at most `seconds` and returns early when `wake` is called."""
+
+    def monotonic(self) -> float: ...

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Debian packages that the tests need: Chromium for the pages, Redis for the two-process mode.
+set -euo pipefail
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+command -v redis-server >/dev/null || missing+=(redis-server)
+[ ${#missing[@]} = 0 ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing Debian packages for the tests: ${missing[*]} …"
+    apt-get update -qq
+    # policy-rc.d: the tests start their own servers; installing one must not start a system service.
+    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d.station && chmod +x /usr/sbin/policy-rc.d.station
+    [ -e /usr/sbin/policy-rc.d ] || { mv /usr/sbin/policy-rc.d.station /usr/sbin/policy-rc.d; made=1; }
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    [ -z "${made:-}" ] || rm -f /usr/sbin/policy-rc.d
+    rm -f /usr/sbin/policy-rc.d.station
+else
+    echo "The tests need Debian packages that are not installed. Install them with:" >&2
+    echo "  sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+fi
