@@ -1,0 +1,80 @@
+"""The one clock: UTC = monotonic + offset. Deadlines use monotonic seconds; wall time is only data (conformance CLK).
+
+The offset starts from the operating system's clock when that is plausible, else from the last good time that was
+stored; it is corrected by BootNotification.conf and Heartbeat.conf.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+#: No valid time lies before this software existed; a clock that shows less has lost its time.
+FLOOR = datetime(2024, 1, 1, tzinfo=UTC)
+#: Nor after this: protects from a backend with a broken clock.
+CEILING = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """Monotonic seconds and UTC.
+
+    Args:
+        monotonic: source of monotonic seconds; tests pass a fake.
+        system_utc: source of the operating system's UTC; asked once, at construction.
+        floor: the last good time that was stored; UTC never starts before it.
+    """
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        system_utc: Callable[[], datetime] = lambda: datetime.now(UTC),
+        floor: datetime | None = None,
+    ) -> None:
+        self.monotonic = monotonic
+        start = system_utc()
+        lowest = max(floor or FLOOR, FLOOR)
+        #: False while the time is only a guess (no plausible system clock and no backend yet).
+        self.synchronised = FLOOR <= start < CEILING and start >= lowest - timedelta(days=1)
+        self._offset = (start if self.synchronised else lowest) - timedelta(seconds=monotonic())
+
+    def utc(self) -> datetime:
+        """UTC now, with microseconds."""
+        return self._offset + timedelta(seconds=self.monotonic())
+
+    def utc_at(self, monotonic_s: float) -> datetime:
+        """UTC of a moment on the monotonic clock."""
+        return self._offset + timedelta(seconds=monotonic_s)
+
+    def set_utc(self, utc: datetime) -> float:
+        """Make `utc` the present time; returns how far the clock moved, seconds.
+
+        Raises:
+            ValueError: the time lies outside FLOOR … CEILING (naive datetimes are refused as well).
+        """
+        if utc.tzinfo is None:
+            raise ValueError("a naive datetime has no place on a clock; give it a zone")
+        if not FLOOR <= utc < CEILING:
+            raise ValueError(f"{utc.isoformat()} is outside {FLOOR:%Y}…{CEILING:%Y}: the backend's clock looks wrong")
+        delta_s = (utc - self.utc()).total_seconds()
+        self._offset += timedelta(seconds=delta_s)
+        self.synchronised = True
+        return delta_s
+
+
+def format_utc(moment: datetime) -> str:
+    """YYYY-MM-DDThh:mm:ss.mmmZ, the only spelling this station sends (field problem 20)."""
+    moment = moment.astimezone(UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def parse_utc(text: str) -> datetime:
+    """Parse any ISO 8601 date-time: fractions of any length, any offset (also `+02`); no zone means UTC.
+
+    Raises:
+        ValueError: not a date-time.
+    """
+    if not isinstance(text, str) or len(text) > 64:
+        raise ValueError("not an ISO 8601 date-time")
+    moment = datetime.fromisoformat(text.strip().replace(",", "."))
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,251 @@
+"""What goes into the charge point (events, past tense; levels are nouns) and what it asks for (actions, imperative).
+
+`ChargePoint.handle(event)` takes one of the events and returns a list of the actions; both are frozen values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+# --- facts that travel inside events ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One active fault in the words of StatusNotification.
+
+    Attributes:
+        error_code: a ChargePointErrorCode (OCPP 1.6 section 7.6).
+        blocking: energy delivery is impossible, the status is Faulted; otherwise the code is a warning.
+        connector_id: 1, or 0 for the parts that belong to the whole station (meter, reader).
+        vendor_id, vendor_error_code, info: optional fields of StatusNotification.
+        stop_after_s: a running transaction is stopped when the fault lasts that long; None never stops it.
+    """
+
+    error_code: str
+    blocking: bool = True
+    connector_id: int = 1
+    vendor_id: str = ""
+    vendor_error_code: str = ""
+    info: str = ""
+    stop_after_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One consistent reading of the energy meter; `at` is monotonic seconds, energy the lifetime import register."""
+
+    at: float
+    energy_wh: int
+    power_w: float | None = None
+    current_a: float | None = None
+    voltage_v: float | None = None
+    temperature_c: float | None = None
+
+
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All facts of the connector at one moment (a level: the newest one replaces the former).
+
+    Attributes:
+        ready: False until the hardware has been read once; nothing else is meaningful before.
+        ev_connected: the cable is in the EV's inlet.
+        ev_requests: the EV asks for energy.
+        contactor_closed: mains is connected to the EV.
+        offered_a: what is offered to the EV now, ampere per phase.
+        limit_a: the largest current the hardware can offer.
+    """
+
+    ready: bool = True
+    ev_connected: bool = False
+    ev_requests: bool = False
+    contactor_closed: bool = False
+    offered_a: float = 0.0
+    limit_a: float = 0.0
+    faults: tuple[Fault, ...] = ()
+    meter: Meter | None = None
+
+
+@dataclass(frozen=True)
+class CardSwiped:
+    """A card was presented to the reader; the text becomes the idTag."""
+
+    id_tag: str
+
+
+@dataclass(frozen=True)
+class LocalStop:
+    """Somebody at the station (a button, the local web page) stops the running transaction."""
+
+    reason: str = "Local"
+
+
+@dataclass(frozen=True)
+class LocalStart:
+    """Somebody at the local web page presents an idTag, as if the card had been swiped to start."""
+
+    id_tag: str
+
+
+@dataclass(frozen=True)
+class Connected:
+    """The websocket is open and speaks ocpp1.6."""
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The websocket is gone, or an attempt failed; `reason` in plain words."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class FrameReceived:
+    """One websocket text (or binary) message; undecodable bytes arrive as text with replacement characters."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class AliveSeen:
+    """The peer answered a ping: the connection is alive though no message came."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Time has passed; deadlines are compared with the clock."""
+
+
+@dataclass(frozen=True)
+class SettingsChanged:
+    """A person changed what people own (settings, station-sourced list entries): read it again."""
+
+
+@dataclass(frozen=True)
+class ResendParked:
+    """A person asks for a parked transaction message to be sent again; `seq` of its row."""
+
+    seq: int
+
+
+@dataclass(frozen=True)
+class ShutdownRequested:
+    """The process ends by request (SIGTERM): note it, so that the next start knows the reason. Nothing is stopped."""
+
+
+Event = (
+    Reading
+    | CardSwiped
+    | LocalStop
+    | LocalStart
+    | Connected
+    | Disconnected
+    | FrameReceived
+    | AliveSeen
+    | Tick
+    | SettingsChanged
+    | ResendParked
+    | ShutdownRequested
+)
+
+
+# --- actions ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SendFrame:
+    """Send this text over the websocket; it is lost when there is none (the outbox sends again what must arrive)."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Setpoint:
+    """What the hardware may offer from now on (a level): ampere per phase, and whether energy is authorised at all."""
+
+    amps: float
+    authorised: bool
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Open the websocket with the settings as they are now (replaces a connection that exists)."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Disconnect:
+    """Close the websocket; `retry` says whether the link should try again by its own back-off."""
+
+    reason: str
+    retry: bool = True
+
+
+@dataclass(frozen=True)
+class SetPingInterval:
+    """WebSocketPingInterval changed, seconds; 0 switches pings off."""
+
+    seconds: int
+
+
+@dataclass(frozen=True)
+class SetClock:
+    """The backend's time was adopted; `utc` is the new time, `delta_s` how far the clock moved."""
+
+    utc: datetime
+    delta_s: float
+
+
+@dataclass(frozen=True)
+class Reboot:
+    """Restart the application; `hard` restarts the EVSE board as well."""
+
+    hard: bool
+
+
+class CardFeedback(StrEnum):
+    """What the driver sees or hears after presenting a card."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    WAITING = "waiting"
+    CANCELLED = "cancelled"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """Tell the driver at the station what became of the card; `text` is one plain sentence."""
+
+    kind: CardFeedback
+    text: str
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Why something was refused, ignored or limited: kept in the why log and shown in the UI.
+
+    Attributes:
+        what: the request, e.g. "RemoteStartTransaction".
+        verdict: the answer, e.g. "Rejected".
+        rule: one sentence: what happened, why, what to do.
+        value: the offending value, secrets never.
+        clause: the obligation (id of conformance.md or the section of the specification).
+    """
+
+    what: str
+    verdict: str
+    rule: str
+    value: str = ""
+    clause: str = ""
+
+
+Action = (
+    SendFrame | Setpoint | Connect | Disconnect | SetPingInterval | SetClock | Reboot | Feedback | Explain
+)

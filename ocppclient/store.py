@@ -1,0 +1,182 @@
+"""The Store protocol and its records: everything that must outlive a power cut.
+
+One event is one unit of work: all writes between entering and leaving `atomic()` become durable together or not at
+all. Only the domain thread calls a store. `memory_store.py` is the in-memory twin; one contract test runs on both.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """One charging transaction; `uid` is the station's own key, valid before the backend gave a transaction_id.
+
+    Attributes:
+        uid: UUID text.
+        connector_id: 1.
+        id_tag: of the start; parent_id_tag its group, "" if unknown.
+        meter_start_wh, meter_stop_wh: lifetime register, Wh (OCPP 1.6 section 6.45, 6.49).
+        started_at, stopped_at: UTC.
+        transaction_id: from StartTransaction.conf (0 and negative are valid); None until it came.
+        start_delivered: the backend answered StartTransaction.
+        start_parked: StartTransaction was given up; later messages go out with transactionId -1 (errata 3.18).
+        reason: of the stop, "" while running.
+        last_wh, last_seen_at: the meter journal (at most 60 s or 100 Wh old).
+        deauthorised: StartTransaction.conf refused the idTag and StopTransactionOnInvalidId is false.
+        energy_cap_wh: register value at which an invalid idTag's grace energy ends (MaxEnergyOnInvalidId); None: no cap.
+        next_sample_at: UTC when the next sampled MeterValues falls due; None when sampling is off.
+        sample_interval_s: the interval next_sample_at was computed with.
+        data: JSON text of the transactionData collected so far (a list of MeterValue).
+        reservation_id: consumed reservation; None without one.
+        remote: started by RemoteStartTransaction.
+        boot_id: of the boot that opened it (rows dated by an unsynchronised clock are re-dated within the same boot).
+    """
+
+    uid: str
+    connector_id: int
+    id_tag: str
+    meter_start_wh: int
+    started_at: datetime
+    parent_id_tag: str = ""
+    transaction_id: int | None = None
+    start_delivered: bool = False
+    start_parked: bool = False
+    stopped_at: datetime | None = None
+    meter_stop_wh: int | None = None
+    stop_id_tag: str = ""
+    reason: str = ""
+    last_wh: int = 0
+    last_seen_at: datetime | None = None
+    deauthorised: bool = False
+    energy_cap_wh: int | None = None
+    next_sample_at: datetime | None = None
+    sample_interval_s: int = 0
+    data: str = "[]"
+    reservation_id: int | None = None
+    remote: bool = False
+    boot_id: str = ""
+
+
+@dataclass(frozen=True)
+class QueuedCall:
+    """One transaction-related CALL in the durable queue; delivered rows are deleted, given-up rows are parked.
+
+    Attributes:
+        seq: position in the queue, given by the store (0 before `enqueue`); strictly increasing, never reused.
+        action: StartTransaction, StopTransaction or MeterValues (from issue 5 on also SecurityEventNotification).
+        payload: JSON text. While `needs_transaction_id` the transactionId is still missing in it; it is filled in once,
+            before the first transmission, and the text never changes afterwards.
+        transaction_uid: "" for a message outside a transaction.
+        message_ids: every uniqueId it was ever sent with, the newest last.
+        attempts: transmissions that the backend failed to process.
+        parked_reason: "" while queued; otherwise why it was given up, in words.
+        boot_id: of the boot that wrote it, while its timestamps come from an unsynchronised clock; "" once they are good.
+    """
+
+    action: str
+    payload: str
+    message_ids: tuple[str, ...]
+    seq: int = 0
+    transaction_uid: str = ""
+    needs_transaction_id: bool = False
+    attempts: int = 0
+    parked_reason: str = ""
+    created_at: datetime | None = None
+    boot_id: str = ""
+
+
+@dataclass(frozen=True)
+class IdTagEntry:
+    """One entry of the Authorization Cache or of the Local Authorization List.
+
+    Attributes:
+        id_tag: as first written; compared case-insensitively everywhere.
+        status: AuthorizationStatus (Accepted, Blocked, Expired, Invalid, ConcurrentTx).
+        source: "cache", "backend" (list entry by SendLocalList) or "station" (list entry added locally).
+        updated_at: UTC of the last write; the oldest valid cache entry is evicted first.
+    """
+
+    id_tag: str
+    status: str
+    source: str
+    parent_id_tag: str = ""
+    expiry_date: datetime | None = None
+    updated_at: datetime | None = None
+    note: str = ""
+
+
+class Store(Protocol):
+    """Durable state. All methods are synchronous; reads see the writes of the running unit of work.
+
+    Id tags are CiStrings: lookups ignore case (OCPP 1.6 section 2.2).
+    """
+
+    def atomic(self) -> AbstractContextManager[None]:
+        """One unit of work; nested use is a savepoint. An exception undoes everything since it was entered."""
+        ...
+
+    # -- small named facts: configuration keys that differ from their default, availability, registration …
+    def value(self, name: str) -> str | None: ...
+    def set_value(self, name: str, value: str | None) -> None:
+        """Store a text under a name (None removes it). Names of configuration keys start with "key."."""
+        ...
+
+    def values(self, prefix: str) -> dict[str, str]: ...
+
+    # -- transactions
+    def open_transaction(self) -> Transaction | None:
+        """The transaction that has no stop yet (one connector: at most one)."""
+        ...
+
+    def transaction(self, uid: str) -> Transaction | None: ...
+    def transaction_by_id(self, transaction_id: int) -> Transaction | None:
+        """The newest transaction that the backend gave this id."""
+        ...
+
+    def save_transaction(self, transaction: Transaction) -> None:
+        """Insert or replace by uid."""
+        ...
+
+    # -- the durable queue
+    def enqueue(self, call: QueuedCall) -> QueuedCall:
+        """Append; returns the call with its seq."""
+        ...
+
+    def next_queued(self) -> QueuedCall | None:
+        """The oldest call that is not parked."""
+        ...
+
+    def update_queued(self, call: QueuedCall) -> None: ...
+    def delete_queued(self, seq: int) -> None: ...
+    def queued(self, seq: int) -> QueuedCall | None: ...
+    def queued_by_message_id(self, message_id: str) -> QueuedCall | None:
+        """The call (queued or parked) that was ever sent with this uniqueId."""
+        ...
+
+    def queue_depth(self) -> int:
+        """How many calls wait (parked ones not counted)."""
+        ...
+
+    def parked_calls(self) -> list[QueuedCall]: ...
+    def undated_calls(self, boot_id: str) -> list[QueuedCall]:
+        """Calls of this boot whose timestamps come from an unsynchronised clock."""
+        ...
+
+    # -- id tags
+    def cache_entry(self, id_tag: str) -> IdTagEntry | None: ...
+    def save_cache_entry(self, entry: IdTagEntry) -> None: ...
+    def delete_cache_entry(self, id_tag: str) -> None: ...
+    def clear_cache(self) -> None: ...
+    def cache_size(self) -> int: ...
+    def evict_cache_entry(self, now: datetime) -> None:
+        """Remove one entry: not valid (or expired) ones first, then the oldest (conformance AUT-11)."""
+        ...
+
+    def list_entry(self, id_tag: str) -> IdTagEntry | None:
+        """The local list entry; a backend entry wins over a station entry of the same idTag."""
+        ...

@@ -1,0 +1,60 @@
+"""What people may see of the charge point: one frozen snapshot, made for the dashboard, never read back by a rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class TransactionView:
+    """The running (or the last) transaction, as the dashboard shows it."""
+
+    uid: str
+    id_tag: str
+    transaction_id: int | None
+    started_at: datetime
+    energy_wh: int  # delivered so far
+    stopped_at: datetime | None = None
+    reason: str = ""
+    acknowledged: bool = False  # the backend answered all messages of it
+
+
+@dataclass(frozen=True)
+class View:
+    """State of the charge point in its own words.
+
+    Attributes:
+        status: ChargePointStatus of connector 1; error_code with it.
+        sentence: one plain sentence: what is going on, or why it does not charge.
+        limit_sentence: what limits the current now, with the reason.
+        registration: "waiting", "accepted", "pending" or "rejected".
+        in_flight: action of the CALL that waits for its answer, "" if none; in_flight_s how long already.
+        last_error: the last failure of a message in words.
+    """
+
+    status: str
+    error_code: str
+    sentence: str
+    limit_sentence: str
+    online: bool
+    registration: str
+    heartbeat_interval_s: int
+    queue_depth: int
+    parked: int
+    in_flight: str
+    in_flight_s: float
+    last_error: str
+    quirks: int
+    clock_utc: datetime
+    clock_synchronised: bool
+    transaction: TransactionView | None
+    offered_a: float
+    limit_a: float
+    ev_connected: bool
+    contactor_closed: bool
+    energy_wh: int | None
+    power_w: float | None
+    current_a: float | None
+    voltage_v: float | None
+    temperature_c: float | None
