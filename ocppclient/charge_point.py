@@ -2,26 +2,309 @@
 
 from __future__ import annotations
 
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+
+from ocppclient import narration
+from ocppclient.authorization import Authorization
+from ocppclient.availability import Availability
+from ocppclient.boot import Boot
 from ocppclient.clock import Clock
-from ocppclient.events import Action, Event
+from ocppclient.codec import (
+    CENTRAL_SYSTEM_REQUESTS,
+    Call,
+    CallError,
+    CallFailure,
+    CallResult,
+    Malformed,
+    Payload,
+    check_request,
+    check_response,
+    decode,
+    encode_error,
+    encode_result,
+)
+from ocppclient.configuration import Configuration
+from ocppclient.data_transfer import data_transfer
+from ocppclient.events import (
+    Action,
+    AliveSeen,
+    CardSwiped,
+    Connected,
+    Disconnected,
+    Event,
+    Explain,
+    FrameReceived,
+    LocalStart,
+    LocalStop,
+    Reading,
+    ResendParked,
+    SendFrame,
+    SetPingInterval,
+    SettingsChanged,
+    ShutdownRequested,
+    Tick,
+)
+from ocppclient.facts import Facts
+from ocppclient.limits import Limits
+from ocppclient.meter_values import MeterValues
+from ocppclient.outbox import Outbox, Outcome
+from ocppclient.remote_control import RemoteControl
+from ocppclient.remote_trigger import RemoteTrigger
+from ocppclient.reset import Reset
 from ocppclient.settings import ChargePointSettings
-from ocppclient.store import Store
-from ocppclient.view import View
+from ocppclient.status import Status
+from ocppclient.store import Store, Transaction
+from ocppclient.transactions import RESET_CAUSE, Transactions
+from ocppclient.view import TransactionView, View
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED_ANSWERS = 50  # field problem 18: a CALL that comes twice gets the same answer, and is done once
 
 
 class ChargePoint:
     """The charge point as the specification says it; recovery is construction (design.md, concepts 1 and 4).
 
-    Only one thread may call it.
+    Only one thread may call it. An exception out of `handle` means that memory and database may differ: the process
+    has to end and start again.
     """
 
     def __init__(self, store: Store, clock: Clock, settings: ChargePointSettings) -> None:
-        raise NotImplementedError
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._actions: list[Action] = []
+        self._answers: OrderedDict[tuple[str, str], str] = OrderedDict()  # of this connection
+        factory, electrical, out = settings.factory, settings.electrical, self._actions
+
+        # constructor order is dependency order: nobody receives what is built later
+        self.facts = facts = Facts()
+        self.config = config = Configuration(store, settings.configuration, out)
+        self.outbox = outbox = Outbox(store, clock, config, factory, facts, out)
+        self.boot = boot = Boot(store, clock, config, facts, outbox, settings, out)
+        self.availability = availability = Availability(store, out)
+        self.authorization = authorization = Authorization(
+            store, clock, config, facts, outbox, boot, availability, factory, out
+        )
+        self.meter_values = meter_values = MeterValues(store, clock, config, facts, outbox, electrical)
+        self.transactions = transactions = Transactions(
+            store, clock, config, facts, outbox, authorization, meter_values, factory, electrical, out
+        )
+        self.limits = limits = Limits(facts, transactions, electrical, out)
+        self.status = status = Status(
+            clock, config, facts, outbox, boot, availability, authorization, transactions, limits
+        )
+        self.remote_control = remote_control = RemoteControl(
+            store, config, facts, boot, availability, authorization, transactions, out
+        )
+        self.reset = reset = Reset(store, clock, outbox, transactions, out)
+        self.remote_trigger = remote_trigger = RemoteTrigger(facts, outbox, boot, meter_values, status, out)
+
+        #: CALL of the backend → who answers it.
+        self.requests: dict[str, Callable[[Payload], Payload]] = {
+            "ChangeAvailability": availability.change_availability,
+            "ChangeConfiguration": config.change_configuration,
+            "ClearCache": authorization.clear_cache,
+            "DataTransfer": lambda request: data_transfer(request, out),
+            "GetConfiguration": config.get_configuration,
+            "RemoteStartTransaction": remote_control.remote_start_transaction,
+            "RemoteStopTransaction": remote_control.remote_stop_transaction,
+            "Reset": reset.reset,
+            "TriggerMessage": remote_trigger.trigger_message,
+            "UnlockConnector": remote_control.unlock_connector,
+        }
+        #: Our CALL → who takes what became of it.
+        self.replies: dict[str, Callable[[Outcome], None]] = {
+            "Authorize": authorization.authorize_conf,
+            "BootNotification": self._boot_notification_conf,
+            "Heartbeat": boot.heartbeat_conf,
+            "MeterValues": lambda outcome: None,
+            "StartTransaction": transactions.start_transaction_conf,
+            "StatusNotification": status.status_notification_conf,
+            "StopTransaction": transactions.stop_transaction_conf,
+        }
 
     def handle(self, event: Event) -> list[Action]:
-        """Take one event, commit what it changes, return what is to be done now (in this order)."""
-        raise NotImplementedError
+        """Take one event, commit what it changes, return what is to be done now (in this order).
+
+        The answer to a CALL is always the first action that its event produces.
+        """
+        self._actions.clear()
+        with self._store.atomic():
+            self._take(event)
+            self.boot.update()
+            self.availability.update()
+            self.authorization.update()
+            self.transactions.update()
+            self.meter_values.update()
+            self.limits.update()
+            self.status.update()
+            self.reset.update()
+            self._hand_on_changes()
+            self.outbox.flush()
+        return list(self._actions)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Tick():
+                while (outcome := self.outbox.timed_out()) is not None:
+                    self._reply(outcome)
+            case Reading():
+                self.facts.take(event)
+            case FrameReceived(text):
+                self.outbox.alive()
+                self._receive(text)
+            case AliveSeen():
+                self.outbox.alive()
+            case CardSwiped(id_tag) | LocalStart(id_tag):
+                self.authorization.present(id_tag)
+            case LocalStop(reason):
+                self.transactions.stop(reason)
+            case Connected():
+                self._answers.clear()
+                self.outbox.connected()
+                self.boot.connected()
+            case Disconnected():
+                lost = self.outbox.disconnected()
+                self.boot.disconnected()
+                self.status.disconnected()
+                for outcome in lost:
+                    self._reply(outcome)
+            case SettingsChanged():
+                self.config.forget()
+            case ResendParked(seq):
+                self.outbox.resend_parked(seq)
+            case ShutdownRequested():
+                if self._store.value(RESET_CAUSE) is None:
+                    self._store.set_value(RESET_CAUSE, "Reboot")
+
+    # -- frames
+
+    def _receive(self, text: str) -> None:
+        message = decode(text)
+        match message:
+            case Call():
+                self._answer(message, text)
+            case CallResult() | CallError():
+                outcome = self.outbox.answered(message)
+                if outcome is not None:
+                    self._reply(outcome)
+                else:
+                    log.info("An answer to nothing that is waiting was ignored: %.80s", text)
+            case Malformed(reason, answer):
+                self.outbox.quirks += 1
+                self._actions.append(Explain("frame", "malformed", f"A frame was not OCPP: {reason}.", "", "RPC-28"))
+                if answer and self.boot.registration != "rejected":
+                    self._actions.append(SendFrame(answer))
+
+    def _answer(self, call: Call, text: str) -> None:
+        if self.boot.registration == "rejected":  # conformance BOOT-07: silent until the interval is over
+            log.info("%s was not answered: the backend has rejected this station", call.action)
+            return
+        key = (call.message_id, text)
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = self._answers[key] = self._execute(call)
+            while len(self._answers) > _REMEMBERED_ANSWERS:
+                self._answers.popitem(last=False)
+        self._actions.insert(0, SendFrame(answer))
+
+    def _execute(self, call: Call) -> str:
+        """Answer a CALL; what fails changes nothing."""
+        told = len(self._actions)
+        try:
+            handler = self.requests.get(call.action)
+            if handler is None:
+                known = call.action in CENTRAL_SYSTEM_REQUESTS or call.action in self.replies
+                raise CallFailure(
+                    "NotSupported" if known else "NotImplemented",
+                    f"{call.action[:50]} is {'not supported by' if known else 'unknown to'} this station",
+                )
+            with self._store.atomic():
+                check_request(call.action, call.payload)
+                response = handler(call.payload)
+                check_response(call.action, response)
+        except CallFailure as failure:
+            self._undo(told)
+            self._actions.append(Explain(call.action[:50], failure.code, f"{failure.description}.", "", "RPC-19"))
+            return encode_error(call.message_id, failure.code, failure.description)
+        except Exception:
+            log.exception("%s failed", call.action)
+            self._undo(told)
+            self._actions.append(
+                Explain(call.action, "InternalError", "The station failed; its log says why.", "", "RPC-22")
+            )
+            return encode_error(call.message_id, "InternalError", "the station could not process this message")
+        return encode_result(call.message_id, response)
+
+    def _undo(self, told: int) -> None:
+        """A CALL failed and its writes were rolled back: forget what it told, and read the configuration again."""
+        del self._actions[told:]
+        self.config.forget()
+
+    def _reply(self, outcome: Outcome) -> None:
+        self.replies[outcome.action](outcome)
+
+    def _boot_notification_conf(self, outcome: Outcome) -> None:
+        self.boot.boot_notification_conf(outcome)
+        if outcome.response is not None and self.boot.registration == "accepted":
+            self.status.registered()
+
+    def _hand_on_changes(self) -> None:
+        """Configuration changes that somebody outside has to know."""
+        if self.config.changes:
+            if Configuration.web_socket_ping_interval.name in self.config.changes:
+                self._actions.append(SetPingInterval(self.config.web_socket_ping_interval))
+            self.config.changes.clear()
+
+    # -- for people
 
     def view(self) -> View:
-        """A snapshot for people."""
-        raise NotImplementedError
+        """A snapshot for people; changes nothing."""
+        condition = self.status.condition.get(1)
+        reading, meter = self.facts.reading, self.facts.reading.meter
+        action, waited_s = self.outbox.in_flight
+        return View(
+            status=condition.status if condition else "",
+            error_code=condition.error_code if condition else "NoError",
+            sentence=narration.sentence(
+                condition, self.facts, self.boot, self.authorization, self.transactions, self.limits
+            ),
+            limit_sentence=self.limits.sentence,
+            online=self.outbox.online,
+            registration=self.boot.registration,
+            heartbeat_interval_s=self.config.heartbeat_interval,
+            queue_depth=self._store.queue_depth(),
+            parked=len(self._store.parked_calls()),
+            in_flight=action,
+            in_flight_s=waited_s,
+            last_error=self.outbox.last_error,
+            quirks=self.outbox.quirks,
+            clock_utc=self._clock.utc(),
+            clock_synchronised=self._clock.synchronised,
+            transaction=self._transaction_view(self._store.open_transaction()),
+            offered_a=reading.offered_a,
+            limit_a=self.limits.limit_a,
+            ev_connected=reading.ev_connected,
+            contactor_closed=reading.contactor_closed,
+            energy_wh=self.facts.energy_wh,
+            power_w=meter.power_w if meter else None,
+            current_a=meter.current_a if meter else None,
+            voltage_v=meter.voltage_v if meter else None,
+            temperature_c=meter.temperature_c if meter else None,
+        )
+
+    def _transaction_view(self, transaction: Transaction | None) -> TransactionView | None:
+        if transaction is None:
+            return None
+        register_wh = max(self.facts.energy_wh or 0, transaction.last_wh)
+        return TransactionView(
+            uid=transaction.uid,
+            id_tag=transaction.id_tag,
+            transaction_id=transaction.transaction_id,
+            started_at=transaction.started_at,
+            energy_wh=register_wh - transaction.meter_start_wh,
+            acknowledged=transaction.start_delivered,
+        )

@@ -246,6 +246,4 @@ class Explain:
     clause: str = ""
 
 
-Action = (
-    SendFrame | Setpoint | Connect | Disconnect | SetPingInterval | SetClock | Reboot | Feedback | Explain
-)
+Action = SendFrame | Setpoint | Connect | Disconnect | SetPingInterval | SetClock | Reboot | Feedback | Explain

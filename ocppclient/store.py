@@ -28,7 +28,7 @@ class Transaction:
         reason: of the stop, "" while running.
         last_wh, last_seen_at: the meter journal (at most 60 s or 100 Wh old).
         deauthorised: StartTransaction.conf refused the idTag and StopTransactionOnInvalidId is false.
-        energy_cap_wh: register value at which an invalid idTag's grace energy ends (MaxEnergyOnInvalidId); None: no cap.
+        energy_cap_wh: register value at which the grace energy of an invalid idTag ends; None: no cap.
         next_sample_at: UTC when the next sampled MeterValues falls due; None when sampling is off.
         sample_interval_s: the interval next_sample_at was computed with.
         data: JSON text of the transactionData collected so far (a list of MeterValue).
@@ -75,7 +75,7 @@ class QueuedCall:
         message_ids: every uniqueId it was ever sent with, the newest last.
         attempts: transmissions that the backend failed to process.
         parked_reason: "" while queued; otherwise why it was given up, in words.
-        boot_id: of the boot that wrote it, while its timestamps come from an unsynchronised clock; "" once they are good.
+        boot_id: of the boot that wrote it while its timestamps come from a guessed clock; "" once they are good.
     """
 
     action: str

@@ -1,0 +1,320 @@
+"""Who may charge: local list → cache → Authorize.req → offline policy (OCPP 1.6 sections 3.4, 3.5, 4.1).
+
+A decision is a fact that later features look at: `granted` may start a transaction, `stop_granted` may stop it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ocppclient.availability import Availability
+from ocppclient.boot import Boot
+from ocppclient.clock import Clock, parse_utc
+from ocppclient.codec import Payload
+from ocppclient.configuration import Configuration
+from ocppclient.events import Action, CardFeedback, Explain, Feedback
+from ocppclient.facts import Facts
+from ocppclient.outbox import Outbox, Outcome
+from ocppclient.settings import Factory
+from ocppclient.store import IdTagEntry, Store, Transaction
+
+#: In list and cache these count as valid (section 3.5.2 maps ConcurrentTx to valid).
+VALID = ("Accepted", "ConcurrentTx")
+STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")
+CACHE_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class IdTagInfo:
+    """What a backend answered about an idTag; `status` "" when the answer held none."""
+
+    status: str = ""
+    parent_id_tag: str = ""
+    expiry_date: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Grant:
+    """An authorisation that waits for its cable; it ends after ConnectionTimeOut."""
+
+    id_tag: str
+    parent_id_tag: str
+    granted_at: float
+    remote: bool
+
+
+@dataclass(frozen=True)
+class _Asked:
+    id_tag: str
+    asked_at: float
+    remote: bool
+    to_stop: str = ""  # uid of the transaction that shall be stopped
+
+
+def read_id_tag_info(response: Payload) -> IdTagInfo:
+    """IdTagInfo of a .conf, read with tolerance: some backends put the status one level too high (field problem 12)."""
+    info = response.get("idTagInfo")
+    if not isinstance(info, dict):
+        info = response
+    status, parent = info.get("status"), info.get("parentIdTag")
+    try:
+        expiry = parse_utc(info["expiryDate"]) if info.get("expiryDate") else None
+    except (ValueError, TypeError):
+        expiry = None
+    return IdTagInfo(
+        status if status in STATUSES else "",
+        parent[:20] if isinstance(parent, str) else "",
+        expiry,
+    )
+
+
+def same_tag(one: str, other: str) -> bool:
+    """idTags are CiStrings."""
+    return one.casefold() == other.casefold()
+
+
+class Authorization:
+    """Decides about presented idTags.
+
+    Attributes:
+        granted: may start a transaction as soon as a cable is plugged in.
+        stop_granted: an idTag that may stop the running transaction; the transactions feature consumes it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        config: Configuration,
+        facts: Facts,
+        outbox: Outbox,
+        boot: Boot,
+        availability: Availability,
+        factory: Factory,
+        actions: list[Action],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._config = config
+        self._facts = facts
+        self._outbox = outbox
+        self._boot = boot
+        self._availability = availability
+        self._factory = factory
+        self._actions = actions
+        self.granted: Grant | None = None
+        self.stop_granted = ""
+        self._asked: _Asked | None = None
+
+    @property
+    def online(self) -> bool:
+        """The backend can be asked."""
+        return self._outbox.online and self._boot.registration == "accepted"
+
+    @property
+    def busy(self) -> bool:
+        """A decision is pending or granted already."""
+        return self._asked is not None or self.granted is not None
+
+    @property
+    def asking(self) -> str:
+        """The idTag whose Authorize.req waits for its answer, "" if none."""
+        return self._asked.id_tag if self._asked else ""
+
+    # -- entry points
+
+    def present(self, id_tag: str) -> None:
+        """A card was presented at the station."""
+        if len(id_tag) > 20 or not id_tag:  # CiString20
+            self._refuse(id_tag[:20], "This card's number does not fit the 20 characters of OCPP.", "GEN-02")
+            return
+        running = self._store.open_transaction()
+        if running is not None:
+            self._present_to_stop(id_tag, running)
+            return
+        if self._asked is not None and same_tag(self._asked.id_tag, id_tag):
+            self._feedback(CardFeedback.WAITING, "Still asking the operator about this card.")
+            return
+        if self.granted is not None and same_tag(self.granted.id_tag, id_tag):
+            self.granted = None
+            self._feedback(CardFeedback.CANCELLED, "Cancelled. Tap again to start.")
+            return
+        self.request(id_tag, remote=False)
+
+    def request(self, id_tag: str, *, remote: bool) -> None:
+        """Decide whether `id_tag` may start a transaction: at once, or when Authorize.conf came."""
+        self.granted = self._asked = None
+        if self._boot.denied:
+            self._refuse(id_tag, "The backend has not accepted this station yet.", "BOOT-12")
+            return
+        if not self._availability.operative(1):
+            self._refuse(id_tag, "This station is out of service (ChangeAvailability).", "AVL-05")
+            return
+        if faults := self._facts.blocking_faults:
+            self._refuse(id_tag, f"This station has a fault: {faults[0].error_code} {faults[0].info}".strip(), "STA-13")
+            return
+        if not self.online:
+            self._decide_offline(id_tag, remote)
+            return
+        entry = self.known(id_tag)
+        if self._config.local_pre_authorize and entry is not None and self._valid(entry):
+            self._grant(id_tag, entry.parent_id_tag, remote)
+            return
+        self._ask(id_tag, remote)
+
+    def grant_unasked(self, id_tag: str) -> None:
+        """A remote start with AuthorizeRemoteTxRequests=false: the backend judges in StartTransaction.conf."""
+        entry = self.known(id_tag)
+        self._grant(id_tag, entry.parent_id_tag if entry else "", remote=True)
+
+    def cancel(self) -> None:
+        """The grant is used up, or not wanted any more."""
+        self.granted = None
+
+    # -- knowledge
+
+    def known(self, id_tag: str) -> IdTagEntry | None:
+        """The entry that counts: the local list's before the cache's (section 3.5.3)."""
+        if self._config.local_auth_list_enabled and (entry := self._store.list_entry(id_tag)):
+            return entry
+        if self._config.authorization_cache_enabled:
+            return self._store.cache_entry(id_tag)
+        return None
+
+    def learn(self, id_tag: str, info: IdTagInfo) -> None:
+        """Keep a verdict of the backend in the cache, unless the tag is in the local list (section 3.5.1)."""
+        if not info.status or not self._config.authorization_cache_enabled:
+            return
+        if self._config.local_auth_list_enabled and (listed := self._store.list_entry(id_tag)):
+            if self._valid(listed) and info.status not in VALID:
+                self._report_conflict(id_tag)
+            return
+        entry = IdTagEntry(id_tag, info.status, "cache", info.parent_id_tag, info.expiry_date, self._clock.utc())
+        former = self._store.cache_entry(id_tag)
+        if former is not None and replace(former, id_tag=id_tag, updated_at=entry.updated_at) == entry:
+            return  # nothing new: no write
+        if former is None and self._store.cache_size() >= CACHE_LIMIT:
+            self._store.evict_cache_entry(self._clock.utc())
+        self._store.save_cache_entry(entry)
+
+    def clear_cache(self, request: Payload) -> Payload:
+        """ClearCache.req (section 5.4)."""
+        self._store.clear_cache()
+        return {"status": "Accepted"}
+
+    def _report_conflict(self, id_tag: str) -> None:
+        """Section 3.5.2: the list says valid, the backend says otherwise."""
+        self._outbox.send(
+            "StatusNotification", {"connectorId": 0, "errorCode": "LocalListConflict", "status": "Available"}
+        )
+        self._actions.append(
+            Explain("local list", "LocalListConflict", f"The local list accepts {id_tag}, the backend does not.",
+                    id_tag, "AUT-15")
+        )  # fmt: skip
+
+    def _valid(self, entry: IdTagEntry) -> bool:
+        return entry.status in VALID and not self._expired(entry)
+
+    def _expired(self, entry: IdTagEntry) -> bool:
+        return entry.expiry_date is not None and entry.expiry_date <= self._clock.utc()
+
+    # -- decisions
+
+    def _decide_offline(self, id_tag: str, remote: bool, *, why: str = "offline") -> None:
+        """Section 3.5.4: what the station may decide without the backend."""
+        entry = self.known(id_tag)
+        if entry is not None and not self._valid(entry):
+            shown = "Expired" if entry.status in VALID else entry.status
+            self._refuse(id_tag, f"This card is known as {shown} ({why}).", "AUT-07")
+        elif entry is not None and self._config.local_authorize_offline:
+            self._grant(id_tag, entry.parent_id_tag, remote)
+        elif entry is not None:
+            self._refuse(id_tag, f"Known cards may not start now ({why}; LocalAuthorizeOffline is false).", "AUT-05")
+        elif self._config.allow_offline_tx_for_unknown_id:
+            self._grant(id_tag, "", remote)
+        else:
+            self._refuse(id_tag, f"Unknown cards may not start now ({why}; AllowOfflineTxForUnknownId is false).",
+                         "AUT-06")  # fmt: skip
+
+    def _present_to_stop(self, id_tag: str, running: Transaction) -> None:
+        """Sections 3.4 and 3.10: the same card stops, another one only when it belongs to the same group."""
+        if same_tag(id_tag, running.id_tag):
+            self.stop_granted = id_tag
+            return
+        entry = self.known(id_tag)
+        if not running.parent_id_tag:
+            self._refuse(id_tag, "Another card started this session; only that card can stop it.", "AUT-18")
+        elif entry is not None and self._valid(entry) and entry.parent_id_tag:
+            self._stop_if_same_group(id_tag, entry.parent_id_tag, running)
+        elif self.online:
+            self._ask(id_tag, remote=False, to_stop=running.uid)
+        else:
+            self._refuse(id_tag, "Whether this card belongs to the same group cannot be asked while offline.", "AUT-17")
+
+    def _stop_if_same_group(self, id_tag: str, parent_id_tag: str, running: Transaction) -> None:
+        if same_tag(parent_id_tag, running.parent_id_tag):
+            self.stop_granted = id_tag
+        else:
+            self._refuse(id_tag, "This card belongs to another group than the one that started the session.", "AUT-17")
+
+    def _ask(self, id_tag: str, remote: bool, to_stop: str = "") -> None:
+        self._asked = _Asked(id_tag, self._clock.monotonic(), remote, to_stop)
+        self._outbox.send("Authorize", {"idTag": id_tag})
+        self._feedback(CardFeedback.WAITING, "Asking the operator …")
+
+    def authorize_conf(self, outcome: Outcome) -> None:
+        """Authorize.conf (section 6.2); no usable answer means deciding as offline (conformance AUT-23)."""
+        id_tag: str = outcome.request["idTag"]
+        info = read_id_tag_info(outcome.response) if outcome.response is not None else IdTagInfo()
+        self.learn(id_tag, info)
+        asked = self._asked
+        if asked is None or not same_tag(asked.id_tag, id_tag):
+            return  # decided meanwhile
+        if not info.status:
+            self._give_up(outcome.error or "the backend's answer held no verdict")
+            return
+        self._asked = None
+        if asked.to_stop:
+            running = self._store.open_transaction()
+            if running is None or running.uid != asked.to_stop:
+                return
+            if info.status in VALID:
+                self._stop_if_same_group(id_tag, info.parent_id_tag, running)
+            else:
+                self._refuse(id_tag, f"The backend answered {info.status}.", "AUT-17")
+        elif info.status == "Accepted":
+            self._grant(id_tag, info.parent_id_tag, asked.remote)
+        else:
+            self._refuse(id_tag, f"The backend answered {info.status}.", "AUT-21")
+
+    def _give_up(self, why: str) -> None:
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return
+        if asked.to_stop:
+            self._refuse(asked.id_tag, f"Whether this card belongs to the same group is not known ({why}).", "AUT-17")
+        else:
+            self._decide_offline(asked.id_tag, asked.remote, why=why)
+
+    def _grant(self, id_tag: str, parent_id_tag: str, remote: bool) -> None:
+        self.granted = Grant(id_tag, parent_id_tag, self._clock.monotonic(), remote)
+        plugged = self._facts.reading.ev_connected
+        self._feedback(CardFeedback.ACCEPTED, "Accepted." if plugged else "Accepted. Plug in the car.")
+
+    def _refuse(self, id_tag: str, rule: str, clause: str) -> None:
+        self._feedback(CardFeedback.REJECTED, rule)
+        self._actions.append(Explain("card", "refused", rule, id_tag, clause))
+
+    def _feedback(self, kind: CardFeedback, text: str) -> None:
+        self._actions.append(Feedback(kind, text))
+
+    def update(self) -> None:
+        """Deadlines: the wait for Authorize.conf, and ConnectionTimeOut of a grant."""
+        now = self._clock.monotonic()
+        if self._asked is not None and now - self._asked.asked_at >= self._factory.authorize_wait_s:
+            self._give_up(f"no answer within {self._factory.authorize_wait_s:g} s")
+        if self.granted is not None and now - self.granted.granted_at >= self._config.connection_time_out:
+            id_tag, self.granted = self.granted.id_tag, None
+            rule = f"No car was plugged in within {self._config.connection_time_out} s."
+            self._refuse(id_tag, rule, "STA-09")

@@ -1,0 +1,52 @@
+"""ChangeAvailability (OCPP 1.6 section 5.2): at once, or after the transaction; it outlives reboots."""
+
+from __future__ import annotations
+
+from ocppclient.codec import Payload
+from ocppclient.events import Action, Explain
+from ocppclient.store import Store
+
+_NAME = "availability."  # + connector: "Inoperative" when unavailable
+_SCHEDULED = "availability.scheduled."
+
+
+class Availability:
+    """Operative or Inoperative, for the whole station (0) and for connector 1."""
+
+    def __init__(self, store: Store, actions: list[Action]) -> None:
+        self._store = store
+        self._actions = actions
+
+    def operative(self, connector_id: int) -> bool:
+        """Connector 1 is operative only while the whole station is."""
+        return all(self._store.value(f"{_NAME}{connector}") != "Inoperative" for connector in {0, connector_id})
+
+    def change_availability(self, request: Payload) -> Payload:
+        """ChangeAvailability.req: Accepted, Scheduled while a transaction runs, Rejected for an unknown connector."""
+        connector_id, wanted = request["connectorId"], request["type"]
+        if connector_id not in (0, 1):
+            rule = f"There is no connector {connector_id}; this station has 0 (all of it) and 1."
+            self._actions.append(Explain("ChangeAvailability", "Rejected", rule, str(connector_id), "AVL-01"))
+            return {"status": "Rejected"}
+        if wanted == "Inoperative" and self._store.open_transaction() is not None:
+            for connector in self._concerned(connector_id):
+                self._store.set_value(f"{_SCHEDULED}{connector}", wanted)
+            return {"status": "Scheduled"}
+        self._apply(connector_id, wanted)
+        return {"status": "Accepted"}
+
+    def update(self) -> None:
+        """Apply what was scheduled once the transaction is over."""
+        scheduled = self._store.values(_SCHEDULED)
+        if scheduled and self._store.open_transaction() is None:
+            for name, wanted in scheduled.items():
+                self._apply(int(name.removeprefix(_SCHEDULED)), wanted)
+
+    def _apply(self, connector_id: int, wanted: str) -> None:
+        for connector in self._concerned(connector_id):
+            self._store.set_value(f"{_NAME}{connector}", "Inoperative" if wanted == "Inoperative" else None)
+            self._store.set_value(f"{_SCHEDULED}{connector}", None)
+
+    @staticmethod
+    def _concerned(connector_id: int) -> tuple[int, ...]:
+        return (0, 1) if connector_id == 0 else (connector_id,)

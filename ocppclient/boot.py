@@ -1,0 +1,192 @@
+"""BootNotification, registration, Heartbeat and the clock they set (OCPP 1.6 sections 4.2 and 4.6)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+from typing import Literal
+
+from ocppclient.clock import Clock, format_utc, parse_utc
+from ocppclient.configuration import Configuration
+from ocppclient.events import Action, Explain, SetClock
+from ocppclient.facts import Facts
+from ocppclient.outbox import Outbox, Outcome
+from ocppclient.settings import ChargePointSettings
+from ocppclient.store import Store
+
+Registration = Literal["waiting", "accepted", "pending", "rejected"]
+
+#: The backend's time is adopted when it differs by more: below lies the delay of the line, not the clock.
+CLOCK_TOLERANCE_S = 1.0
+_DAY_S = 86_400.0
+_LONGEST_RETRY_S = 300.0
+
+
+class Boot:
+    """Registers the station with the backend and keeps the registration alive.
+
+    `registration` is "waiting" until the backend answered the BootNotification of this boot.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        config: Configuration,
+        facts: Facts,
+        outbox: Outbox,
+        settings: ChargePointSettings,
+        actions: list[Action],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._config = config
+        self._facts = facts
+        self._outbox = outbox
+        self._settings = settings
+        self._actions = actions
+        self.registration: Registration = "waiting"
+        self._next_at = clock.monotonic()  # earliest time of the next BootNotification
+        self._asked = False  # a BootNotification waits for its answer
+        self._unanswered = 0
+        self._heartbeat_asked = False
+        self._synced_at = clock.monotonic()
+        #: The backend refused or postponed this station, and never accepted it with these settings (section 4.2.1).
+        self.denied = False
+
+    @property
+    def _accepted_before(self) -> bool:
+        return self._store.value("registration.accepted_by") == self._settings.backend_key
+
+    def connected(self) -> None:
+        """A new connection: BootNotification only when this boot is not registered yet (conformance RPC-07)."""
+        if self.registration == "waiting":
+            self._next_at = self._clock.monotonic()
+
+    def disconnected(self) -> None:
+        self._asked = False
+        self._heartbeat_asked = False
+
+    def settings_changed(self) -> None:
+        """Another backend or identity: register again on the next connection."""
+        self.registration = "waiting"
+        self._outbox.gate = "closed"
+
+    def notify(self) -> bool:
+        """Send a BootNotification now; False when it cannot leave."""
+        identity = self._settings.identity
+        payload = {
+            "chargePointVendor": identity.vendor,
+            "chargePointModel": identity.model,
+            "chargePointSerialNumber": identity.serial_number,
+            "chargeBoxSerialNumber": identity.charge_box_serial_number,
+            "firmwareVersion": identity.firmware_version,
+            "iccid": identity.iccid,
+            "imsi": identity.imsi,
+            "meterType": identity.meter_type,
+            "meterSerialNumber": identity.meter_serial_number,
+        }
+        self._asked = self._outbox.send(
+            "BootNotification", {name: text for name, text in payload.items() if text}, passes_gate=True
+        )
+        return self._asked
+
+    def boot_notification_conf(self, outcome: Outcome) -> None:
+        """BootNotification.conf (section 6.4); an answer without a usable status counts as Accepted."""
+        self._asked = False
+        response = outcome.response
+        if response is None:
+            self._retry_later(outcome)
+            return
+        self._unanswered = 0
+        interval = response.get("interval")
+        interval_s = interval if isinstance(interval, int) and interval > 0 else 0
+        status = response.get("status")
+        if status in ("Pending", "Rejected"):
+            self._refused(status, interval_s)
+            return
+        if status != "Accepted":
+            self._outbox.quirks += 1
+        self.registration = "accepted"
+        self.denied = False
+        self._outbox.gate = "open"
+        if interval_s:
+            self._config.set(Configuration.heartbeat_interval, interval_s)
+        if not self._accepted_before:
+            self._store.set_value("registration.accepted_by", self._settings.backend_key)
+        self._adopt_time(response.get("currentTime"))
+
+    def _refused(self, status: str, interval_s: int) -> None:
+        self.registration = "pending" if status == "Pending" else "rejected"
+        self._outbox.gate = "pending" if status == "Pending" else "closed"
+        self.denied = not self._accepted_before
+        # section 4.2: wait at least `interval`; 0 leaves the choice to us
+        own_s = self._settings.factory.boot_retry_s * random.uniform(1.0, 1.2)
+        self._next_at = self._clock.monotonic() + (interval_s or own_s)
+        self._actions.append(
+            Explain("BootNotification", status, f"The backend answered {status}; the station asks again in "
+                    f"{interval_s or round(own_s)} s.", "", "BOOT-05")
+        )  # fmt: skip
+
+    def _retry_later(self, outcome: Outcome) -> None:
+        """No answer, or a CALLERROR: not registered; own back-off (conformance BOOT-13)."""
+        if outcome.lost and not self._outbox.online:
+            return  # asked again on the next connection
+        wait_s = min(self._settings.factory.boot_retry_s * 2**self._unanswered, _LONGEST_RETRY_S)
+        self._unanswered += 1
+        self._next_at = self._clock.monotonic() + wait_s * random.uniform(1.0, 1.2)
+
+    def heartbeat_conf(self, outcome: Outcome) -> None:
+        """Heartbeat.conf (section 6.30)."""
+        self._heartbeat_asked = False
+        if outcome.response is not None:
+            self._adopt_time(outcome.response.get("currentTime"))
+
+    def heartbeat(self, *, passes_gate: bool = False) -> bool:
+        """Send a Heartbeat now; False when it cannot leave."""
+        self._heartbeat_asked = self._outbox.send("Heartbeat", {}, passes_gate=passes_gate)
+        return self._heartbeat_asked
+
+    def update(self) -> None:
+        """What is due: a BootNotification while not registered, a Heartbeat after silence."""
+        if not self._outbox.online:
+            return
+        now = self._clock.monotonic()
+        if self.registration != "accepted":
+            if not self._asked and now >= self._next_at:
+                self.notify()
+            return
+        silent_s = now - self._outbox.last_activity
+        # section 4.6 and conformance CLK-02: at least one a day, whatever the traffic
+        if not self._heartbeat_asked and (
+            silent_s >= self._config.heartbeat_interval or now - self._synced_at >= _DAY_S
+        ):
+            self.heartbeat()
+
+    def _adopt_time(self, current_time: object) -> None:
+        try:
+            utc = parse_utc(current_time)  # type: ignore[arg-type]  # anything may stand there; parse_utc refuses it
+            self._synced_at = self._clock.monotonic()
+            guess = not self._clock.synchronised
+            if not guess and abs(utc - self._clock.utc()) <= timedelta(seconds=CLOCK_TOLERANCE_S):
+                return
+            delta_s = self._clock.set_utc(utc)
+        except ValueError as problem:
+            self._outbox.quirks += 1
+            self._actions.append(
+                Explain("currentTime", "ignored", f"The backend's time was not adopted: {problem}.",
+                        str(current_time)[:40], "CLK-01")
+            )  # fmt: skip
+            return
+        if guess:
+            self._outbox.redate(delta_s)
+            self._redate_transaction(delta_s)
+        self._store.set_value("clock.floor", format_utc(utc))
+        self._actions.append(SetClock(utc, delta_s))
+
+    def _redate_transaction(self, delta_s: float) -> None:
+        transaction = self._store.open_transaction()
+        if transaction is not None and transaction.boot_id == self._facts.boot_id:
+            moved = transaction.started_at + timedelta(seconds=delta_s)
+            self._store.save_transaction(replace(transaction, started_at=moved))

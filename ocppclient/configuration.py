@@ -1,0 +1,408 @@
+"""THE table of configuration keys (OCPP 1.6 section 9) and Get/ChangeConfiguration (sections 5.3, 5.8).
+
+A key is declared once, as an attribute of `Configuration`; features read `config.heartbeat_interval`, people read the
+generated documentation, the backend reads GetConfiguration: all from the same declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any, Generic, TypeVar, overload
+
+from ocppclient.codec import CallFailure, Payload
+from ocppclient.events import Action, Explain
+from ocppclient.store import Store
+
+T = TypeVar("T")
+
+#: What the station can measure; a list with anything else is Rejected as a whole (conformance MTR-12).
+MEASURANDS = (
+    "Energy.Active.Import.Register",
+    "Power.Active.Import",
+    "Current.Import",
+    "Voltage",
+    "Current.Offered",
+    "Power.Offered",
+    "Temperature",
+)
+_PHASE_ROTATIONS = ("NotApplicable", "Unknown", "RST", "RTS", "SRT", "STR", "TRS", "TSR")
+
+
+class Access(StrEnum):
+    """RW: the backend may change it; R: it may only read it."""
+
+    R = "R"
+    RW = "RW"
+
+
+class Refused(ValueError):
+    """A value that does not fit its key; the text says why and what fits."""
+
+
+class Key(Generic[T]):
+    """One configuration key: a descriptor that reads the store, else the factory's value, else the default.
+
+    Args:
+        name: as on the wire; compared case-insensitively (it is a CiString).
+        default: in Python's type.
+        meaning: one line for people.
+        access: whether the backend may change it.
+        unit: "s", "Wh", "times" or "".
+        profile: the feature profile it belongs to.
+    """
+
+    def __init__(
+        self, name: str, default: T, meaning: str, *, access: Access = Access.RW, unit: str = "", profile: str = "Core"
+    ) -> None:
+        self.name = name
+        self.default = default
+        self.meaning = meaning
+        self.access = access
+        self.unit = unit
+        self.profile = profile
+
+    def parse(self, text: str) -> T:
+        """Text from the wire → value; raises Refused with the reason."""
+        raise NotImplementedError
+
+    def format(self, value: T) -> str:
+        """Value → the canonical text for the wire."""
+        raise NotImplementedError
+
+    @property
+    def range_text(self) -> str:
+        """What values fit, for people."""
+        raise NotImplementedError
+
+    @overload
+    def __get__(self, config: None, owner: type) -> Key[T]: ...
+    @overload
+    def __get__(self, config: Configuration, owner: type) -> T: ...
+    def __get__(self, config: Configuration | None, owner: type) -> T | Key[T]:
+        return self if config is None else config.get(self)
+
+
+class Bool(Key[bool]):
+    """`true` or `false`, any case on input."""
+
+    def parse(self, text: str) -> bool:
+        match text.strip().lower():
+            case "true":
+                return True
+            case "false":
+                return False
+        raise Refused(f"{self.name} takes true or false")
+
+    def format(self, value: bool) -> str:
+        return "true" if value else "false"
+
+    @property
+    def range_text(self) -> str:
+        return "true, false"
+
+
+class Int(Key[int]):
+    """A decimal integer from `low` to `high` (None: no upper bound); 0 is allowed besides when `zero_is_off`."""
+
+    def __init__(
+        self,
+        name: str,
+        default: int,
+        meaning: str,
+        *,
+        low: int = 0,
+        high: int | None = None,
+        zero_is_off: bool = False,
+        access: Access = Access.RW,
+        unit: str = "",
+        profile: str = "Core",
+    ) -> None:
+        super().__init__(name, default, meaning, access=access, unit=unit, profile=profile)
+        self.low = low
+        self.high = high
+        self.zero_is_off = zero_is_off
+
+    def parse(self, text: str) -> int:
+        digits = text.strip()
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
+            raise Refused(f"{self.name} takes an integer: {self.range_text}")
+        value = int(digits)
+        if not (self.zero_is_off and value == 0) and not self.low <= value <= (self.high or value):
+            raise Refused(f"{value} is outside {self.name}'s range: {self.range_text}")
+        return value
+
+    def format(self, value: int) -> str:
+        return str(value)
+
+    @property
+    def range_text(self) -> str:
+        off = "0 (off), " if self.zero_is_off and self.low > 0 else ""
+        return f"{off}{self.low}…{self.high}" if self.high is not None else f"{off}{self.low} or more"
+
+
+class Text(Key[str]):
+    """Printable ASCII up to 500 characters; `fits` may refuse a value by raising Refused."""
+
+    def parse(self, text: str) -> str:
+        if not (text.isascii() and (text.isprintable() or not text)) or len(text) > 500:
+            raise Refused(f"{self.name} takes up to 500 printable ASCII characters")
+        return text
+
+    def format(self, value: str) -> str:
+        return value
+
+    @property
+    def range_text(self) -> str:
+        return "text"
+
+
+class Csl(Key[tuple[str, ...]]):
+    """A comma separated list; every item must be one of `allowed` (or satisfy `fits`), at most `longest` items."""
+
+    def __init__(
+        self,
+        name: str,
+        default: tuple[str, ...],
+        meaning: str,
+        *,
+        allowed: tuple[str, ...] = (),
+        fits: Callable[[str], bool] | None = None,
+        fits_text: str = "",
+        longest: int = 99,
+        access: Access = Access.RW,
+        profile: str = "Core",
+    ) -> None:
+        super().__init__(name, default, meaning, access=access, profile=profile)
+        self.allowed = allowed
+        self.fits = fits
+        self.fits_text = fits_text
+        self.longest = longest
+
+    def parse(self, text: str) -> tuple[str, ...]:
+        items = tuple(item.strip() for item in text.split(",")) if text.strip() else ()
+        if len(items) > self.longest:
+            raise Refused(f"{self.name} takes at most {self.longest} items, not {len(items)}")
+        for item in items:
+            if (self.allowed and item not in self.allowed) or (self.fits and not self.fits(item)):
+                raise Refused(f"{item[:40]!r} is not supported in {self.name}: {self.range_text}")
+        if len(set(items)) != len(items):
+            raise Refused(f"{self.name} names an item twice")
+        return items
+
+    def format(self, value: tuple[str, ...]) -> str:
+        return ",".join(value)
+
+    @property
+    def range_text(self) -> str:
+        return self.fits_text or ", ".join(self.allowed) or "list"
+
+
+def _rotation_fits(item: str) -> bool:
+    connector, _, rotation = item.partition(".")
+    return connector in ("0", "1") and rotation in _PHASE_ROTATIONS
+
+
+_ENERGY = ("Energy.Active.Import.Register",)
+
+
+class Configuration:
+    """The keys and their present values.
+
+    Args:
+        store: keeps what was changed, under "key.<name>".
+        factory: values fixed by the provisioning; they are trusted and may lie outside the range.
+        actions: where reasons of refusals are told (`Explain`).
+    """
+
+    allow_offline_tx_for_unknown_id = Bool(
+        "AllowOfflineTxForUnknownId", False, "Offline, accept cards that are in neither list nor cache."
+    )
+    authorization_cache_enabled = Bool("AuthorizationCacheEnabled", True, "Use the authorization cache.")
+    authorize_remote_tx_requests = Bool(
+        "AuthorizeRemoteTxRequests", True, "Authorise the idTag of a RemoteStartTransaction like a local card."
+    )
+    clock_aligned_data_interval = Int(
+        "ClockAlignedDataInterval", 0, "Meter values at multiples of this from UTC midnight.",
+        low=1, high=86400, zero_is_off=True, unit="s",
+    )  # fmt: skip
+    connection_time_out = Int(
+        "ConnectionTimeOut", 60, "Preparing without plug or card is given up after this.", low=1, high=86400, unit="s"
+    )
+    connector_phase_rotation = Csl(
+        "ConnectorPhaseRotation", ("1.NotApplicable",), "Phase rotation per connector.",
+        fits=_rotation_fits, fits_text="0.XXX or 1.XXX with " + ", ".join(_PHASE_ROTATIONS), longest=2,
+    )  # fmt: skip
+    get_configuration_max_keys = Int(
+        "GetConfigurationMaxKeys", 20, "Most keys one GetConfiguration may name.", access=Access.R
+    )
+    heartbeat_interval = Int(
+        "HeartbeatInterval", 300, "Silence after which a Heartbeat is sent; BootNotification.conf sets it too.",
+        low=1, high=10800, unit="s",
+    )  # fmt: skip
+    local_authorize_offline = Bool(
+        "LocalAuthorizeOffline", True, "Offline, accept cards that the list or the cache knows as valid."
+    )
+    local_pre_authorize = Bool(
+        "LocalPreAuthorize", False, "Online, accept known valid cards without asking the backend."
+    )
+    max_energy_on_invalid_id = Int(
+        "MaxEnergyOnInvalidId", 0, "Energy still delivered after the backend refused the card (only when "
+        "StopTransactionOnInvalidId is false); 0: none.", high=1_000_000, unit="Wh",
+    )  # fmt: skip
+    message_timeout = Int("MessageTimeout", 30, "How long a message waits for its answer.", low=1, high=600, unit="s")
+    meter_values_aligned_data = Csl(
+        "MeterValuesAlignedData", _ENERGY, "What clock-aligned meter values contain.", allowed=MEASURANDS
+    )
+    meter_values_aligned_data_max_length = Int(
+        "MeterValuesAlignedDataMaxLength", 99, "Most items of MeterValuesAlignedData.", access=Access.R
+    )
+    meter_values_sampled_data = Csl(
+        "MeterValuesSampledData", _ENERGY, "What sampled meter values contain.", allowed=MEASURANDS
+    )
+    meter_values_sampled_data_max_length = Int(
+        "MeterValuesSampledDataMaxLength", 99, "Most items of MeterValuesSampledData.", access=Access.R
+    )
+    meter_value_sample_interval = Int(
+        "MeterValueSampleInterval", 60, "Meter values during a transaction at multiples of this from its start.",
+        low=1, high=3600, zero_is_off=True, unit="s",
+    )  # fmt: skip
+    minimum_status_duration = Int(
+        "MinimumStatusDuration", 0, "A status is reported when it lasted this long.", high=86400, unit="s"
+    )
+    number_of_connectors = Int("NumberOfConnectors", 1, "Connectors of this station.", access=Access.R)
+    reset_retries = Int("ResetRetries", 3, "How often a failed reset is tried again.", high=100, unit="times")
+    stop_transaction_max_meter_values = Int(
+        "StopTransactionMaxMeterValues", 20, "Most entries of transactionData in StopTransaction.", access=Access.R
+    )
+    stop_transaction_on_ev_side_disconnect = Bool(
+        "StopTransactionOnEVSideDisconnect", True, "Unplugging at the EV ends the transaction."
+    )
+    stop_transaction_on_invalid_id = Bool(
+        "StopTransactionOnInvalidId", True, "A card refused by StartTransaction.conf ends the transaction; false: "
+        "only the energy stops.",
+    )  # fmt: skip
+    stop_txn_aligned_data = Csl(
+        "StopTxnAlignedData", (), "Clock-aligned values that StopTransaction carries.", allowed=MEASURANDS
+    )
+    stop_txn_aligned_data_max_length = Int(
+        "StopTxnAlignedDataMaxLength", 99, "Most items of StopTxnAlignedData.", access=Access.R
+    )
+    stop_txn_sampled_data = Csl(
+        "StopTxnSampledData", (), "Sampled values that StopTransaction carries.", allowed=MEASURANDS
+    )
+    stop_txn_sampled_data_max_length = Int(
+        "StopTxnSampledDataMaxLength", 99, "Most items of StopTxnSampledData.", access=Access.R
+    )
+    supported_feature_profiles = Csl(
+        "SupportedFeatureProfiles", ("Core",), "The feature profiles of this station.", access=Access.R
+    )
+    transaction_message_attempts = Int(
+        "TransactionMessageAttempts", 3, "How often a transaction message is sent before it is parked.",
+        low=1, high=1000, unit="times",
+    )  # fmt: skip
+    transaction_message_retry_interval = Int(
+        "TransactionMessageRetryInterval", 60, "Wait before sending a failed transaction message again, times the "
+        "number of attempts so far.", high=86400, unit="s",
+    )  # fmt: skip
+    unlock_connector_on_ev_side_disconnect = Bool(
+        "UnlockConnectorOnEVSideDisconnect", False, "Always false: the cable is fixed.", access=Access.R
+    )
+    web_socket_ping_interval = Int(
+        "WebSocketPingInterval", 120, "Time between pings of the station; 0: none.", high=86400, unit="s"
+    )
+    local_auth_list_enabled = Bool("LocalAuthListEnabled", True, "Use the local authorization list.")
+
+    def __init__(self, store: Store, factory: Mapping[str, str], actions: list[Action]) -> None:
+        self._store = store
+        self._actions = actions
+        self._factory = {name.casefold(): text for name, text in factory.items()}
+        #: (key, old text, new text) of this event's changes; the front door hands them on as actions.
+        self.changes: list[str] = []
+        self._values: dict[str, Any] = {}
+        self._load()
+
+    def _load(self) -> None:
+        stored = self._store.values("key.")
+        for key in KEYS.values():
+            text = stored.get(f"key.{key.name}", self._factory.get(key.name.casefold()))
+            self._values[key.name] = key.default if text is None else _trusted(key, text)
+
+    def forget(self) -> None:
+        """Read everything again: a unit of work was undone."""
+        self._load()
+
+    def get(self, key: Key[T]) -> T:
+        value: T = self._values[key.name]
+        return value
+
+    def set(self, key: Key[T], value: T) -> None:
+        """The station itself sets a key (HeartbeatInterval from BootNotification.conf); durable like a change."""
+        if self._values[key.name] != value:
+            self._store.set_value(f"key.{key.name}", key.format(value))
+            self._values[key.name] = value
+            self.changes.append(key.name)
+
+    def entry(self, key: Key[Any]) -> Payload:
+        """One KeyValue of GetConfiguration.conf; values are cut to 500 characters (section 7.29)."""
+        text = key.format(self._values[key.name])
+        return {"key": key.name, "readonly": key.access is Access.R, "value": text[:500]}
+
+    # -- messages
+
+    def get_configuration(self, request: Payload) -> Payload:
+        """GetConfiguration.req (section 5.8); no keys, or none named, asks for all of them."""
+        names: list[str] = request.get("key") or []
+        if len(names) > self.get_configuration_max_keys:
+            raise CallFailure(
+                "OccurenceConstraintViolation",
+                f"at most {self.get_configuration_max_keys} keys at once (GetConfigurationMaxKeys), not {len(names)}",
+            )
+        if not names:
+            return {"configurationKey": [self.entry(key) for key in KEYS.values()]}
+        known, unknown = [], []
+        for name in dict.fromkeys(names):
+            key = KEYS.get(name.casefold())
+            if key is None:
+                unknown.append(name)
+            else:
+                known.append(self.entry(key))
+        answer: Payload = {"configurationKey": known}
+        if unknown:
+            answer["unknownKey"] = unknown
+        return answer
+
+    def change_configuration(self, request: Payload) -> Payload:
+        """ChangeConfiguration.req (section 5.3): effective at once and durable, or nothing changes."""
+        name, text = request["key"], request["value"]
+        key = KEYS.get(name.casefold())
+        if key is None:
+            return self._refuse("NotSupported", f"This station has no configuration key {name!r}.", text, "CFG-04")
+        if key.access is Access.R:
+            return self._refuse("Rejected", f"{key.name} is read-only.", text, "CFG-05")
+        try:
+            value = key.parse(text)
+        except Refused as reason:
+            return self._refuse("Rejected", f"{reason}.", text, "CFG-04")
+        self.set(key, value)
+        return {"status": "Accepted"}
+
+    def _refuse(self, status: str, rule: str, value: str, clause: str) -> Payload:
+        self._actions.append(Explain("ChangeConfiguration", status, rule, value[:60], clause))
+        return {"status": status}
+
+
+def _trusted(key: Key[Any], text: str) -> Any:
+    """A stored or provisioned value: range checks do not apply (the factory is trusted), only the type does."""
+    try:
+        return key.parse(text)
+    except Refused:
+        if isinstance(key, Int):
+            return int(text)
+        if isinstance(key, Csl):
+            return tuple(item.strip() for item in text.split(",") if item.strip())
+        raise
+
+
+#: The table: lower-case name → key, in alphabetical order of the specification's sections.
+KEYS: dict[str, Key[Any]] = {key.name.casefold(): key for key in vars(Configuration).values() if isinstance(key, Key)}

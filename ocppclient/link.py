@@ -1,0 +1,184 @@
+"""The values of the backend link: its settings, the final URL, the Basic header, the back-off and its status. No I/O.
+
+OCPP-J 1.6 section 3 (connection), section 6 (security); conformance RPC-02…06, SEC-04, SEC-05.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import string
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+LinkState = Literal["off", "connecting", "connected", "waiting"]
+
+#: Characters of a URL that are already what they should be; everything else is percent-encoded (RFC 3986).
+_URL_SAFE = "%/:=&?~+!$,;'@()*[]-._"
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """What the websocket session needs to know.
+
+    Attributes:
+        url: endpoint of the backend without the charge point id, ws:// or wss://.
+        charge_point_id: identity as the operator knows it; percent-encoded in the URL, raw in the Basic header.
+        security_profile: 0 none, 1 Basic auth, 2 TLS + Basic auth, 3 TLS + client certificate (white paper section 2).
+        authorization_key: AuthorizationKey; see `key_bytes`.
+        key_as_text: send a hex key as its text (some backends compare the text; found out after a 401).
+        root_certificates: PEM files of trusted roots; none: the roots of the operating system.
+        client_certificate, client_key: PEM files for profile 3.
+        ping_interval_s: WebSocketPingInterval, 0 switches pings off.
+        pong_timeout_s: so long may a pong take, and so long may the line be silent after a ping.
+        open_timeout_s: limit of each stage of an attempt (name, TCP, TLS, websocket upgrade).
+        reconnect_min_s, reconnect_max_s: bounds of the back-off.
+        user_agent: the User-Agent header of the upgrade request.
+
+    Raises:
+        ValueError: a combination that cannot work; the text says what to change.
+    """
+
+    url: str
+    charge_point_id: str
+    security_profile: int = 0
+    authorization_key: bytes | str = field(default="", repr=False)
+    key_as_text: bool = False
+    root_certificates: tuple[str, ...] = ()
+    client_certificate: str = ""
+    client_key: str = field(default="", repr=False)
+    ping_interval_s: float = 120
+    pong_timeout_s: float = 10
+    open_timeout_s: float = 10
+    reconnect_min_s: float = 3
+    reconnect_max_s: float = 300
+    user_agent: str = "ocpp-station"
+
+    def __post_init__(self) -> None:
+        final_url(self)  # refuses what can never be a URL
+        secure = is_secure(self)
+        if self.security_profile not in (0, 1, 2, 3):
+            raise ValueError(f"security profile {self.security_profile} does not exist; use 0, 1, 2 or 3")
+        if self.security_profile >= 2 and not secure:
+            raise ValueError(f"security profile {self.security_profile} needs a wss:// address; {self.url!r} is not")
+        if self.security_profile in (1, 2) and not self.authorization_key:
+            raise ValueError(f"security profile {self.security_profile} needs an authorization key (the password)")
+        if self.security_profile == 3 and not (self.client_certificate and self.client_key):
+            raise ValueError("security profile 3 needs a client certificate and its key")
+
+
+def is_secure(settings: ConnectionSettings) -> bool:
+    """TLS is used."""
+    return settings.url.strip().lower().startswith("wss:")
+
+
+def final_url(settings: ConnectionSettings) -> str:
+    """The URL that is really opened: endpoint, one slash, percent-encoded identity (OCPP-J 3.1.1, field problem 4).
+
+    A query of the endpoint stays behind the identity; blanks around the texts are dropped.
+
+    Raises:
+        ValueError: not a websocket URL, or no identity; the text says what to change.
+    """
+    identity = settings.charge_point_id.strip()
+    if not identity:
+        raise ValueError("the charge point id is empty; enter the id under which the backend knows this station")
+    text = "".join(settings.url.split())
+    parts = urlsplit(text, allow_fragments=False)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise ValueError(f"{settings.url!r} is not a backend address; it looks like wss://backend.example/ocpp")
+    if "@" in parts.netloc:
+        raise ValueError("the backend address contains a user name or password; enter the key in its own field")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"the port in {settings.url!r} is not a number between 1 and 65535") from None
+    path = quote(parts.path, safe=_URL_SAFE).rstrip("/")
+    return urlunsplit((parts.scheme, parts.netloc, f"{path}/{quote(identity, safe='')}", parts.query, ""))
+
+
+def is_hex_key(key: str) -> bool:
+    """The key is the hex form of 16…20 bytes (conformance SEC-05)."""
+    return 32 <= len(key) <= 40 and len(key) % 2 == 0 and all(c in string.hexdigits for c in key)
+
+
+def key_bytes(settings: ConnectionSettings) -> bytes:
+    """The password as it goes into the Basic header (product.md, settled question 3)."""
+    key = settings.authorization_key
+    if isinstance(key, bytes):
+        return key
+    if is_hex_key(key) and not settings.key_as_text:
+        return bytes.fromhex(key)
+    return key.encode()
+
+
+def has_other_key_form(settings: ConnectionSettings) -> bool:
+    """The key could also be meant the other way: as text instead of the bytes it spells, or the reverse."""
+    return isinstance(settings.authorization_key, str) and is_hex_key(settings.authorization_key)
+
+
+def authorization_header(settings: ConnectionSettings) -> str | None:
+    """`Basic …` for profiles 1 and 2; None for the others. The user is the raw identity (OCPP-J 6.2)."""
+    if settings.security_profile not in (1, 2):
+        return None
+    pair = settings.charge_point_id.strip().encode() + b":" + key_bytes(settings)
+    return "Basic " + base64.b64encode(pair).decode("ascii")
+
+
+class BackOff:
+    """Exponential back-off with full jitter between `min_s` and `max_s` (conformance RPC-05, RPC-06)."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._failures = 0
+
+    def next_s(self, min_s: float, max_s: float) -> float:
+        """Seconds until the next attempt; the ceiling doubles with every call."""
+        self._failures = min(self._failures + 1, 30)
+        ceiling_s = max(min_s, min(max_s, min_s * 2**self._failures))
+        return self._rng.uniform(min_s, ceiling_s)
+
+    def reset(self) -> None:
+        """The link was stable."""
+        self._failures = 0
+
+
+@dataclass(frozen=True)
+class LinkError:
+    """Why an attempt or a session ended.
+
+    Attributes:
+        kind: for rules: "dns", "refused", "network", "timeout", "certificate", "tls_version", "tls_cipher", "tls",
+            "unauthorised", "http", "subprotocol", "closed", "mute", "overload", "settings".
+        text: for people: what happened, and the cure.
+    """
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class LinkStatus:
+    """The link as people see it. All times are monotonic seconds.
+
+    Attributes:
+        state: "off" (nobody wants a connection), "connecting", "connected", "waiting" (for the next attempt).
+        url: the final URL.
+        since: when the state began.
+        last_byte_at: when the backend was last heard; None: never since the start.
+        next_attempt_at: of the state "waiting", else None.
+        attempts: attempts since the last connection.
+        last_error: the newest failure in words with its cure, "" when there was none; last_error_kind for rules.
+        subprotocol_warning: the backend speaks, but did not agree on ocpp1.6 properly.
+    """
+
+    state: LinkState = "off"
+    url: str = ""
+    since: float = 0.0
+    last_byte_at: float | None = None
+    next_attempt_at: float | None = None
+    attempts: int = 0
+    last_error: str = ""
+    last_error_kind: str = ""
+    subprotocol_warning: str = ""

@@ -1,0 +1,171 @@
+"""The in-memory twin of the durable store, for tests and demos: same answers, same rollback, nothing on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from ocppclient.storable import clean_text, storable, tag_key
+from ocppclient.store import IdTagEntry, QueuedCall, Transaction
+
+
+class MemoryStore:
+    """A `Store` that forgets everything with the object; a new ChargePoint over the same object is a reboot.
+
+    A unit of work keeps the former value of every row it writes, and puts them back when it fails.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+        self._transactions: dict[str, Transaction] = {}  # in the order of their first save
+        self._waiting: dict[int, QueuedCall] = {}  # by seq, ascending
+        self._parked: dict[int, QueuedCall] = {}  # by seq, ascending
+        self._cache: dict[str, IdTagEntry] = {}
+        self._list: dict[tuple[str, str], IdTagEntry] = {}
+        self._counter: dict[str, int] = {"seq": 0}
+        self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._depth = 0
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        """One unit of work; nested use is a savepoint. An exception undoes everything since it was entered."""
+        mark = len(self._undo)
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            while len(self._undo) > mark:
+                table, key, former = self._undo.pop()
+                _put(table, key, former)
+            raise
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self._undo.clear()
+
+    def _write(self, table: dict[Any, Any], key: Any, row: Any) -> None:
+        if self._depth:
+            self._undo.append((table, key, table.get(key)))
+        _put(table, key, row)
+
+    # -- values
+    def value(self, name: str) -> str | None:
+        return self._values.get(clean_text(name))
+
+    def set_value(self, name: str, value: str | None) -> None:
+        self._write(self._values, clean_text(name), None if value is None else clean_text(value))
+
+    def values(self, prefix: str) -> dict[str, str]:
+        return {name: text for name, text in sorted(self._values.items()) if name.startswith(prefix)}
+
+    # -- transactions
+    def open_transaction(self) -> Transaction | None:
+        return next((row for row in reversed(self._transactions.values()) if row.stopped_at is None), None)
+
+    def transaction(self, uid: str) -> Transaction | None:
+        return self._transactions.get(uid)
+
+    def transaction_by_id(self, transaction_id: int) -> Transaction | None:
+        newest_first = reversed(self._transactions.values())
+        return next((row for row in newest_first if row.transaction_id == transaction_id), None)
+
+    def save_transaction(self, transaction: Transaction) -> None:
+        transaction = storable(transaction)
+        self._write(self._transactions, transaction.uid, transaction)
+
+    # -- the durable queue
+    def enqueue(self, call: QueuedCall) -> QueuedCall:
+        seq = self._counter["seq"] + 1
+        call = replace(storable(call), seq=seq)
+        self._write(self._counter, "seq", seq)
+        self._write(self._parked if call.parked_reason else self._waiting, seq, call)
+        return call
+
+    def next_queued(self) -> QueuedCall | None:
+        return next(iter(self._waiting.values()), None)
+
+    def update_queued(self, call: QueuedCall) -> None:
+        """Replace the row of this seq. Raises KeyError when there is none."""
+        call = storable(call)
+        if self.queued(call.seq) is None:
+            raise KeyError(call.seq)
+        self._write(self._waiting, call.seq, None if call.parked_reason else call)
+        self._write(self._parked, call.seq, call if call.parked_reason else None)
+
+    def delete_queued(self, seq: int) -> None:
+        self._write(self._waiting, seq, None)
+        self._write(self._parked, seq, None)
+
+    def queued(self, seq: int) -> QueuedCall | None:
+        return self._waiting.get(seq) or self._parked.get(seq)
+
+    def queued_by_message_id(self, message_id: str) -> QueuedCall | None:
+        message_id = clean_text(message_id)
+        return next((call for call in self._all_calls() if message_id in call.message_ids), None)
+
+    def queue_depth(self) -> int:
+        return len(self._waiting)
+
+    def parked_calls(self) -> list[QueuedCall]:
+        return list(self._parked.values())
+
+    def undated_calls(self, boot_id: str) -> list[QueuedCall]:
+        return [call for call in self._all_calls() if call.boot_id == boot_id] if boot_id else []
+
+    def _all_calls(self) -> list[QueuedCall]:
+        return sorted([*self._waiting.values(), *self._parked.values()], key=lambda call: call.seq)
+
+    # -- id tags
+    def cache_entry(self, id_tag: str) -> IdTagEntry | None:
+        return self._cache.get(tag_key(id_tag))
+
+    def save_cache_entry(self, entry: IdTagEntry) -> None:
+        if entry.source != "cache":
+            raise ValueError(f"an entry of the cache has the source 'cache', not {entry.source!r}")
+        self._write(self._cache, tag_key(entry.id_tag), storable(entry))
+
+    def delete_cache_entry(self, id_tag: str) -> None:
+        self._write(self._cache, tag_key(id_tag), None)
+
+    def clear_cache(self) -> None:
+        for key in list(self._cache):
+            self._write(self._cache, key, None)
+
+    def cache_size(self) -> int:
+        return len(self._cache)
+
+    def evict_cache_entry(self, now: datetime) -> None:
+        def worth(item: tuple[str, IdTagEntry]) -> tuple[bool, bool, float, str]:
+            key, entry = item
+            valid = entry.status == "Accepted" and (entry.expiry_date is None or entry.expiry_date > now)
+            age = entry.updated_at.timestamp() if entry.updated_at else 0.0
+            return valid, entry.updated_at is not None, age, key
+
+        if self._cache:
+            self._write(self._cache, min(self._cache.items(), key=worth)[0], None)
+
+    def list_entry(self, id_tag: str) -> IdTagEntry | None:
+        key = tag_key(id_tag)
+        return self._list.get((key, "backend")) or self._list.get((key, "station"))
+
+    def save_list_entry(self, entry: IdTagEntry) -> None:
+        """Insert or replace by idTag and source ("backend" or "station")."""
+        if entry.source not in ("backend", "station"):
+            raise ValueError(f"an entry of the local list comes from 'backend' or 'station', not {entry.source!r}")
+        self._write(self._list, (tag_key(entry.id_tag), entry.source), storable(entry))
+
+
+def _put(table: dict[Any, Any], key: Any, row: Any) -> None:
+    """Set a row (None removes it); tables with integer keys stay in ascending order."""
+    if row is None:
+        table.pop(key, None)
+        return
+    out_of_order = isinstance(key, int) and key not in table and table and key < next(reversed(table))
+    table[key] = row
+    if out_of_order:
+        ascending = sorted(table.items())
+        table.clear()
+        table.update(ascending)

@@ -1,0 +1,209 @@
+"""Meter values: sampled, clock-aligned, and the transactionData of StopTransaction (OCPP 1.6 section 3.16)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from ocppclient.clock import Clock, format_utc
+from ocppclient.codec import Payload, dumps
+from ocppclient.configuration import Configuration
+from ocppclient.events import Reading
+from ocppclient.facts import Facts
+from ocppclient.outbox import Outbox
+from ocppclient.settings import Electrical
+from ocppclient.store import Store, Transaction
+
+Context = Literal["Transaction.Begin", "Transaction.End", "Sample.Periodic", "Sample.Clock", "Trigger"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # a UTC midnight: the grid restarts at each of them
+_DAY_S = 86_400
+
+
+def sampled_values(
+    measurands: tuple[str, ...], reading: Reading, energy_wh: int, context: Context, electrical: Electrical
+) -> list[Payload]:
+    """One SampledValue per measurand that has a reading now (section 7.43).
+
+    Energy is the lifetime register in Wh; currents and voltage have one decimal; Offered values are what is offered,
+    not measured.
+    """
+    meter = reading.meter
+    offered_w = reading.offered_a * electrical.nominal_voltage_v * electrical.phases
+    readings: dict[str, tuple[float | None, str]] = {
+        "Power.Active.Import": (meter.power_w if meter else None, "W"),
+        "Current.Import": (meter.current_a if meter else None, "A"),
+        "Voltage": (meter.voltage_v if meter else None, "V"),
+        "Current.Offered": (reading.offered_a, "A"),
+        "Power.Offered": (offered_w, "W"),
+        "Temperature": (meter.temperature_c if meter else None, "Celsius"),
+    }
+    values = []
+    for measurand in measurands or ("Energy.Active.Import.Register",):  # conformance MTR-19
+        if measurand == "Energy.Active.Import.Register":
+            text, unit = str(energy_wh), "Wh"
+        else:
+            value, unit = readings[measurand]
+            if value is None:
+                continue
+            text = f"{value:.1f}"
+        values.append(
+            {
+                "value": text,
+                "context": context,
+                "format": "Raw",
+                "measurand": measurand,
+                "location": "Outlet",
+                "unit": unit,
+            }
+        )
+    return values
+
+
+def thin(entries: list[Payload], longest: int) -> list[Payload]:
+    """At most `longest` entries: every second inner one goes, the first and the last never do (conformance MTR-16)."""
+    while len(entries) > max(longest, 2):
+        entries = [entries[0], *entries[2:-1:2], entries[-1]]
+    return entries
+
+
+class MeterValues:
+    """Takes samples when they fall due; during a transaction they belong to it, outside only aligned ones are taken."""
+
+    def __init__(
+        self, store: Store, clock: Clock, config: Configuration, facts: Facts, outbox: Outbox, electrical: Electrical
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._config = config
+        self._facts = facts
+        self._outbox = outbox
+        self._electrical = electrical
+        self._sampled_uid = ""  # the transaction that the next two belong to
+        self._origin = 0.0  # monotonic start of the sampling grid
+        self._interval_s = 0
+        self._taken = 0  # samples taken since the origin
+        self._aligned_interval_s = 0
+        self._last_slot = 0
+
+    def begin(self, transaction: Transaction) -> Transaction:
+        """The Transaction.Begin entry, and the start of the sampling grid."""
+        self._restart(transaction.uid, self._clock.monotonic(), self._config.meter_value_sample_interval)
+        return self._collect(transaction, "Transaction.Begin", transaction.started_at, transaction.meter_start_wh)
+
+    def end(self, transaction: Transaction, moment: datetime, energy_wh: int) -> list[Payload]:
+        """transactionData of StopTransaction: what was collected and the Transaction.End entry; [] when not wanted."""
+        self._sampled_uid = ""
+        transaction = self._collect(transaction, "Transaction.End", moment, energy_wh)
+        entries: list[Payload] = json.loads(transaction.data)
+        return entries
+
+    def trigger(self) -> Payload:
+        """MeterValues.req with the values of now, for TriggerMessage (conformance MTR-18)."""
+        transaction = self._store.open_transaction()
+        return self._message(
+            transaction, self._config.meter_values_sampled_data, "Trigger", self._clock.utc(), with_id=True
+        )
+
+    def update(self) -> None:
+        """Take the samples that fell due."""
+        if self._facts.energy_wh is None:
+            return
+        transaction = self._store.open_transaction()
+        if transaction is not None and transaction.boot_id == self._facts.boot_id:
+            self._sample(transaction)
+            transaction = self._store.open_transaction()
+        self._sample_aligned(transaction)
+
+    def _restart(self, uid: str, origin: float, interval_s: int) -> None:
+        self._sampled_uid, self._origin, self._interval_s, self._taken = uid, origin, interval_s, 0
+
+    def _sample(self, transaction: Transaction) -> None:
+        interval_s = self._config.meter_value_sample_interval
+        now = self._clock.monotonic()
+        if self._sampled_uid != transaction.uid or self._interval_s != interval_s:
+            self._restart(transaction.uid, now, interval_s)
+        if not interval_s:
+            return
+        due = int((now - self._origin) // interval_s)
+        if due <= self._taken:
+            return
+        self._taken = due
+        # the timestamp is the moment on the grid: samples are exactly one interval apart (conformance TXQ-08)
+        moment = self._clock.utc_at(self._origin + due * interval_s)
+        self._record(
+            transaction, moment, "Sample.Periodic",
+            self._config.meter_values_sampled_data, self._config.stop_txn_sampled_data,
+        )  # fmt: skip
+
+    def _sample_aligned(self, transaction: Transaction | None) -> None:
+        interval_s = self._config.clock_aligned_data_interval
+        if not interval_s:
+            self._aligned_interval_s = 0
+            return
+        midnight_s, in_day_s = divmod((self._clock.utc() - _EPOCH).total_seconds(), _DAY_S)
+        slot = int(midnight_s) * _DAY_S + int(in_day_s // interval_s) * interval_s
+        if self._aligned_interval_s != interval_s:  # just switched on: the first one is the next on the grid
+            self._aligned_interval_s, self._last_slot = interval_s, slot
+            return
+        if slot == self._last_slot:
+            return
+        forward, self._last_slot = slot > self._last_slot, slot
+        if not forward:  # the clock was set back: no value twice for the same moment
+            return
+        moment = _EPOCH + timedelta(seconds=slot)
+        self._record(
+            transaction, moment, "Sample.Clock",
+            self._config.meter_values_aligned_data, self._config.stop_txn_aligned_data,
+        )  # fmt: skip
+
+    def _record(
+        self,
+        transaction: Transaction | None,
+        moment: datetime,
+        context: Context,
+        measurands: tuple[str, ...],
+        stop_measurands: tuple[str, ...],
+    ) -> None:
+        self._outbox.enqueue(
+            "MeterValues",
+            self._message(transaction, measurands, context, moment),
+            transaction.uid if transaction else "",
+            needs_transaction_id=transaction is not None,
+        )
+        if transaction is not None:
+            energy_wh = self._facts.energy_wh or 0
+            if stop_measurands:
+                transaction = self._append(transaction, stop_measurands, context, moment, energy_wh)
+            self._store.save_transaction(replace(transaction, last_wh=energy_wh, last_seen_at=moment))
+
+    def _message(
+        self,
+        transaction: Transaction | None,
+        measurands: tuple[str, ...],
+        context: Context,
+        moment: datetime,
+        *,
+        with_id: bool = False,
+    ) -> Payload:
+        energy_wh = self._facts.energy_wh or 0
+        values = sampled_values(measurands, self._facts.reading, energy_wh, context, self._electrical)
+        message: Payload = {"connectorId": 1}
+        if with_id and transaction is not None and transaction.transaction_id is not None:
+            message["transactionId"] = transaction.transaction_id
+        message["meterValue"] = [{"timestamp": format_utc(moment), "sampledValue": values}]
+        return message
+
+    def _collect(self, transaction: Transaction, context: Context, moment: datetime, energy_wh: int) -> Transaction:
+        """Begin and End carry every configured measurand of both StopTxn lists (errata v4.0 section 3.14)."""
+        measurands = tuple(dict.fromkeys((*self._config.stop_txn_sampled_data, *self._config.stop_txn_aligned_data)))
+        return self._append(transaction, measurands, context, moment, energy_wh) if measurands else transaction
+
+    def _append(
+        self, transaction: Transaction, measurands: tuple[str, ...], context: Context, moment: datetime, energy_wh: int
+    ) -> Transaction:
+        values = sampled_values(measurands, self._facts.reading, energy_wh, context, self._electrical)
+        entries = [*json.loads(transaction.data), {"timestamp": format_utc(moment), "sampledValue": values}]
+        return replace(transaction, data=dumps(thin(entries, self._config.stop_transaction_max_meter_values)))

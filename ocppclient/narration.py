@@ -1,0 +1,74 @@
+"""The state in one plain sentence: what is going on, or why the car does not charge. For people only."""
+
+from __future__ import annotations
+
+from ocppclient.authorization import Authorization
+from ocppclient.boot import Boot
+from ocppclient.facts import Facts
+from ocppclient.limits import Limits
+from ocppclient.status import Condition
+from ocppclient.transactions import Transactions
+
+_FAULTS = {
+    "GroundFailure": "A ground fault was detected.",
+    "HighTemperature": "The station is too hot.",
+    "OverCurrentFailure": "The car drew more than was offered.",
+    "OverVoltage": "The mains voltage is too high.",
+    "UnderVoltage": "The mains voltage is too low.",
+    "PowerSwitchFailure": "The contactor does not switch as it should.",
+    "InternalError": "A part of the station does not answer.",
+    "OtherError": "The connection to the car is faulty.",
+}
+
+
+def sentence(
+    condition: Condition | None,
+    facts: Facts,
+    boot: Boot,
+    authorization: Authorization,
+    transactions: Transactions,
+    limits: Limits,
+) -> str:
+    """One sentence for the dashboard."""
+    if condition is None:
+        return "The hardware is being read …"
+    reading = facts.reading
+    if transactions.stopping:
+        return "The session is ending; the contactor opens."
+    if authorization.asking:
+        return "Asking the operator about the card …"
+    match condition.status:
+        case "Faulted":
+            text = _FAULTS.get(condition.error_code, "A fault was detected.")
+            return f"{text} {condition.info}".strip()
+        case "Unavailable":
+            return "The operator took this station out of service."
+        case "Preparing" if transactions.running is not None:
+            return "The session has started; waiting for the car to begin."
+        case "Preparing" if authorization.granted is not None:
+            return "Accepted. Plug in the car."
+        case "Preparing":
+            return "The car is plugged in. Tap a card to start."
+        case "Charging":
+            return f"Charging at up to {limits.sentence}."
+        case "SuspendedEV" if not reading.ev_connected:
+            return "The car was unplugged; the session waits for it to return."
+        case "SuspendedEV":
+            return "The car does not ask for energy now."
+        case "SuspendedEVSE":
+            running = transactions.running
+            if running is not None and running.deauthorised:
+                return "The operator refused this card; no energy is delivered."
+            return f"Paused by the station: {limits.sentence}."
+        case "Finishing":
+            return (
+                "The session is over. Unplug the car."
+                if transactions.ended_plugged
+                else ("The car is plugged in, but no card was tapped. Tap a card to start.")
+            )
+        case "Reserved":
+            return "Reserved for somebody."
+        case _:
+            if boot.denied:
+                return "The backend has not accepted this station yet."
+            return "Ready. Plug in the car or tap a card."

@@ -1,0 +1,333 @@
+"""What leaves the station: one CALL in flight, an urgent lane in memory, and the durable FIFO of transaction messages.
+
+OCPP 1.6 section 3.7 and 4.1.1 of OCPP-J; conformance RPC-13…18 and TXQ; product.md settled questions 5, 6, 11-13.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import OrderedDict, deque
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Literal
+
+from ocppclient.clock import Clock, format_utc, parse_utc
+from ocppclient.codec import CallError, CallResult, Payload, check_request, dumps, encode_call
+from ocppclient.configuration import Configuration
+from ocppclient.events import Action, Disconnect, Explain, SendFrame
+from ocppclient.facts import Facts
+from ocppclient.settings import Factory
+from ocppclient.store import QueuedCall, Store
+
+UNKNOWN_TRANSACTION_ID = -1  # errata v4.0 section 3.18
+_LATE_CALLS = 20
+_UNANSWERED_LIMIT = 2  # field problem 1: as many unanswered CALLs in a row mean that the socket is dead
+_LIVE_QUEUE = 2  # more waiting messages than that are history, and status reports overtake them
+
+Gate = Literal["closed", "pending", "open"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a CALL of ours.
+
+    Attributes:
+        request: its payload.
+        response: the payload of the answer; None when there was none or it was a CALLERROR.
+        error: in words, when `response` is None.
+        lost: no answer because the connection ended or the wait was over (not a CALLERROR).
+        late: the answer came after the wait was over.
+        transaction_uid: of a durable call.
+    """
+
+    action: str
+    request: Payload
+    response: Payload | None
+    error: str = ""
+    lost: bool = False
+    late: bool = False
+    transaction_uid: str = ""
+
+
+@dataclass(frozen=True)
+class _Urgent:
+    action: str
+    payload: Payload
+    passes_gate: bool
+
+
+@dataclass
+class _InFlight:
+    message_id: str
+    action: str
+    request: Payload
+    sent_at: float
+    seq: int | None  # row of a durable call
+    transaction_uid: str = ""
+    alive: bool = False  # a pong or any frame was seen while waiting
+
+
+class Outbox:
+    """Sends the station's own CALLs and matches their answers.
+
+    `gate` follows the registration: "closed" lets only a BootNotification pass, "pending" what the backend asked for,
+    "open" everything. Time without a connection never burns an attempt.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, config: Configuration, factory: Factory, facts: Facts, actions: list[Action]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._config = config
+        self._factory = factory
+        self._facts = facts
+        self._actions = actions
+        self.online = False
+        self.gate: Gate = "closed"
+        self.quirks = 0
+        self.last_error = ""
+        #: monotonic time of the last exchange; the Heartbeat counts from it.
+        self.last_activity = clock.monotonic()
+        self._urgent: deque[_Urgent] = deque()
+        self._in_flight: _InFlight | None = None
+        self._late: OrderedDict[str, _InFlight] = OrderedDict()
+        self._unanswered = 0
+        self._retry_at = 0.0  # the head of the durable queue waits until then
+        self._resume_at = 0.0
+
+    # -- what others put in
+
+    def send(self, action: str, payload: Payload, *, passes_gate: bool = False) -> bool:
+        """Put a CALL into the urgent lane; returns False (and forgets it) when it cannot leave now."""
+        if not self.online or (self.gate != "open" and not passes_gate):
+            return False
+        check_request(action, payload)
+        self._urgent.append(_Urgent(action, payload, passes_gate))
+        return True
+
+    def enqueue(
+        self, action: str, payload: Payload, transaction_uid: str = "", *, needs_transaction_id: bool = False
+    ) -> None:
+        """Append a transaction-related CALL to the durable queue (in the caller's unit of work)."""
+        check_request(action, {**payload, "transactionId": 0} if needs_transaction_id else payload)
+        self._store.enqueue(
+            QueuedCall(
+                action=action,
+                payload=dumps(payload),
+                message_ids=(str(uuid.uuid4()),),
+                transaction_uid=transaction_uid,
+                needs_transaction_id=needs_transaction_id,
+                created_at=self._clock.utc(),
+                boot_id="" if self._clock.synchronised else self._facts.boot_id,
+            )
+        )
+
+    def redate(self, delta_s: float) -> None:
+        """The clock was only a guess so far and moved by `delta_s`: correct what this boot has queued (CLK-04)."""
+        for call in self._store.undated_calls(self._facts.boot_id):
+            shifted = _shift(json.loads(call.payload), delta_s)
+            self._store.update_queued(replace(call, payload=dumps(shifted), boot_id=""))
+
+    def resend_parked(self, seq: int) -> bool:
+        """A person asks for a parked message: queue it again at the end, with its attempts forgotten."""
+        call = self._store.queued(seq)
+        if call is None or not call.parked_reason:
+            return False
+        self._store.delete_queued(seq)
+        self._store.enqueue(replace(call, seq=0, parked_reason="", attempts=0))
+        return True
+
+    def drop(self, action: str) -> None:
+        """Forget what waits in the urgent lane under this action (a newer one replaces it)."""
+        self._urgent = deque(call for call in self._urgent if call.action != action)
+
+    # -- the connection
+
+    def connected(self) -> None:
+        self.online = True
+        self._unanswered = 0
+        now = self._clock.monotonic()
+        self.last_activity = now
+        self._resume_at = now + self._factory.queue_resume_delay_s
+        self._retry_at = min(self._retry_at, now)
+
+    def disconnected(self) -> list[Outcome]:
+        """The socket is gone: nothing waits for an answer any more; durable calls stay and go out again."""
+        self.online = False
+        lost = [Outcome(call.action, call.payload, None, "the connection was lost", lost=True) for call in self._urgent]
+        self._urgent.clear()
+        if (call := self._in_flight) is not None:
+            self._in_flight = None
+            if call.seq is None:
+                lost.insert(0, Outcome(call.action, call.request, None, "the connection was lost", lost=True))
+        self._late.clear()
+        return lost
+
+    def alive(self) -> None:
+        """A pong or a frame came: a missing answer is then the backend's doing, not the line's (question 13)."""
+        if self._in_flight is not None:
+            self._in_flight.alive = True
+
+    # -- answers
+
+    def answered(self, message: CallResult | CallError) -> Outcome | None:
+        """Match an answer; None when it belongs to nothing."""
+        self.last_activity = self._clock.monotonic()
+        call, late = self._in_flight, False
+        if call is not None and call.message_id == message.message_id:
+            self._in_flight = None
+        elif (found := self._find_late(message.message_id)) is not None:
+            call, late = found, True
+        else:
+            return None
+        self._unanswered = 0
+        if isinstance(message, CallError):
+            return self._failed(call, f"{message.code} {message.description}".strip(), late)
+        self.quirks += bool(message.quirks)
+        if call.seq is not None:
+            self._store.delete_queued(call.seq)
+            self._retry_at = 0.0
+            if self._in_flight is not None and self._in_flight.seq == call.seq:
+                self._in_flight = None  # a copy was on its way; its answer will match nothing
+        return Outcome(call.action, call.request, message.payload, late=late, transaction_uid=call.transaction_uid)
+
+    def _find_late(self, message_id: str) -> _InFlight | None:
+        if (call := self._late.pop(message_id, None)) is not None and call.seq is None:
+            return call
+        row = self._store.queued_by_message_id(message_id)
+        if row is None:
+            return None
+        return _InFlight(message_id, row.action, json.loads(row.payload), 0.0, row.seq, row.transaction_uid)
+
+    def _failed(self, call: _InFlight, error: str, late: bool) -> Outcome | None:
+        """The backend failed to process a CALL (CALLERROR, or no answer though the line was alive)."""
+        self.last_error = f"{call.action}: {error}"
+        if call.seq is None:
+            return Outcome(call.action, call.request, None, error, late=late)
+        row = self._store.queued(call.seq)
+        if row is None or row.parked_reason or late:
+            return None
+        row = replace(row, attempts=row.attempts + 1)
+        if row.attempts >= self._config.transaction_message_attempts:
+            self._park(row, error)
+            return Outcome(call.action, call.request, None, error, transaction_uid=call.transaction_uid)
+        # a message sent again on the same connection needs a new id (OCPP-J 4.1.4)
+        self._store.update_queued(replace(row, message_ids=(*row.message_ids, str(uuid.uuid4()))))
+        # OCPP 1.6 section 3.7.1: the interval, multiplied by the number of preceding transmissions
+        wait_s = self._config.transaction_message_retry_interval * row.attempts
+        self._retry_at = self._clock.monotonic() + max(wait_s, 1.0)
+        return None
+
+    def _park(self, row: QueuedCall, error: str) -> None:
+        reason = f"given up after {row.attempts} attempts: {error}"
+        self._store.update_queued(replace(row, parked_reason=reason))
+        self._retry_at = 0.0
+        if row.action == "StartTransaction" and (transaction := self._store.transaction(row.transaction_uid)):
+            self._store.save_transaction(replace(transaction, start_parked=True))
+        self._actions.append(
+            Explain(row.action, "parked", f"The backend did not take it: {reason}. It can be sent again by hand.",
+                    f"queue row {row.seq}", "TXQ-06")
+        )  # fmt: skip
+
+    # -- time
+
+    def timed_out(self) -> Outcome | None:
+        """The outcome of a CALL whose wait is over, if there is one now."""
+        call = self._in_flight
+        if call is None or self._clock.monotonic() < call.sent_at + self._config.message_timeout:
+            return None
+        self._in_flight = None
+        self._unanswered += 1
+        waited = f"no answer within {self._config.message_timeout} s"
+        self.last_error = f"{call.action}: {waited}"
+        if self._unanswered >= _UNANSWERED_LIMIT:
+            self._unanswered = 0
+            self._actions.append(Disconnect(f"{_UNANSWERED_LIMIT} messages in a row got no answer"))
+        if call.seq is not None:
+            if call.alive:
+                return self._failed(call, waited, late=False)
+            self._again(call)
+            return None
+        self._late[call.message_id] = call
+        while len(self._late) > _LATE_CALLS:
+            self._late.popitem(last=False)
+        return Outcome(call.action, call.request, None, waited, lost=True)
+
+    def _again(self, call: _InFlight) -> None:
+        row = self._store.queued(call.seq or 0)
+        if row is not None:
+            self._store.update_queued(replace(row, message_ids=(*row.message_ids, str(uuid.uuid4()))))
+
+    def flush(self) -> None:
+        """Send the next CALL if one may leave now. Called last for every event."""
+        if not self.online or self._in_flight is not None:
+            return
+        while self._urgent and self.gate != "open" and not self._urgent[0].passes_gate:
+            self._urgent.popleft()
+        row = self._next_durable()
+        if self._urgent and not (row is not None and self._goes_first(row)):
+            call = self._urgent.popleft()
+            self._transmit(str(uuid.uuid4()), call.action, call.payload, dumps(call.payload))
+        elif row is not None:
+            if row.needs_transaction_id:
+                row = self._fill_transaction_id(row)
+            self._transmit(row.message_ids[-1], row.action, json.loads(row.payload), row.payload, row)
+
+    def _next_durable(self) -> QueuedCall | None:
+        now = self._clock.monotonic()
+        if self.gate != "open" or now < self._resume_at or now < self._retry_at:
+            return None
+        return self._store.next_queued()
+
+    def _goes_first(self, row: QueuedCall) -> bool:
+        """The start or stop of the session that is going on does not wait behind a mere status report."""
+        return (
+            self._urgent[0].action == "StatusNotification"
+            and row.action in ("StartTransaction", "StopTransaction")
+            and self._store.queue_depth() <= _LIVE_QUEUE
+        )
+
+    def _transmit(
+        self, message_id: str, action: str, payload: Payload, text: str, row: QueuedCall | None = None
+    ) -> None:
+        now = self._clock.monotonic()
+        self.last_activity = now
+        self._in_flight = _InFlight(
+            message_id, action, payload, now, row.seq if row else None, row.transaction_uid if row else ""
+        )
+        self._actions.append(SendFrame(encode_call(message_id, action, text)))
+
+    def _fill_transaction_id(self, row: QueuedCall) -> QueuedCall:
+        transaction = self._store.transaction(row.transaction_uid)
+        known = transaction.transaction_id if transaction else None
+        transaction_id = UNKNOWN_TRANSACTION_ID if known is None else known
+        payload = {**json.loads(row.payload), "transactionId": transaction_id}
+        row = replace(row, payload=dumps(payload), needs_transaction_id=False)
+        self._store.update_queued(row)
+        return row
+
+    # -- for people
+
+    @property
+    def in_flight(self) -> tuple[str, float]:
+        """Action of the CALL that waits for its answer and how long it does, seconds; ("", 0.0) if none."""
+        call = self._in_flight
+        return (call.action, self._clock.monotonic() - call.sent_at) if call else ("", 0.0)
+
+
+def _shift(value: object, delta_s: float) -> object:
+    """The same payload with every timestamp moved by `delta_s` seconds."""
+    if isinstance(value, dict):
+        return {
+            name: _moved(item, delta_s) if name == "timestamp" else _shift(item, delta_s)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_shift(item, delta_s) for item in value]
+    return value
+
+
+def _moved(timestamp: str, delta_s: float) -> str:
+    return format_utc(parse_utc(timestamp) + timedelta(seconds=delta_s))

@@ -1,0 +1,90 @@
+"""RemoteStartTransaction, RemoteStopTransaction, UnlockConnector (OCPP 1.6 sections 5.11, 5.12, 5.18)."""
+
+from __future__ import annotations
+
+from ocppclient.authorization import Authorization
+from ocppclient.availability import Availability
+from ocppclient.boot import Boot
+from ocppclient.codec import Payload
+from ocppclient.configuration import Configuration
+from ocppclient.events import Action, Explain
+from ocppclient.facts import Facts
+from ocppclient.store import Store
+from ocppclient.transactions import Transactions
+
+
+class RemoteControl:
+    """What the backend asks of the connector. The answer goes out first; what follows from it comes with the update."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: Configuration,
+        facts: Facts,
+        boot: Boot,
+        availability: Availability,
+        authorization: Authorization,
+        transactions: Transactions,
+        actions: list[Action],
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._facts = facts
+        self._boot = boot
+        self._availability = availability
+        self._authorization = authorization
+        self._transactions = transactions
+        self._actions = actions
+
+    def remote_start_transaction(self, request: Payload) -> Payload:
+        """RemoteStartTransaction.req: Accepted means that the station will try."""
+        reason = self._why_no_start(request)
+        if reason:
+            rule, clause = reason
+            self._actions.append(Explain("RemoteStartTransaction", "Rejected", rule, request["idTag"], clause))
+            return {"status": "Rejected"}
+        if "chargingProfile" in request:
+            rule = "Charging profiles are not supported yet; the session starts without it."
+            self._actions.append(Explain("RemoteStartTransaction", "profile ignored", rule, "", "RST-10"))
+        if self._config.authorize_remote_tx_requests:
+            self._authorization.request(request["idTag"], remote=True)
+        else:
+            self._authorization.grant_unasked(request["idTag"])
+        return {"status": "Accepted"}
+
+    def _why_no_start(self, request: Payload) -> tuple[str, str] | None:
+        connector_id = request.get("connectorId", 1)
+        if connector_id != 1:
+            return f"Connector {connector_id} cannot be started; this station has connector 1.", "RST-06"
+        if not request["idTag"]:
+            return "The idTag is empty.", "GEN-02"
+        if self._boot.registration != "accepted":
+            return "The backend has not accepted this station yet.", "BOOT-09"
+        if self._store.open_transaction() is not None:
+            return "A transaction is running already.", "RST-05"
+        if self._authorization.busy:
+            return "Another start is pending already.", "RST-05"
+        if not self._availability.operative(1):
+            return "The connector is unavailable (ChangeAvailability).", "AVL-05"
+        if faults := self._facts.blocking_faults:
+            return f"The connector is faulted: {faults[0].error_code} {faults[0].info}".strip() + ".", "RST-05"
+        return None
+
+    def remote_stop_transaction(self, request: Payload) -> Payload:
+        """RemoteStopTransaction.req: only for the transactionId that is running."""
+        running = self._transactions.running
+        if self._boot.registration != "accepted":
+            rule, clause = "The backend has not accepted this station yet.", "BOOT-09"
+        elif running is None or running.transaction_id != request["transactionId"]:
+            rule, clause = f"No transaction {request['transactionId']} is running.", "RST-11"
+        else:
+            self._transactions.stop("Remote")
+            return {"status": "Accepted"}
+        self._actions.append(Explain("RemoteStopTransaction", "Rejected", rule, str(request["transactionId"]), clause))
+        return {"status": "Rejected"}
+
+    def unlock_connector(self, request: Payload) -> Payload:
+        """UnlockConnector.req: the cable is fixed, there is nothing to unlock (settled question 10)."""
+        rule = "The cable is fixed to the station; there is no lock to open."
+        self._actions.append(Explain("UnlockConnector", "NotSupported", rule, str(request["connectorId"]), "UNL-01"))
+        return {"status": "NotSupported"}

@@ -1,0 +1,51 @@
+"""TriggerMessage (OCPP 1.6 section 5.17; conformance TRG): the answer first, then the message with what is true now."""
+
+from __future__ import annotations
+
+from ocppclient.boot import Boot
+from ocppclient.codec import Payload
+from ocppclient.events import Action, Explain
+from ocppclient.facts import Facts
+from ocppclient.meter_values import MeterValues
+from ocppclient.outbox import Outbox
+from ocppclient.status import Status
+
+
+class RemoteTrigger:
+    """Messages on request of the backend; they may pass while the registration is Pending."""
+
+    def __init__(
+        self, facts: Facts, outbox: Outbox, boot: Boot, meter_values: MeterValues, status: Status, actions: list[Action]
+    ) -> None:
+        self._facts = facts
+        self._outbox = outbox
+        self._boot = boot
+        self._meter_values = meter_values
+        self._status = status
+        self._actions = actions
+
+    def trigger_message(self, request: Payload) -> Payload:
+        """TriggerMessage.req."""
+        connector_id = request.get("connectorId")
+        match request["requestedMessage"]:
+            case "BootNotification":
+                if self._boot.registration == "accepted":  # errata v4.0 section 3.35
+                    return self._refuse("Rejected", "The backend has accepted this station already.", "TRG-10")
+                self._boot.notify()
+            case "Heartbeat":
+                self._boot.heartbeat(passes_gate=True)
+            case "MeterValues" if connector_id in (None, 0, 1):
+                if self._facts.energy_wh is None:
+                    return self._refuse("Rejected", "The meter has not been read yet.", "TRG-01")
+                self._outbox.send("MeterValues", self._meter_values.trigger(), passes_gate=True)
+            case "StatusNotification" if connector_id in (None, 0, 1):
+                self._status.trigger((0, 1) if connector_id is None else (connector_id,))
+            case "MeterValues" | "StatusNotification":
+                return self._refuse("Rejected", f"There is no connector {connector_id}.", "TRG-04")
+            case message:
+                return self._refuse("NotImplemented", f"{message} is not implemented yet.", "TRG-01")
+        return {"status": "Accepted"}
+
+    def _refuse(self, status: str, rule: str, clause: str) -> Payload:
+        self._actions.append(Explain("TriggerMessage", status, rule, "", clause))
+        return {"status": status}
