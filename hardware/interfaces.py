@@ -47,7 +47,8 @@ class MeterSample:
 
     Attributes:
         at: monotonic seconds when the reading was complete.
-        energy_wh: import register since manufacture, integer Wh, never decreasing.
+        energy_wh: import register since manufacture, integer Wh, never decreasing (but after the meter was replaced
+            or reset: a lower value is believed only when three readings in a row agree on it).
         power_w, current_a, voltage_v, frequency_hz: instantaneous values; None when the meter has none.
             On three phases power is the sum, current the largest phase, voltage the mean of the phases.
     """
@@ -109,19 +110,29 @@ class PortHealth:
 class BoardState:
     """What the EVSE board says about itself.
 
-    cp is the control pilot state: "A".."F", "?" while unknown. limit_a is the current its pilot advertises when on.
+    Attributes:
+        cp: control pilot state "A".."F", "?" while unknown. A sleeping board tells only A and B apart.
+        ev_connected: None while it cannot be known (unknown, disabled, no contact with the board).
+        enabled: the board is allowed to deliver energy (not sleeping, disabled, locked or faulted).
+        limit_a: the current its pilot advertises when on; 0 while unknown.
+        max_a, min_a: what its hardware and commissioning allow; max_a is 0 while unknown.
+        synchronised: the driver has probed the board and brought it to a known state since the contact was (re)made.
+        trip_counters: life-time counts of (ground fault, missing earth, stuck relay), None while unknown.
     """
 
     at: float
     cp: str
     ev_connected: bool | None
     relay_closed: bool
-    enabled: bool  # the board is allowed to deliver energy (not sleeping, disabled or locked)
+    enabled: bool
     limit_a: float
     max_a: float
     faults: tuple[Fault, ...] = ()
     temperature_c: float | None = None
     firmware: str = ""
+    min_a: float = 6.0
+    synchronised: bool = False
+    trip_counters: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,9 @@ class HardwareConfig:
 
     Ports are paths (a udev symlink, /dev/serial/by-id/…, or the simulator's pseudo-terminals). An empty reader means
     no reader is fitted; an empty meter means none.
+
+    Options (all text): `energy_rate_factor` multiplies how fast the energy register may plausibly rise (a simulated
+    world can run faster than the clock; default 1); `uid_order` is `normal` (byte 0 first, default) or `reversed`.
     """
 
     board: str = "openevse"

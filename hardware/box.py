@@ -1,0 +1,249 @@
+"""The box as the station uses it: board, meter and reader on their lines; one reading, one setpoint."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from hardware.drivers.ascii_reader import AsciiReader
+from hardware.drivers.openevse import OpenEvse
+from hardware.drivers.pn532 import Pn532
+from hardware.drivers.sdm import MODELS, Sdm
+from hardware.evse import Decision, Demand, Evse, Mode, Setpoint, worst_first
+from hardware.interfaces import BoardState, BoxReading, Fault, FaultCode, HardwareConfig, MeterSample, PortHealth
+from hardware.serial_port import Counters, Device, Line, Port, SerialLine
+
+BOARDS = ("openevse",)
+METERS = tuple(MODELS)
+READERS = ("pn532", "ascii")
+BOARD_BAUD = 115200
+UNPLUG_DEBOUNCE_S = 1.0  # while a car is authorised: some cars bounce from C through A back to C
+_FLOWING_A = 0.2
+
+
+class _NamedDevice(Device, Protocol):
+    warning: str
+
+    @property
+    def description(self) -> str: ...
+
+
+class Box:
+    """The hardware of one charging station.
+
+    Args:
+        config: which devices are where. Raises ValueError for an unknown device name or option.
+        on_reading: called from the driver threads, one call at a time, at once when a fact changed and at every new
+            meter sample. It must not wait for anything that waits for the box.
+        on_card: called from the reader's thread with the card's text, once a presentation.
+        on_crash: called with the port's name and the exception when a driver crashed; it is started again by itself.
+        clock: monotonic seconds.
+        open_line: opens a serial line (path, baud); raises LineLost. Tests put devices of their own here.
+    """
+
+    def __init__(
+        self,
+        config: HardwareConfig,
+        *,
+        on_reading: Callable[[BoxReading], None],
+        on_card: Callable[[str], None],
+        on_crash: Callable[[str, BaseException], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        open_line: Callable[[str, int], Line] = SerialLine,
+    ) -> None:
+        self._on_reading = on_reading
+        self._clock = clock
+        self._open_line = open_line
+        self._on_crash = on_crash
+        self._setpoint = Setpoint()
+        self._evse = Evse(config.max_current_a, config.nominal_voltage_v)
+        self._lock = threading.RLock()  # guards what follows, and serialises on_reading
+        self._reading = BoxReading(at=clock())
+        self._board_state: BoardState | None = None
+        self._decision = Decision(Demand(Mode.OFF, 6), 0.0, ())
+        self._unplugged_at: float | None = None
+        self._car_was_there = False
+        self._sample: MeterSample | None = None
+        self._side_faults: dict[FaultCode, Fault] = {}
+        self._ports: list[Port] = []
+        self._devices: list[_NamedDevice] = []
+        self._meter: Sdm | None = None
+        self._meter_port: Port | None = None
+        self._build_board(config)
+        self._build_meter(config)
+        self._build_reader(config, on_card)
+
+    # --- for the station ----------------------------------------------------------------------------------------------
+    def start(self) -> None:
+        """Start the port threads; returns at once."""
+        for port in self._ports:
+            port.start()
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """Close the ports. With an authorised setpoint the board stays exactly as it is (without our heartbeat it
+        falls back to 6 A), else it is left asleep."""
+        deadline = time.monotonic() + timeout_s
+        for port in self._ports:
+            port.ask_to_stop()
+        for port in self._ports:
+            port.join(max(0.0, deadline - time.monotonic()))
+
+    def setpoint(self, amps: float, authorised: bool) -> None:
+        """What the station wants (a level): at most `amps` per phase; below 6 A means pause.
+
+        Any thread; returns at once and acts at once.
+        """
+        self._setpoint = Setpoint(amps, authorised)
+        self._board_port.wake()
+
+    def reset_board(self) -> None:
+        """Restart the EVSE board once its contactor is open. Asynchronous; RESET_FAILED tells when it did not."""
+        self._board.request_reset()
+        self._board_port.wake()
+
+    def refresh_meter(self) -> None:
+        """Read the meter as soon as its line allows; the sample comes by on_reading."""
+        if self._meter is not None and self._meter_port is not None:
+            self._meter.request_fresh()
+            self._meter_port.wake()
+
+    def health(self) -> tuple[PortHealth, ...]:
+        """Link quality of every line."""
+        return tuple(
+            port.counters.health(port.name, device.description, port.path, device.warning)
+            for port, device in zip(self._ports, self._devices, strict=True)
+        )
+
+    @property
+    def reading(self) -> BoxReading:
+        """The newest reading; never waits."""
+        return self._reading
+
+    # --- the ports ----------------------------------------------------------------------------------------------------
+    def _build_board(self, config: HardwareConfig) -> None:
+        if config.board not in BOARDS:
+            raise ValueError(f"unknown board {config.board!r}; known: {', '.join(BOARDS)}")
+        counters = Counters()
+        self._board = OpenEvse(
+            self._clock, counters, self._supervise, self._evse.rebooted, nominal_voltage_v=config.nominal_voltage_v
+        )
+        self._board_port = self._add_port("board", config.board_port, BOARD_BAUD, self._board, counters)
+
+    def _build_meter(self, config: HardwareConfig) -> None:
+        if not config.meter:
+            return
+        counters = Counters()
+        self._meter = Sdm(
+            config.meter,
+            self._clock,
+            counters,
+            self._take_sample,
+            lambda failed: self._side_fault(FaultCode.METER_COMM, failed),
+            unit=config.meter_unit,
+            baud=config.meter_baud,
+            max_current_a=config.max_current_a,
+            nominal_voltage_v=config.nominal_voltage_v,
+            energy_rate_factor=float(config.options.get("energy_rate_factor", "1")),
+        )
+        self._meter_port = self._add_port("meter", config.meter_port, config.meter_baud, self._meter, counters)
+
+    def _build_reader(self, config: HardwareConfig, on_card: Callable[[str], None]) -> None:
+        def failed(is_failed: bool) -> None:
+            self._side_fault(FaultCode.READER_COMM, is_failed)
+
+        counters = Counters()
+        reader: _NamedDevice
+        match config.reader:
+            case "":
+                return
+            case "pn532":
+                reversed_uid = config.options.get("uid_order", "normal") == "reversed"
+                reader = Pn532(self._clock, counters, on_card, failed, reversed_uid=reversed_uid)
+            case "ascii":
+                reader = AsciiReader(self._clock, counters, on_card, failed)
+            case _:
+                raise ValueError(f"unknown reader {config.reader!r}; known: {', '.join(READERS)}")
+        self._add_port("reader", config.reader_port, config.reader_baud, reader, counters)
+
+    def _add_port(self, name: str, path: str, baud: int, device: _NamedDevice, counters: Counters) -> Port:
+        port = Port(name, path, device, lambda: self._open_line(path, baud), counters, self._on_crash)
+        self._ports.append(port)
+        self._devices.append(device)
+        return port
+
+    # --- facts, on the driver threads ---------------------------------------------------------------------------------
+    def _supervise(self, state: BoardState) -> Demand:
+        """On the board's thread, with every new state and at least once a second."""
+        with self._lock:
+            now = self._clock()
+            self._board_state = state
+            self._decision = self._evse.decide(now, state, self._setpoint, self._sample)
+            self._set_meter_pace()
+            self._publish(now)
+            return self._decision.demand
+
+    def _take_sample(self, sample: MeterSample) -> None:
+        """On the meter's thread."""
+        with self._lock:
+            self._sample = sample
+            self._set_meter_pace()
+            self._publish(self._clock(), at_all_events=True)
+
+    def _side_fault(self, code: FaultCode, active: bool) -> None:
+        with self._lock:
+            if active:
+                self._side_faults[code] = Fault(code, False)
+            else:
+                self._side_faults.pop(code, None)
+            self._publish(self._clock())
+
+    def _set_meter_pace(self) -> None:
+        board, sample = self._board_state, self._sample
+        flowing = sample is not None and (sample.current_a or 0.0) > _FLOWING_A
+        fast = flowing or (board is not None and (board.enabled or board.relay_closed))
+        if self._meter is not None and self._meter_port is not None and self._meter.set_fast(fast):
+            self._meter_port.wake()
+
+    def _publish(self, now: float, *, at_all_events: bool = False) -> None:
+        before, after = self._reading, self._read(now)
+        self._reading = after
+        # Time and temperature alone are no news.
+        if at_all_events or replace(after, at=before.at, temperature_c=before.temperature_c) != before:
+            self._on_reading(after)
+
+    def _read(self, now: float) -> BoxReading:
+        board, decision, sample = self._board_state, self._decision, self._sample
+        faults = worst_first([*decision.faults, *self._side_faults.values()])
+        meter_is_known = self._meter is None or sample is not None or FaultCode.METER_COMM in self._side_faults
+        if board is None:
+            return BoxReading(at=now, faults=faults, meter=sample)
+        board_is_known = board.synchronised and board.ev_connected is not None
+        return BoxReading(
+            at=now,
+            ready=self._reading.ready or (board_is_known and meter_is_known),
+            ev_connected=self._debounced(now, board.ev_connected),
+            ev_requests=board.cp in ("C", "D"),
+            contactor_closed=board.relay_closed,
+            offered_a=decision.offered_a,
+            limit_a=board.max_a,
+            faults=faults,
+            meter=sample,
+            temperature_c=board.temperature_c,
+        )
+
+    def _debounced(self, now: float, connected: bool | None) -> bool | None:
+        """An unplug counts at once, but with an authorised car only when it lasts: it would end the transaction."""
+        if connected is None:
+            return None
+        if connected:
+            self._unplugged_at, self._car_was_there = None, True
+            return True
+        if self._unplugged_at is None:
+            self._unplugged_at = now
+        if self._car_was_there and self._setpoint.authorised and now - self._unplugged_at < UNPLUG_DEBOUNCE_S:
+            return self._reading.ev_connected  # what was said before: there, or unknown
+        self._car_was_there = False
+        return False

@@ -1,0 +1,459 @@
+"""Driver of the OpenEVSE controller over RAPI (hardware.md, section 2): keeps the board at what `supervise` demands.
+
+The demand is a level: each step compares it with what the board says and sends the next command that is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+
+from hardware.drivers import openevse_words as words
+from hardware.drivers.openevse_words import DISABLED, SLEEPING, STARTING, Status
+from hardware.drivers.rapi_link import RapiLink
+from hardware.evse import Demand, Mode
+from hardware.interfaces import BoardState, Fault, FaultCode
+from hardware.rapi import AsyncMessage
+from hardware.serial_port import Counters, Line, drain
+
+logger = logging.getLogger(__name__)
+
+COMM_LOST_AFTER_S = 8.0  # covers the 5 s the firmware may be deaf
+BOOT_WITHIN_S = 15.0
+RELAY_OPENS_WITHIN_S = 4.5
+NO_STATE_FOR_S = 3.0
+CAR_SEEN_WITHIN_S = 0.5  # a board that may have restarted says "no car" until its first look at the pilot
+TRANSITION_S = 3.0  # after a change the board is asked four times a second
+HEARTBEAT_INTERVAL_S = 10  # without a pulse for so long the board falls back to 6 A; above 65 its arithmetic overflows
+HEARTBEAT_FALLBACK_A = 6
+_REPEAT_S = 1.0  # an acknowledged command gets this long to show its effect
+_LIMIT_REPEAT_S = 2.0
+_REFUSED_LIMIT_REPEAT_S = 10.0
+_POLL_S = {"GS": 1.0, "SY": 2.0, "GE": 5.0, "GP": 10.0, "GF": 300.0}
+_TRANSITION_POLL_S = 0.25
+_HEARTBEAT_LIMITING = 2
+
+
+class OpenEvse:
+    """The board on its line (a `Device`).
+
+    Args:
+        clock: monotonic seconds.
+        supervise: called with every new state and at least once a second; answers what is wanted of the board.
+        on_reboot: the board has restarted (limits, heartbeat and a welded contact must be judged anew).
+        nominal_voltage_v: told to the board for its own energy display.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        counters: Counters,
+        supervise: Callable[[BoardState], Demand],
+        on_reboot: Callable[[], None],
+        nominal_voltage_v: float = 230.0,
+    ) -> None:
+        self._clock = clock
+        self._counters = counters
+        self._supervise = supervise
+        self._on_reboot = on_reboot
+        self._millivolts = round(nominal_voltage_v * 1000)
+        self._line: Line | None = None
+        self._link: RapiLink | None = None
+        self._demand = Demand(Mode.OFF, 6)
+        self._status = Status(STARTING, 0, 0)
+        self._status_at = self._changed_at = self._asked_at = clock()
+        self._no_state_since: float | None = None
+        self._no_car_from = math.inf  # "no car" is believed from then on
+        self._ev_connected: bool | None = None
+        self._contact_at = clock()  # of the last valid frame, or the start
+        self._is_lost = False
+        self._synchronised = False
+        self._disturbed = False  # the board restarted while it was being synchronised
+        self._amps = 0  # what the pilot advertises, as last told
+        self._max_a, self._min_a = 0, 6
+        self._firmware = ""
+        self._temperature_c: float | None = None
+        self._trip_counters: tuple[int, int, int] | None = None
+        self._voltage_told = False
+        self._limit_told = False  # the wanted limit was sent since it changed
+        self._not_before: dict[str, float] = {}  # command -> when it may be sent (again)
+        self._due: dict[str, float] = {}
+        self._short_since: float | None = None  # the pilot offers less than wanted since
+        self._reset_wanted = False
+        self._reset_at: float | None = None  # $FS of a reset was sent
+        self._reboot_by: float | None = None  # $FR was sent; a boot message is expected
+        self._reset_failed = False
+        self.warning = ""
+
+    @property
+    def description(self) -> str:
+        """For the hardware page: "openevse 8.2.3"."""
+        return f"openevse {self._firmware}".strip()
+
+    def request_reset(self) -> None:
+        """Restart the board as soon as its relay is open. Any thread; the port must be woken afterwards."""
+        self._reset_wanted = True
+
+    # --- Device -------------------------------------------------------------------------------------------------------
+    def attach(self, line: Line) -> None:
+        self._line = line
+        self._link = RapiLink(line, self._clock, self._counters, self._on_message)
+        self._synchronised = False
+        self._no_car_from = math.inf
+        drain(line, self._clock, 0.05)
+
+    def lost(self, reason: str) -> None:
+        self._line = self._link = None
+        self._synchronised = False
+        self._reboot_by = None
+        self._tell()
+
+    def step(self) -> None:
+        assert self._line is not None
+        assert self._link is not None
+        if not self._synchronised:
+            self._step_unsynchronised(self._link)
+        elif not self._pursue(self._link) and not self._poll(self._link):
+            now = self._clock()
+            # A wake-up ends the wait: the demand is then looked at again.
+            self._link.take(self._line.read(min(self._next_poll_at() - now, 1.0)))
+        self._tell()
+
+    def farewell(self) -> None:
+        """With energy permitted the board stays as it is (its heartbeat falls back to 6 A), else it sleeps."""
+        self._tell()
+        if self._link and self._synchronised and self._status.enabled and self._demand.mode is not Mode.ON:
+            self._link.ask("FS", tries=2)
+
+    # --- contact ------------------------------------------------------------------------------------------------------
+    def _step_unsynchronised(self, link: RapiLink) -> None:
+        if self._reboot_by is not None:
+            self._await_boot(link, self._reboot_by)
+        elif not self._synchronise(link) and self._line is not None:
+            # POST, boot lock refused, or no answer: look again soon, listening meanwhile.
+            link.listen(self._clock() + _TRANSITION_POLL_S)
+
+    def _await_boot(self, link: RapiLink, reboot_by: float) -> None:
+        link.listen(min(self._clock() + _TRANSITION_POLL_S, reboot_by))
+        if self._reboot_by is not None and self._clock() >= reboot_by:
+            logger.warning("the board did not restart when asked to")
+            self._reboot_by, self._reset_failed = None, True
+
+    def _synchronise(self, link: RapiLink) -> bool:
+        """Connect and re-sync (section 2.6). Never enables power; a fault present at boot is never masked by `$FS`."""
+        version = link.ask("GV")
+        if version is None or not version.ok or not self._read_status(link):
+            return False
+        self._firmware = version.params[0] if version.params else ""
+        if self._status.state == STARTING and not self._status.flags & words.BOOT_LOCKED:
+            return False  # the power-on self-test is running
+        self._disturbed = False
+        self._not_before.clear()
+        self._voltage_told = False
+        if not self._status.is_fault:
+            boot_locked = self._status.flags & words.BOOT_LOCKED
+            self._command(link, "FS", tries=3)
+            if boot_locked:
+                self._command(link, "SB", tries=3)
+        self._read_pilot(link)
+        self._read_capacity(link)
+        link.ask("G4", tries=2)
+        link.ask("GY", tries=2)
+        self._read_counters(link)
+        self._read_temperature(link)
+        link.ask("GI", tries=2)
+        if not self._status.is_fault:
+            self._tell_voltage(link)
+        self._command(link, f"SY {HEARTBEAT_INTERVAL_S} {HEARTBEAT_FALLBACK_A}", tries=3)
+        self._pulse(link)
+        now = self._clock()
+        self._due = {poll: now + interval for poll, interval in _POLL_S.items()}
+        if not self._read_status(link) or self._disturbed or self._status.flags & words.BOOT_LOCKED:
+            return False
+        self._synchronised = True
+        if self._no_car_from == math.inf:
+            self._no_car_from = self._clock() + CAR_SEEN_WITHIN_S
+        logger.info("board in contact: %s, state %02x, %d A", self.description, self._status.state, self._amps)
+        self._tell()
+        if not self._status.is_fault:
+            self._set_limit(link, self._demand.limit_a)
+        return True
+
+    def _on_message(self, message: AsyncMessage) -> None:
+        match message.name:
+            case "AB":
+                self._rebooted(message.params)
+            case "AT":
+                parsed = words.parse_state_message(message.params)
+                if parsed is not None:
+                    self._amps = parsed[1]
+                    self._take_status(parsed[0])
+                    if parsed[0].state == STARTING:  # this message is sent at boot only
+                        self._rebooted(())
+        self._tell()
+
+    def _rebooted(self, params: tuple[str, ...]) -> None:
+        logger.warning("the board has restarted%s", f", self-test {params[0]}" if params else "")
+        self._synchronised = False
+        self._disturbed = True
+        self._no_car_from = math.inf
+        self._reboot_by = self._reset_at = None
+        self._reset_wanted = self._reset_failed = False
+        self._amps = 0
+        self._on_reboot()
+
+    def _take_status(self, status: Status) -> None:
+        self._status_at = self._clock()
+        if status == self._status:
+            return
+        logger.debug("board state %02x, flags %04x", status.state, status.flags)
+        if status.is_fault and not self._status.is_fault:
+            self._due["GF"] = self._status_at
+        self._status = status
+        self._changed_at = self._status_at
+        if status.flags & words.BOOT_LOCKED:
+            self._synchronised = False  # it has restarted, and the boot message was missed
+
+    # --- bringing the board to the demand -----------------------------------------------------------------------------
+    def _pursue(self, link: RapiLink) -> bool:
+        """Send the next command that brings the board closer to the demand; False when there is none to send now."""
+        now = self._clock()
+        if self._reset_wanted:
+            return self._reset(link, now)
+        if self._status.is_fault:
+            return False
+        if not self._voltage_told:
+            self._tell_voltage(link)
+            return True
+        command = self._missing_command()
+        due = command and now >= self._not_before.get(command, now)
+        if self._limit_due(now) and not (due and self._demand.mode is not Mode.ON):  # switching off comes first
+            self._set_limit(link, self._demand.limit_a)
+        elif due:
+            self._command(link, command)
+        else:
+            return False
+        return True
+
+    def _missing_command(self) -> str:
+        state = self._status.state
+        match self._demand.mode:
+            case Mode.OFF:
+                return "FS" if state != SLEEPING else ""
+            case Mode.CUT:
+                return "FD" if state != DISABLED else ""
+            case Mode.ON if not 0 < self._amps <= self._demand.limit_a:
+                return ""  # never on with a pilot above the limit
+            case Mode.ON if self._status.flags & words.AUTH_LOCKED:
+                return "S4 0"
+            case Mode.ON:
+                return "FE" if state in (SLEEPING, DISABLED) else ""
+
+    def _command(self, link: RapiLink, command: str, tries: int = 1) -> bool:
+        """Send a state-changing command and look at once what became of it."""
+        answer = link.ask(command, tries)
+        now = self._clock()
+        # Without an answer again at 1.5 s; with one the board gets a second to show its effect.
+        self._not_before[command] = now + (_REPEAT_S if answer else 0.5)
+        self._due["GS"] = now
+        self._changed_at = now
+        return answer is not None and answer.ok
+
+    def _limit_due(self, now: float) -> bool:
+        """The pilot differs from the wanted: too much is corrected at once, too little after 2 s."""
+        wanted = self._demand.limit_a
+        if not self._limit_told or self._amps > wanted or self._amps == 0:
+            self._short_since = None
+        elif self._amps == wanted:
+            self._short_since = None
+            return False
+        else:
+            self._short_since = self._short_since or now
+            if now - self._short_since < _LIMIT_REPEAT_S:
+                return False
+        return now >= self._not_before.get(f"SC {wanted} V", now)
+
+    def _set_limit(self, link: RapiLink, wanted: int) -> None:
+        """Volatile (`V`): without it every change would wear the EEPROM. The answer tells what was applied."""
+        command = f"SC {wanted} V"
+        answer = link.ask(command)
+        now = self._clock()
+        refused = answer is not None and not answer.ok
+        self._not_before[command] = now + (_REFUSED_LIMIT_REPEAT_S if refused else _LIMIT_REPEAT_S)
+        self._changed_at = now
+        if answer is None:
+            self._not_before[command] = now + 0.5
+            return
+        self._limit_told = True
+        applied = words.parse_int(answer.params[0]) if answer.params else None
+        if applied is not None:
+            self._amps = applied
+        if refused and applied is not None and applied > wanted:
+            self._not_before[command] = now + _LIMIT_REPEAT_S
+        self._tell()
+
+    def _reset(self, link: RapiLink, now: float) -> bool:
+        """Sleep, wait for the relay, restart. In a fault nothing but `$FR` may be sent."""
+        if self._reset_at is None:
+            self._reset_at = now
+            if not self._status.is_fault and self._status.state != SLEEPING:
+                self._command(link, "FS")
+                return True
+        if self._status.relay_closed and not self._status.is_fault and now - self._reset_at < RELAY_OPENS_WITHIN_S:
+            return False
+        logger.info("the board is told to restart")
+        self._reset_wanted, self._reset_at = False, None
+        self._reboot_by = link.tell("FR") + BOOT_WITHIN_S
+        self._synchronised = False
+        return True
+
+    # --- polling ------------------------------------------------------------------------------------------------------
+    def _in_transition(self, now: float) -> bool:
+        status = self._status
+        closing_down = status.relay_closed and self._demand.mode is not Mode.ON
+        return now - self._changed_at < TRANSITION_S or closing_down or bool(self._missing_command())
+
+    def _next_poll_at(self) -> float:
+        now = self._clock()
+        state_due = self._due.get("GS", now)
+        if self._in_transition(now):
+            state_due = min(state_due, self._asked_at + _TRANSITION_POLL_S)
+        return min(state_due, *(self._due.get(poll, now) for poll in ("SY", "GE", "GP", "GF")))
+
+    def _poll(self, link: RapiLink) -> bool:
+        """Ask what is due, the most urgent first; False when nothing is."""
+        now = self._clock()
+        if self._next_poll_at() > now:
+            return False
+        if self._in_transition(now) and now >= self._asked_at + _TRANSITION_POLL_S:
+            self._due["GS"] = now
+        for poll, interval in _POLL_S.items():
+            if self._due.get(poll, now) <= now:
+                self._due[poll] = now + interval
+                self._read(link, poll)
+                return True
+        return False
+
+    def _read(self, link: RapiLink, poll: str) -> None:
+        match poll:
+            case "GS":
+                self._read_status(link, tries=1)
+            case "SY":
+                self._pulse(link)
+            case "GE":
+                self._read_pilot(link, tries=1)
+            case "GP":
+                self._read_temperature(link, tries=1)
+            case "GF":
+                self._read_counters(link, tries=1)
+
+    def _read_status(self, link: RapiLink, tries: int = 3) -> bool:
+        answer = link.ask("GS", tries)
+        status = words.parse_status(answer.params) if answer and answer.ok else None
+        self._asked_at = now = self._clock()
+        if status is None:
+            return False
+        if status.state != STARTING:
+            self._no_state_since = None
+        elif self._synchronised and not status.flags & words.BOOT_LOCKED:
+            # For a moment after `$FE` the board has no state; when it lasts it has restarted unheard.
+            self._no_state_since = self._no_state_since or now
+            if now - self._no_state_since < NO_STATE_FOR_S:
+                return True
+            self._synchronised = False
+        self._take_status(status)
+        return True
+
+    def _read_pilot(self, link: RapiLink, tries: int = 2) -> None:
+        answer = link.ask("GE", tries)
+        if answer and answer.ok and len(answer.params) == 2:
+            amps, flags = words.parse_int(answer.params[0]), words.parse_hex(answer.params[1])
+            if amps is not None and flags is not None:
+                self._amps = amps
+                self.warning = words.missing_checks(flags)
+
+    def _read_capacity(self, link: RapiLink) -> None:
+        answer = link.ask("GC", tries=3)
+        numbers = words.parse_ints(answer.params) if answer and answer.ok else None
+        if numbers is not None and len(numbers) == 4:
+            self._min_a, self._amps, self._max_a = numbers[0], numbers[2], numbers[3]
+
+    def _read_counters(self, link: RapiLink, tries: int = 2) -> None:
+        answer = link.ask("GF", tries)
+        numbers = [words.parse_hex(word) for word in answer.params] if answer and answer.ok else []
+        match numbers:
+            case [int(ground), int(earth), int(stuck)]:
+                self._trip_counters = (ground, earth, stuck)
+
+    def _read_temperature(self, link: RapiLink, tries: int = 2) -> None:
+        answer = link.ask("GP", tries)
+        if answer and answer.ok:
+            self._temperature_c = words.hottest(answer.params)
+
+    def _tell_voltage(self, link: RapiLink) -> None:
+        """Volatile, so after every boot; firmware without it says no, which is fine."""
+        self._voltage_told = link.ask(f"SV {self._millivolts}", tries=2) is not None
+
+    def _pulse(self, link: RapiLink) -> None:
+        """The heartbeat. After a missed one the board limits until told; that restores its EEPROM limit, not ours."""
+        answer = link.ask("SY")
+        numbers = words.parse_ints(answer.params) if answer else None
+        if numbers is None or len(numbers) != 3 or numbers[2] != _HEARTBEAT_LIMITING:
+            return
+        logger.warning("the board had missed the heartbeat")
+        link.ask("SY 165", tries=2)
+        if not self._status.is_fault:
+            self._set_limit(link, self._demand.limit_a)
+
+    # --- telling ------------------------------------------------------------------------------------------------------
+    def _tell(self) -> None:
+        """Report the state and learn the demand."""
+        now = self._clock()
+        if self._counters.last_frame_at is not None:
+            self._contact_at = max(self._contact_at, self._counters.last_frame_at)
+        silent = now - self._contact_at >= COMM_LOST_AFTER_S and self._reboot_by is None
+        if silent and not self._is_lost:
+            logger.error("no contact with the board for %.0f s", now - self._contact_at)
+        if self._is_lost and not silent:
+            logger.info("the board is heard again")
+        self._is_lost = silent
+        if silent:
+            self._synchronised = False
+        before = self._demand
+        self._demand = self._supervise(self._state())
+        if self._demand != before:
+            self._not_before.clear()
+            self._changed_at = now
+            self._limit_told = self._demand.mode is not Mode.ON and self._demand.limit_a == before.limit_a
+
+    def _car(self) -> bool | None:
+        """Whether a car is connected; None while lost, starting, or for a "no car" that is too early to be true."""
+        connected = None if self._is_lost else self._status.ev_connected
+        if connected is False and self._ev_connected is not False and self._clock() < self._no_car_from:
+            connected = None
+        self._ev_connected = connected
+        return connected
+
+    def _state(self) -> BoardState:
+        status = self._status
+        faults = [fault for fault in (status.fault,) if fault is not None]
+        if self._is_lost:
+            faults = [Fault(FaultCode.BOARD_COMM, True, self._counters.error or "no answer")]
+        if self._reset_failed:
+            faults.append(Fault(FaultCode.RESET_FAILED, False))
+        return BoardState(
+            at=self._status_at,
+            cp="?" if self._is_lost else status.cp,
+            ev_connected=self._car(),
+            relay_closed=status.relay_closed,
+            enabled=status.enabled and not self._is_lost,
+            limit_a=float(self._amps),
+            max_a=float(self._max_a),
+            faults=tuple(faults),
+            temperature_c=self._temperature_c,
+            firmware=self._firmware,
+            min_a=float(self._min_a),
+            synchronised=self._synchronised,
+            trip_counters=self._trip_counters,
+        )

@@ -1,0 +1,116 @@
+"""The state of the simulated box as the control protocol shows it (design.md, section 5)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from hardware.simulator.openevse_memory import State
+from hardware.simulator.pn532 import Pn532
+from hardware.simulator.simulation import Simulation
+
+_MODES = {State.A: "available", State.B: "connected", State.C: "charging", State.UNKNOWN: "starting"}
+
+
+def state_report(simulation: Simulation) -> dict[str, object]:
+    """Everything at this moment. Amperes and volts are the truth; `energy_wh` is the meter's register."""
+    simulation.store_register()  # what is shown once cannot be taken back by a kill
+    world, board = simulation.world, simulation.board
+    return {
+        "ready": is_ready(simulation),
+        "mode": _mode(simulation),
+        "plugged": world.ev.plugged,
+        "cp": world.cp,
+        "relay": world.energised,
+        "offered_a": round(board.pilot.offered_a, 2),
+        "current_a": round(world.current_a, 3),
+        "power_w": round(world.power_w, 1),
+        "energy_wh": simulation.metrology.values.import_wh,
+        "voltage_v": round(world.voltage_v, 2),
+        "frequency_hz": round(world.frequency_hz, 3),
+        "temperature_c": round(world.thermal.temperature_c, 1),
+        "soc": round(world.ev.soc_percent, 3),
+        "faults": sorted(world.faults),
+        "powered": simulation.powered,
+        "speed": simulation.speed,
+        "phases": simulation.config.phases,
+        "uptime_s": round(simulation.now - simulation.started_at, 3),
+        "world_s": round(world.time_s, 3),
+        "board_state": board.controller.state.name,
+        "board": _board(simulation),
+        "meter": _meter(simulation),
+        "reader": _reader(simulation),
+        "links": {port: _link(simulation, port) for port in simulation.lines},
+        "ev": {**asdict(world.ev.parameters), "soc": round(world.ev.soc_percent, 3)},
+        "log_seq": simulation.log.last_seq,
+    }
+
+
+def is_ready(simulation: Simulation) -> bool:
+    """The station has opened its ports (a valid frame came to the board) and the board passed its self-test."""
+    return simulation.board.valid_frames > 0 and simulation.board.ready
+
+
+def _mode(simulation: Simulation) -> str:
+    board = simulation.board
+    controller = board.controller
+    if not simulation.powered:
+        return "power_cut"
+    if controller.post_failed or controller.state.is_fault:
+        return "fault"
+    if not board.ready:
+        return "booting"
+    if controller.boot_locked:
+        return "locked"
+    return _MODES.get(controller.state, controller.state.name.lower())
+
+
+def _board(simulation: Simulation) -> dict[str, object]:
+    board = simulation.board
+    controller, eeprom = board.controller, board.eeprom
+    return {
+        "kind": "openevse",
+        "firmware": board.build.firmware,
+        "state": f"{controller.state:02x}",
+        "vflags": f"{controller.vflags:04x}",
+        "coil": board.relay_closed,
+        "capacity_a": controller.limit.capacity_a,
+        "max_a": eeprom.ceiling_a,
+        "eeprom_max_a": eeprom.max_a,
+        "boot_locked": controller.boot_locked,
+        "hard_fault": controller.hard_fault,
+        "heartbeat_s": eeprom.heartbeat_s,
+        "heartbeat_trips": controller.limit.heartbeat_trips,
+        "trips": {"gfi": eeprom.trips_gfi, "no_ground": eeprom.trips_no_ground, "stuck": eeprom.trips_stuck},
+        "valid_frames": board.valid_frames,
+        "display": list(board.display.lines),
+        "backlight": board.display.backlight,
+    }
+
+
+def _meter(simulation: Simulation) -> dict[str, object]:
+    meter = simulation.meter
+    return {
+        "kind": meter.model,
+        "unit": meter.unit,
+        "gain": round(simulation.metrology.gain, 6),
+        "valid_frames": meter.valid_frames,
+    }
+
+
+def _reader(simulation: Simulation) -> dict[str, object]:
+    card = simulation.cards.card
+    shown = None
+    if card is not None:
+        shown = card.uid.hex().upper() if isinstance(simulation.reader, Pn532) else card.uid.decode()
+    return {
+        "kind": simulation.config.reader,
+        "card": shown,
+        "waiting": len(simulation.cards) - (card is not None),
+        "valid_frames": simulation.reader.valid_frames,
+    }
+
+
+def _link(simulation: Simulation, port: str) -> dict[str, object]:
+    line = simulation.lines[port]
+    left_s = None if line.ends_at is None else round(max(0.0, line.ends_at - simulation.now), 3)
+    return {"mode": line.mode.name, "seconds_left": left_s}
