@@ -1,0 +1,153 @@
+// The dashboard: writes the newest snapshot into the page, and lets ages and durations tick in between.
+
+import { chart } from "./chart.js";
+import { connect } from "./socket.js";
+import { ago, duration, localTimes } from "./times.js";
+
+const slots = new Map([...document.querySelectorAll("[data-t]")].map((element) => [element.dataset.t, element]));
+const power = chart(document.getElementById("chart"));
+const icons = document.getElementById("state-icon").getAttribute("href").split("#")[0];
+const stop = document.getElementById("stop");
+const reply = document.getElementById("reply");
+const confirmation = document.getElementById("confirm");
+let now = null;                // the newest snapshot
+let receivedAt = 0;
+let latestKey = null;
+
+function set(name, text) {
+  const element = slots.get(name);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function note(name, text) {
+  set(name, text ?? "");
+  slots.get(name).hidden = !text;
+}
+
+const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+const count = (n, one, many) => (n === 1 ? `1 ${one}` : `${n} ${many}`);
+
+function show(snapshot) {
+  now = snapshot;
+  receivedAt = performance.now();
+  const { state, limit, meter, session, backend, box, clock } = snapshot;
+  document.body.classList.remove("loading");
+  document.getElementById("state").dataset.kind = state.kind;
+  document.getElementById("state-icon").setAttribute("href", `${icons}#${state.kind}`);
+  set("word", state.word);
+  set("sentence", state.sentence);
+  set("power", meter.power_w === null ? "–" : number(meter.power_w / 1000, 1));
+  set("session_energy", session ? number(session.energy_wh / 1000, 2) : "–");
+  set("current", number(meter.current_a, 1));
+  set("voltage", number(meter.voltage_v, 0));
+  set("offered", number(limit.offered_a, Number.isInteger(limit.offered_a) ? 0 : 1));
+  set("id_tag", session ? session.id_tag : "–");
+  set("meter", meter.energy_wh === null ? "–" : number(meter.energy_wh / 1000, 1));
+  set("limit_sentence", limit.sentence);
+  stop.hidden = !session?.running;
+
+  document.getElementById("backend").dataset.kind = backend.kind;
+  set("link_word", backend.word);
+  set("registration", backend.state === "off" ? "–" : backend.registration_words);
+  set("queue", backend.queue_depth ? count(backend.queue_depth, "message", "messages") : "nothing");
+  set("url", backend.url || "none set");
+  note("link_error", backend.state === "connected" ? "" : backend.last_error);
+  note("link_warning", backend.warning);
+  note("parked", backend.parked ? `${count(backend.parked, "message was", "messages were")} not accepted by the backend. Look at Sessions.` : "");
+  note("message_error", backend.message_error ? `Last problem with a message: ${backend.message_error}` : "");
+  note("clock", clock.synchronised ? "" : "The time is a guess until the backend or the network gives it.");
+
+  set("cable", box.ready ? (box.ev_connected ? "plugged in" : "not plugged in") : "not known yet");
+  set("contactor", box.ready ? (box.contactor_closed ? "closed: the car has mains" : "open") : "not known yet");
+  document.getElementById("temperature-row").hidden = meter.temperature_c === null;
+  set("temperature", meter.temperature_c === null ? "" : `${meter.temperature_c} °C`);
+  lines("faults", box.faults.map((fault) => [fault.blocking ? "fault" : "waiting", fault.words, fault.info, ""]));
+  lines("ports", box.ports.map((port) => [port.kind, port.device || port.name, port.error || port.word, port]));
+
+  document.getElementById("simulated").hidden = !snapshot.simulator;
+  if (/^https?:/.test(snapshot.simulator)) document.getElementById("simulator").href = snapshot.simulator;
+  power.add(meter.power_w);
+  refreshLatest(session);
+  tick();
+}
+
+function lines(id, rows) {
+  const list = document.getElementById(id);
+  list.replaceChildren(...rows.map(([kind, title, text, port]) => {
+    const item = document.createElement("li");
+    const chip = document.createElement("span");
+    chip.className = "dot";
+    chip.dataset.kind = kind;
+    const words = document.createElement("span");
+    const small = document.createElement("small");
+    small.textContent = text;
+    words.append(title, small);
+    item.append(chip, words);
+    if (port) {
+      const age = document.createElement("b");
+      age.dataset.age = port.last_frame_age_s ?? "";
+      age.title = `${port.path}: ${port.frames} answers, ${port.bad} bad or missing, ${port.reconnects} reconnects`;
+      item.append(age);
+    }
+    return item;
+  }));
+}
+
+function tick() {
+  if (!now) return;
+  const passed = (performance.now() - receivedAt) / 1000;
+  const { session, backend } = now;
+  set("elapsed", session ? duration(session.elapsed_s + (session.running ? passed : 0)) : "–");
+  set("last_byte", backend.last_byte_age_s === null ? (backend.state === "off" ? "–" : "never") : ago(backend.last_byte_age_s + passed));
+  set("in_flight", backend.in_flight ? `${backend.in_flight}, for ${duration(backend.in_flight_s + passed)}` : "nothing");
+  if (backend.state === "waiting" && backend.next_attempt_in_s !== null) {
+    const left = Math.max(0, Math.round(backend.next_attempt_in_s - passed));
+    set("link_word", `Not connected, next try in ${left} s`);
+  }
+  for (const age of document.querySelectorAll("[data-age]")) {
+    age.textContent = age.dataset.age === "" ? "never" : ago(Number(age.dataset.age) + passed);
+  }
+}
+
+async function refreshLatest(session) {
+  const key = session ? `${session.uid} ${session.running} ${session.acknowledged} ${now.backend.parked}` : "";
+  if (latestKey === null) latestKey = key;
+  if (key === latestKey) return;
+  latestKey = key;
+  const list = document.getElementById("latest");
+  try {
+    const answer = await fetch(list.dataset.url, { redirect: "error" });
+    if (!answer.ok) return;
+    list.replaceChildren(...new DOMParser().parseFromString(await answer.text(), "text/html").body.childNodes);
+    localTimes(list);
+  } catch { /* the next change tries again */ }
+}
+
+const live = connect({
+  snapshot: show,
+  stale(text) {
+    const banner = document.getElementById("stale");
+    banner.hidden = !text;
+    banner.textContent = text;
+    document.body.classList.toggle("is-stale", Boolean(text));
+    stop.disabled = Boolean(text);
+  },
+});
+
+stop.addEventListener("click", () => confirmation.showModal());
+confirmation.addEventListener("close", async () => {
+  if (confirmation.returnValue !== "stop") return;
+  confirmation.returnValue = "";
+  stop.disabled = true;
+  const { ok, text } = await live.command("stop");
+  stop.disabled = false;
+  reply.hidden = false;
+  reply.textContent = text;
+  reply.classList.toggle("fault", !ok);
+  setTimeout(() => { reply.hidden = true; }, 10000);
+});
+
+setInterval(tick, 1000);
+setInterval(power.draw, 2000);
+addEventListener("resize", power.draw);
+power.draw();

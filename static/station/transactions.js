@@ -1,0 +1,21 @@
+// Sessions: local times, and sending a given-up message again.
+
+import { connect } from "./socket.js";
+import "./times.js";
+
+const buttons = document.querySelectorAll("[data-resend]");
+if (buttons.length) {
+  const live = connect({});
+  const reply = document.getElementById("reply");
+  for (const button of buttons) {
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      const { ok, text } = await live.command("resend", Number(button.dataset.resend));
+      reply.hidden = false;
+      reply.textContent = text;
+      reply.classList.toggle("fault", !ok);
+      reply.scrollIntoView({ block: "nearest" });
+      if (!ok) button.disabled = false;
+    });
+  }
+}

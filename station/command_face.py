@@ -1,0 +1,72 @@
+"""The station's command face on the channel layer: pages ask and order, the worker answers (design.md, section 4)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+
+from ocppclient.events import Action, Event, Explain, Feedback, LocalStart, LocalStop, ResendParked, SettingsChanged
+from station.worker import StationWorker
+
+log = logging.getLogger("station.commands")
+
+#: The domain thread answers within milliseconds; longer means that it is stuck.
+PATIENCE_S = 5.0
+
+
+class StationConsumer(AsyncConsumer):  # type: ignore[misc]
+    """Handles the messages of the channel "station"; it holds no state, a crash of it loses nothing."""
+
+    def __init__(self, worker: StationWorker) -> None:
+        self._worker = worker
+
+    async def station_snapshot(self, message: dict[str, Any]) -> None:
+        """A page wants to see everything now, and the news of the next minute."""
+        channel = message["reply_channel"]
+        await asyncio.wait_for(asyncio.wrap_future(self._worker.call(lambda: self._worker.show(channel))), PATIENCE_S)
+
+    async def station_command(self, message: dict[str, Any]) -> None:
+        """A person orders something: "stop", "swipe" (idTag), "resend" (seq) or "settings" (they changed)."""
+        command, argument = message.get("command"), message.get("argument")
+        log.info("%s: %s %s", message.get("user", "somebody"), command, "" if argument is None else argument)
+        try:
+            future = self._worker.call(lambda: self._obey(str(command), argument))
+            ok, text = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE_S)
+        except TimeoutError:
+            ok, text = False, "The station did not answer in time."
+        if reply_channel := message.get("reply_channel"):
+            await self.channel_layer.send(reply_channel, {"type": "live.reply", "ok": ok, "text": text})
+
+    def _obey(self, command: str, argument: Any) -> tuple[bool, str]:
+        """On the domain thread."""
+        worker = self._worker
+        match command, argument:
+            case "stop", _:
+                if worker.charge_point.view().transaction is None:
+                    return False, "Nothing is charging."
+                return self._outcome(LocalStop(), "The session is being stopped.")
+            case "swipe", str(id_tag) if 0 < len(id_tag.strip()) <= 20:
+                return self._outcome(LocalStart(id_tag.strip()), "The card was presented.")
+            case "swipe", _:
+                return False, "A card has 1 to 20 characters."
+            case "resend", int(seq):
+                call = worker.store.queued(seq)
+                if call is None or not call.parked_reason:
+                    return False, "That message is not parked any more."
+                return self._outcome(ResendParked(seq), f"{call.action} is queued again.")
+            case "settings", _:
+                return self._outcome(SettingsChanged(), "The station has read its settings again.")
+        return False, f"The station does not know the command {command[:50]!r}."
+
+    def _outcome(self, event: Event, otherwise: str) -> tuple[bool, str]:
+        actions: list[Action] = self._worker.handle_now(event)
+        for action in actions:
+            match action:
+                case Explain(_, _, rule):
+                    return False, rule
+                case Feedback(_, text):
+                    return True, text
+        return True, otherwise

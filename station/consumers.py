@@ -1,0 +1,121 @@
+"""The websocket of an open page: snapshots and frames to the browser, commands from it to the station's worker."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.exceptions import ChannelFull
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from station.live import GROUP, STATION
+
+log = logging.getLogger("station.web")
+
+#: What a browser may ask the station for: name → type of its argument (None: it has none).
+COMMANDS: dict[str, type | None] = {"stop": None, "resend": int}
+#: An open page looks that often whether its session still counts, seconds (logout, expiry, another password).
+SESSION_CHECK_S = 60
+
+
+class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
+    """One open page. With `?frames=1` it gets the frames as well.
+
+    To the browser: {"type": "snapshot", "snapshot"}, {"type": "frames", "frames", "reset"}, {"type": "reply", "ok",
+    "text"}, {"type": "pong"}. From it: {"type": "ping"}, {"type": "command", "command", "argument"}.
+    """
+
+    async def connect(self) -> None:
+        """Join the live group, and ask the worker for what is known now."""
+        if not self.scope["user"].is_authenticated:
+            await self.close()  # before accept: the handshake is refused
+            return
+        self.wants_frames = b"frames=1" in self.scope["query_string"].split(b"&")
+        self.session_checked_at = time.monotonic()
+        await self.channel_layer.group_add(GROUP, self.channel_name)
+        await self.accept()
+        try:
+            await self.channel_layer.send(STATION, {"type": "station.snapshot", "reply_channel": self.channel_name})
+        except ChannelFull:
+            log.warning("the station's worker does not take messages (is it running?)")
+
+    async def disconnect(self, code: int) -> None:
+        """Leave the group."""
+        await self.channel_layer.group_discard(GROUP, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        """Only text is spoken here."""
+        if not text_data:
+            await self.close(code=1008)
+        else:
+            await super().receive(text_data=text_data)
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """A ping or a command of the person."""
+        match content:
+            case {"type": "ping"}:
+                if await self._session_counts():
+                    await self.send_json({"type": "pong"})
+                else:
+                    await self.close(code=4401)
+            case {"type": "command", "command": str(command)} if command in COMMANDS:
+                await self._command(command, content.get("argument"))
+            case _:
+                await self.close(code=1008)
+
+    async def _command(self, command: str, argument: Any) -> None:
+        wanted = COMMANDS[command]
+        if not await self._session_counts(at_once=True):
+            await self.close(code=4401)
+        elif wanted is not None and (not isinstance(argument, wanted) or isinstance(argument, bool)):
+            await self.send_json({"type": "reply", "ok": False, "text": f"{command} needs a number."})
+        else:
+            message = {
+                "type": "station.command",
+                "command": command,
+                "argument": argument if wanted else None,
+                "reply_channel": self.channel_name,
+                "user": self.scope["user"].get_username(),
+            }
+            try:
+                await self.channel_layer.send(STATION, message)
+            except ChannelFull:
+                text = "The station's controller takes no commands now. Try again in a moment."
+                await self.send_json({"type": "reply", "ok": False, "text": text})
+
+    async def _session_counts(self, at_once: bool = False) -> bool:
+        if not at_once and time.monotonic() - self.session_checked_at < SESSION_CHECK_S:
+            return True
+        self.session_checked_at = time.monotonic()
+        return bool(await database_sync_to_async(_session_counts)(self.scope["session"].session_key))
+
+    @classmethod
+    async def decode_json(cls, text_data: str) -> Any:
+        """What is not JSON closes the socket like any other nonsense."""
+        try:
+            return await super().decode_json(text_data)
+        except (ValueError, RecursionError):
+            return None
+
+    # -- from the worker
+    async def live_snapshot(self, message: dict[str, Any]) -> None:
+        """A new snapshot."""
+        await self.send_json({"type": "snapshot", "snapshot": message["snapshot"]})
+
+    async def live_frames(self, message: dict[str, Any]) -> None:
+        """New frames; with `reset` all that are kept."""
+        if self.wants_frames:
+            frames = {"type": "frames", "frames": message["frames"], "reset": bool(message.get("reset"))}
+            await self.send_json(frames)
+
+    async def live_reply(self, message: dict[str, Any]) -> None:
+        """What became of a command."""
+        await self.send_json({"type": "reply", "ok": bool(message["ok"]), "text": str(message["text"])})
+
+
+def _session_counts(session_key: str | None) -> bool:
+    return Session.objects.filter(session_key=session_key, expire_date__gt=timezone.now()).exists()

@@ -1,0 +1,219 @@
+"""What the browser sees of the running station: one JSON-able snapshot, and frames with their secrets masked.
+
+Ages and durations are seconds at the moment of the snapshot; the browser lets them tick on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from hardware.interfaces import BoxReading, FaultCode, PortHealth
+from ocppclient.clock import format_utc
+from ocppclient.link import LinkStatus
+from ocppclient.redact import mask
+from ocppclient.view import TransactionView, View
+
+#: The Channels group of all open pages, and the channel of the station's worker.
+GROUP, STATION = "live", "station"
+
+#: Longest frame shown, characters; a charging profile may have megabytes.
+FRAME_SHOWN = 4000
+
+#: ChargePointStatus → (plain words, kind of state: its colour and icon)
+STATES = {
+    "Available": ("Available", "available"),
+    "Preparing": ("Getting ready", "waiting"),
+    "Charging": ("Charging", "charging"),
+    "SuspendedEV": ("Paused by the car", "waiting"),
+    "SuspendedEVSE": ("Paused by the station", "waiting"),
+    "Finishing": ("Finished", "waiting"),
+    "Reserved": ("Reserved", "waiting"),
+    "Unavailable": ("Out of service", "unavailable"),
+    "Faulted": ("Fault", "fault"),
+}
+
+LINKS = {
+    "off": ("No backend", "unavailable"),
+    "connecting": ("Connecting", "waiting"),
+    "connected": ("Connected", "available"),
+    "waiting": ("Not connected", "fault"),
+}
+
+REGISTRATIONS = {
+    "waiting": "not registered yet",
+    "accepted": "accepted by the backend",
+    "pending": "pending: the backend wants to configure the station first",
+    "rejected": "rejected by the backend",
+}
+
+#: Reason of StopTransaction (OCPP 1.6 section 7.36) in plain words.
+STOPS = {
+    "DeAuthorized": "card not accepted",
+    "EmergencyStop": "emergency stop",
+    "EVDisconnected": "car unplugged",
+    "HardReset": "station restarted",
+    "Local": "stopped at the station",
+    "Other": "stopped",
+    "PowerLoss": "power cut",
+    "Reboot": "station restarted",
+    "Remote": "stopped by the backend",
+    "SoftReset": "station restarted",
+    "UnlockCommand": "unlocked by the backend",
+}
+
+FAULTS = {
+    FaultCode.GROUND_FAULT: "Leakage current (ground fault)",
+    FaultCode.NO_GROUND: "No protective earth",
+    FaultCode.GFCI_SELFTEST: "Self-test of the leakage protection failed",
+    FaultCode.RELAY_STUCK: "Contactor stuck closed",
+    FaultCode.RELAY_NO_CLOSE: "Contactor does not close",
+    FaultCode.OVER_TEMP: "Too hot",
+    FaultCode.TEMP_DERATE: "Warm: current reduced",
+    FaultCode.OVER_CURRENT: "The car draws too much current",
+    FaultCode.DIODE: "Diode check failed: not a car, or a damaged cable",
+    FaultCode.PILOT_FAULT: "Control pilot fault: check the cable",
+    FaultCode.VENT_REQUIRED: "The car asks for ventilation, which this station has not",
+    FaultCode.OVER_VOLTAGE: "Mains voltage too high",
+    FaultCode.UNDER_VOLTAGE: "Mains voltage too low",
+    FaultCode.BOARD_COMM: "No answer from the charging board",
+    FaultCode.METER_COMM: "No answer from the energy meter",
+    FaultCode.READER_COMM: "No answer from the card reader",
+    FaultCode.RESET_FAILED: "Reset failed",
+}
+
+
+def snapshot(
+    view: View,
+    box: BoxReading | None,
+    link: LinkStatus,
+    now_utc: datetime,
+    monotonic_now: float,
+    *,
+    ports: Iterable[PortHealth] = (),
+    simulator_url: str = "",
+) -> dict[str, Any]:
+    """Everything the dashboard shows.
+
+    Args:
+        now_utc, monotonic_now: the same moment on both clocks; link and ports give their times on the monotonic one.
+        simulator_url: page of the simulator's control when the hardware is simulated, else "".
+    """
+    word, kind = STATES.get(view.status, (view.status, "unavailable"))
+    return {
+        "at": format_utc(now_utc),
+        "state": {
+            "status": view.status,
+            "word": word,
+            "kind": kind,
+            "sentence": view.sentence,
+            "error_code": view.error_code,
+        },
+        "limit": {
+            "offered_a": round(view.offered_a, 1),
+            "limit_a": round(view.limit_a, 1),
+            "sentence": view.limit_sentence,
+        },
+        "meter": {
+            "power_w": _rounded(view.power_w, 0),
+            "current_a": _rounded(view.current_a, 1),
+            "voltage_v": _rounded(view.voltage_v, 0),
+            "energy_wh": view.energy_wh,
+            "temperature_c": _rounded(view.temperature_c, 0),
+        },
+        "session": _session(view.transaction, now_utc) if view.transaction else None,
+        "backend": _backend(view, link, monotonic_now),
+        "clock": {"utc": format_utc(view.clock_utc), "synchronised": view.clock_synchronised},
+        "box": {
+            "ready": box is not None and box.ready,
+            "ev_connected": view.ev_connected,
+            "contactor_closed": view.contactor_closed,
+            "faults": [
+                {"code": str(fault.code), "words": FAULTS.get(fault.code, str(fault.code)), "info": fault.info,
+                 "blocking": fault.blocking}
+                for fault in (box.faults if box else ())
+            ],
+            "ports": [_port(port, monotonic_now) for port in ports],
+        },
+        "simulator": simulator_url,
+    }  # fmt: skip
+
+
+def frame(seq: int, at: datetime, direction: str, text: str) -> dict[str, Any]:
+    """One frame for the frame page: masked, and cut when it is very long; `direction` is "in" or "out"."""
+    masked = mask(text)
+    shown = masked if len(masked) <= FRAME_SHOWN else f"{masked[:FRAME_SHOWN]}… ({len(masked)} characters)"
+    return {"seq": seq, "at": format_utc(at), "direction": direction, "text": shown}
+
+
+def _session(transaction: TransactionView, now_utc: datetime) -> dict[str, Any]:
+    ended = transaction.stopped_at
+    return {
+        "uid": transaction.uid,
+        "id_tag": transaction.id_tag,
+        "transaction_id": transaction.transaction_id,
+        "started_at": format_utc(transaction.started_at),
+        "stopped_at": format_utc(ended) if ended else None,
+        "elapsed_s": max(0, round(((ended or now_utc) - transaction.started_at).total_seconds())),
+        "running": ended is None,
+        "energy_wh": transaction.energy_wh,
+        "reason": transaction.reason,
+        "acknowledged": transaction.acknowledged,
+    }
+
+
+def _backend(view: View, link: LinkStatus, now: float) -> dict[str, Any]:
+    word, kind = LINKS.get(link.state, (link.state, "unavailable"))
+    return {
+        "state": link.state,
+        "word": word,
+        "kind": kind,
+        "url": mask(link.url),
+        "since_s": _age(link.since, now),
+        "last_byte_age_s": _age(link.last_byte_at, now),
+        "next_attempt_in_s": None if link.next_attempt_at is None else max(0, round(link.next_attempt_at - now)),
+        "attempts": link.attempts,
+        "last_error": link.last_error,
+        "warning": link.subprotocol_warning,
+        "registration": view.registration,
+        "registration_words": REGISTRATIONS.get(view.registration, view.registration),
+        "heartbeat_interval_s": view.heartbeat_interval_s,
+        "queue_depth": view.queue_depth,
+        "parked": view.parked,
+        "in_flight": view.in_flight,
+        "in_flight_s": _rounded(view.in_flight_s, 0) if view.in_flight else None,
+        "message_error": view.last_error,
+        "quirks": view.quirks,
+    }
+
+
+def _port(port: PortHealth, now: float) -> dict[str, Any]:
+    if not port.is_open:
+        kind, word = "fault", "not connected"
+    elif port.error:
+        kind, word = "waiting", "trouble"
+    else:
+        kind, word = "available", "fine"
+    return {
+        "name": port.name,
+        "device": port.device,
+        "path": port.path,
+        "kind": kind,
+        "word": word,
+        "error": port.error,
+        "frames": port.frames,
+        "bad": port.checksum_errors + port.timeouts,
+        "reconnects": port.reconnects,
+        "last_frame_age_s": _age(port.last_frame_at, now),
+    }
+
+
+def _rounded(number: float | None, digits: int) -> float | int | None:
+    if number is None:
+        return None
+    return round(number, digits) if digits else round(number)
+
+
+def _age(moment: float | None, now: float) -> int | None:
+    return None if moment is None else max(0, round(now - moment))

@@ -1,0 +1,57 @@
+"""What every answer of the web passes: the content security policy, static files, and the idle time of a session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from whitenoise.middleware import WhiteNoiseMiddleware
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+#: Everything comes from the station itself; nothing inline, no eval, never inside a frame of another page.
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+#: A session is written again at most that often, seconds: the SD card should not age from people looking at a page.
+RENEW_S = 60
+
+
+def content_security_policy(get_response: GetResponse) -> GetResponse:
+    """Set the policy, and keep pages (they hold what only logged-in people may see) out of caches."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return answer
+
+
+def session_idle(get_response: GetResponse) -> GetResponse:
+    """Let a session end SESSION_COOKIE_AGE after the last request, without a database write for each of them."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        session = request.session
+        seen_at = session.get("seen_at", 0) if settings.SESSION_COOKIE_NAME in request.COOKIES else None
+        if seen_at is not None and not session.is_empty() and abs(time.time() - seen_at) >= RENEW_S:
+            session["seen_at"] = int(time.time())
+        return get_response(request)
+
+    return answer
+
+
+class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
+    """WhiteNoise, with the small file in one piece: an ASGI server cannot stream from a plain file object."""
+
+    @staticmethod
+    def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
+        """The file, or 304."""
+        streaming = WhiteNoiseMiddleware.serve(static_file, request)
+        response = HttpResponse(b"".join(streaming.streaming_content), status=streaming.status_code)
+        for name, text in streaming.headers.items():
+            response.headers[name] = text
+        streaming.close()
+        return response

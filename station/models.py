@@ -1,0 +1,128 @@
+"""The tables: columns and __str__, no rules. `store.py` turns the rows of the charging path into records and back.
+
+Column names equal the field names of the records in `ocppclient.store`; what they mean stands there. The station's one
+worker writes these tables; people own `Setting` and the list entries whose source is "station".
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Value(models.Model):
+    """A small named fact of the charge point (configuration keys as "key.<name>")."""
+
+    name = models.TextField(primary_key=True)
+    value = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}"
+
+
+class Transaction(models.Model):
+    """One charging transaction."""
+
+    id = models.BigAutoField(primary_key=True)
+    uid = models.TextField(unique=True)
+    connector_id = models.BigIntegerField()
+    id_tag = models.TextField()
+    meter_start_wh = models.BigIntegerField()
+    started_at = models.DateTimeField()
+    parent_id_tag = models.TextField()
+    transaction_id = models.BigIntegerField(null=True, db_index=True)
+    start_delivered = models.BooleanField()
+    start_parked = models.BooleanField()
+    stopped_at = models.DateTimeField(null=True, db_index=True)
+    meter_stop_wh = models.BigIntegerField(null=True)
+    stop_id_tag = models.TextField()
+    reason = models.TextField()
+    last_wh = models.BigIntegerField()
+    last_seen_at = models.DateTimeField(null=True)
+    deauthorised = models.BooleanField()
+    energy_cap_wh = models.BigIntegerField(null=True)
+    next_sample_at = models.DateTimeField(null=True)
+    sample_interval_s = models.BigIntegerField()
+    data = models.TextField()
+    reservation_id = models.BigIntegerField(null=True)
+    remote = models.BooleanField()
+    boot_id = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.id_tag} {self.started_at:%Y-%m-%d %H:%M} {self.reason or 'running'}"
+
+
+class QueuedCall(models.Model):
+    """One transaction-related CALL that waits for its delivery, or was given up (`parked_reason`)."""
+
+    seq = models.BigAutoField(primary_key=True)  # AUTOINCREMENT: never reused, also after deletes
+    action = models.TextField()
+    payload = models.TextField()
+    message_ids = models.TextField()  # JSON list of strings
+    transaction_uid = models.TextField()
+    needs_transaction_id = models.BooleanField()
+    attempts = models.BigIntegerField()
+    parked_reason = models.TextField()
+    created_at = models.DateTimeField(null=True)
+    boot_id = models.TextField()
+
+    class Meta:
+        # The head and the length of the queue, however many calls are parked.
+        indexes = [models.Index(fields=["parked_reason", "seq"], name="queue")]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.action}" + (f" (parked: {self.parked_reason})" if self.parked_reason else "")
+
+
+class IdTag(models.Model):
+    """One entry of the Authorization Cache (source "cache") or of the Local Authorization List."""
+
+    SOURCES = [("cache", "cache"), ("backend", "list, from the backend"), ("station", "list, added at the station")]
+    STATUSES = [(status, status) for status in ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")]
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.TextField(editable=False)  # what id tags are compared by: the case-folded id_tag
+    id_tag = models.CharField(max_length=20)
+    status = models.CharField(max_length=12, choices=STATUSES, default="Accepted")
+    source = models.CharField(max_length=7, choices=SOURCES, default="station")
+    parent_id_tag = models.CharField(max_length=20, blank=True)
+    expiry_date = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(null=True, editable=False)
+    note = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = "local list entry"
+        verbose_name_plural = "local list"
+        constraints = [models.UniqueConstraint(fields=["key", "source"], name="one_entry_per_tag_and_source")]
+
+    def __str__(self) -> str:
+        return f"{self.id_tag} ({self.source}): {self.status}"
+
+
+class Reason(models.Model):
+    """One line of the why log: why something was refused, ignored or limited."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    what = models.TextField()
+    verdict = models.TextField()
+    rule = models.TextField()
+    value = models.TextField()
+    clause = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.what} {self.verdict}: {self.rule}"
+
+
+class Setting(models.Model):
+    """One setting that people own (sections and names as in the provisioning file); `value` is JSON."""
+
+    id = models.BigAutoField(primary_key=True)
+    section = models.TextField()
+    name = models.TextField()
+    value = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["section", "name"], name="one_setting_per_name")]
+
+    def __str__(self) -> str:
+        return f"[{self.section}] {self.name}"  # never the value: it may be a secret

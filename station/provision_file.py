@@ -1,0 +1,224 @@
+"""The provisioning file, read completely or refused with every problem named; its values as the station takes them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from hardware.interfaces import HardwareConfig
+from ocppclient.link import ConnectionSettings
+from ocppclient.settings import Electrical, Factory, Identity
+from station import __version__
+from station.errors import EX_CONFIG, EX_NOINPUT, StartupError
+from station.provision_rules import RULES, Wrong, configuration_value
+
+Sections = Mapping[str, Mapping[str, Any]]
+
+#: Values that are options of a hardware driver, and factory values that are not the charge point's.
+_HARDWARE_OPTIONS = ("energy_rate_factor", "uid_order")
+_LINK_NAMES = ("reconnect_min_s", "reconnect_max_s")
+
+
+class Secret(str):
+    """Text that does not show itself in logs and tracebacks."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'•••'" if self else "''"
+
+
+_NONE = Secret("")
+_DEFAULT_IDENTITY = Identity(firmware_version=__version__)
+
+
+@dataclass(frozen=True)
+class BackendSettings:
+    """How to reach the backend; files are absolute paths of PEM files. An empty url: there is no backend."""
+
+    url: str = ""
+    charge_point_id: str = ""
+    security_profile: int = 0
+    authorization_key: Secret = _NONE
+    root_certificates: tuple[str, ...] = ()
+    client_certificate: str = ""
+    client_key: str = ""
+    manufacturer_roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """Who may log in at first; the password only on its way from the file into the database, where it is hashed."""
+
+    admin_user: str = "admin"
+    admin_password: Secret = _NONE
+
+
+@dataclass(frozen=True)
+class Provision:
+    """Everything the factory and the installer fix. `reconnect_…`: bounds of the back-off, seconds."""
+
+    identity: Identity = _DEFAULT_IDENTITY
+    electrical: Electrical = field(default_factory=Electrical)
+    factory: Factory = field(default_factory=Factory)
+    configuration: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    backend: BackendSettings = BackendSettings()
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
+    web: WebSettings = WebSettings()
+    reconnect_min_s: float = 3.0
+    reconnect_max_s: float = 300.0
+    #: What the file said, by table and name; `apply` stores it.
+    sections: Sections = field(default_factory=dict, repr=False)
+
+
+def parse(path: str | Path, known_keys: frozenset[str] | None = None) -> Provision:
+    """Read a provisioning file.
+
+    Args:
+        known_keys: names of the configuration keys; None takes any name in [ocpp].
+
+    Raises:
+        StartupError: 66 the file cannot be read, 78 something in it cannot be used; every problem has its line.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StartupError(f"The provisioning file {path} cannot be read ({error.strerror}).", EX_NOINPUT) from error
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise StartupError(f"The provisioning file {path} is not valid TOML: {error}.", EX_CONFIG) from error
+    problems: list[str] = []
+    sections = _checked(content, path.absolute().parent, known_keys, problems)
+    provision = None if problems else built(sections, problems)
+    if provision is None:
+        lines = "".join(f"\n  {problem}{'' if problem[-1] in '.?' else '.'}" for problem in problems)
+        raise StartupError(f"The provisioning file {path} cannot be used; nothing was changed.{lines}", EX_CONFIG)
+    return provision
+
+
+def _checked(
+    content: Mapping[str, Any], folder: Path, known_keys: frozenset[str] | None, problems: list[str]
+) -> Sections:
+    sections: dict[str, dict[str, Any]] = {}
+    for section, table in content.items():
+        if section != "ocpp" and section not in RULES:
+            problems.append(f"[{section}] is not a table of this file{_nearest(section, [*RULES, 'ocpp'], '[{}]')}")
+        elif not isinstance(table, dict):
+            problems.append(f"{section} must be a table: write [{section}] on a line of its own.")
+        else:
+            sections[section] = {}
+            for name, value in table.items():
+                try:
+                    known_as, rule = _rule(section, name, known_keys)
+                    if known_as in sections[section]:
+                        raise Wrong("is there twice")
+                    sections[section][known_as] = rule(value, folder)
+                except Wrong as wrong:
+                    problems.append(f"[{section}] {name} {wrong}")
+    return sections
+
+
+def _rule(section: str, name: str, known_keys: frozenset[str] | None) -> tuple[str, Any]:
+    """The name as it is kept, and the rule of its value."""
+    if section != "ocpp":
+        if name not in RULES[section]:
+            raise Wrong(f"is not a name of this table{_nearest(name, RULES[section], '{}')}")
+        return name, RULES[section][name]
+    if not 0 < len(name) <= 50:
+        raise Wrong("is not a configuration key: a key has 1 to 50 characters")
+    if known_keys is not None:
+        spelled = {key.casefold(): key for key in known_keys}
+        if name.casefold() not in spelled:
+            raise Wrong(f"is not a configuration key of this station{_nearest(name, known_keys, '{}')}")
+        name = spelled[name.casefold()]
+    return name, configuration_value
+
+
+def _nearest(name: str, names: Any, shape: str) -> str:
+    folded = {known.casefold(): known for known in names}
+    nearest = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    return f"; did you mean {shape.format(folded[nearest[0]])}?" if nearest else f"; use {', '.join(sorted(names))}"
+
+
+def built(sections: Sections, problems: list[str]) -> Provision | None:
+    """Checked values as the parts of the station take them; None when they do not fit together (see `problems`)."""
+    given = {name: dict(sections.get(name, {})) for name in (*RULES, "ocpp")}
+    backend, factory, hardware = given["backend"], given["factory"], given["hardware"]
+    link = {name: factory.pop(name) for name in _LINK_NAMES if name in factory}
+    options = {name: str(hardware.pop(name)) for name in _HARDWARE_OPTIONS if name in hardware}
+    extra = {"allow_unsigned_update": factory.pop("allow_unsigned_update", False)}
+    if "feature_profiles" in factory:
+        factory["feature_profiles"] = tuple(factory["feature_profiles"])
+    try:
+        provision = Provision(
+            identity=Identity(**{"firmware_version": __version__, **given["identity"]}),
+            electrical=Electrical(**given["electrical"]),
+            factory=Factory(**factory, extra=extra),
+            configuration=MappingProxyType(given["ocpp"]),
+            backend=BackendSettings(
+                **{
+                    **backend,
+                    "authorization_key": Secret(backend.get("authorization_key", "")),
+                    "root_certificates": tuple(backend.get("root_certificates", ())),
+                    "manufacturer_roots": tuple(backend.get("manufacturer_roots", ())),
+                }
+            ),
+            hardware=HardwareConfig(**hardware, **given["electrical"], options=options),
+            web=WebSettings(
+                **{name: Secret(text) if "password" in name else text for name, text in given["web"].items()}
+            ),
+            sections=sections,
+            **link,
+        )
+    except ValueError as error:
+        problems.append(f"[identity] {error}.")
+        return None
+    problems += _conflicts(provision)
+    return None if problems else provision
+
+
+def _conflicts(provision: Provision) -> list[str]:
+    """Values that are fine each by itself, but not together."""
+    found = []
+    backend = provision.backend
+    if provision.reconnect_max_s < provision.reconnect_min_s:
+        found.append(
+            f"[factory] reconnect_max_s is {provision.reconnect_max_s:g}, less than reconnect_min_s "
+            f"({provision.reconnect_min_s:g}); make it larger."
+        )
+    if backend.url and not backend.charge_point_id:
+        found.append("[backend] charge_point_id is missing: write the id under which the backend knows this station.")
+    elif backend.url:
+        try:
+            ConnectionSettings(
+                url=backend.url,
+                charge_point_id=backend.charge_point_id,
+                security_profile=backend.security_profile,
+                authorization_key=backend.authorization_key,
+                client_certificate=backend.client_certificate,
+                client_key=backend.client_key,
+            )
+        except ValueError as error:
+            found.append(f"[backend] {error}.")
+        if backend.security_profile in (1, 2) and ":" in backend.charge_point_id:
+            found.append("[backend] charge_point_id holds a ':', which Basic authentication cannot carry; remove it.")
+    if bool(backend.client_certificate) != bool(backend.client_key):
+        found.append("[backend] client_certificate and client_key belong together; give both or none.")
+    elif backend.client_key:
+        found += _key_problem(backend)
+    return found
+
+
+def _key_problem(backend: BackendSettings) -> list[str]:
+    import ssl  # only when there is a client certificate
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(backend.client_certificate, backend.client_key)
+    except (ssl.SSLError, OSError) as error:
+        return [f"[backend] client_key does not fit client_certificate ({error}); give the key of that certificate."]
+    return []

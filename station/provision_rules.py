@@ -1,0 +1,252 @@
+"""What the provisioning file may say: every table, every name, and the rule of its value (design.md, section 5).
+
+A rule takes a value from the file and returns it as it is kept, or raises `Wrong` with what is wrong and what cures it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+#: (value, folder that relative file names start from) → the value as it is kept.
+Rule = Callable[[Any, Path], Any]
+
+
+class Wrong(ValueError):
+    """A value that cannot be used; the text says why, and what to write instead."""
+
+
+def text(longest: int = 500, empty: bool = True) -> Rule:
+    """Printable text; blanks around it (pasted) are dropped."""
+
+    def rule(value: Any, _: Path) -> str:
+        if not isinstance(value, str):
+            raise Wrong(f"must be text in quotes, not {_spelled(value)}")
+        words = value.strip()
+        if len(words) > longest:
+            raise Wrong(f"has {len(words)} characters; at most {longest} are allowed")
+        if not words and not empty:
+            raise Wrong("must not be empty")
+        if words and not words.isprintable():
+            raise Wrong("holds characters that cannot be printed; write it again by hand")
+        return words
+
+    return rule
+
+
+def number(low: float, high: float, unit: str = "") -> Rule:
+    """A number from `low` to `high`."""
+
+    def rule(value: Any, _: Path) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise Wrong(f"must be a number, not {_spelled(value)}")
+        if not low <= value <= high:
+            raise Wrong(f"is {value}; it must lie between {low:g} and {high:g}{f' {unit}' if unit else ''}")
+        return float(value)
+
+    return rule
+
+
+def whole(low: int, high: int) -> Rule:
+    """A whole number from `low` to `high`."""
+
+    def rule(value: Any, _: Path) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Wrong(f"must be a whole number, not {_spelled(value)}")
+        if not low <= value <= high:
+            raise Wrong(f"is {value}; it must lie between {low} and {high}")
+        return value
+
+    return rule
+
+
+def boolean(value: Any, _: Path) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise Wrong(f"must be true or false (without quotes), not {_spelled(value)}")
+    return value
+
+
+def one_of(*allowed: str | int) -> Rule:
+    """One of a few values."""
+
+    def rule(value: Any, _: Path) -> Any:
+        if isinstance(value, bool) or value not in allowed:
+            raise Wrong(f"is {_spelled(value)}; use one of {', '.join(_spelled(choice) for choice in allowed)}")
+        return value
+
+    return rule
+
+
+def some_of(*allowed: str) -> Rule:
+    """A list of some of the values."""
+
+    def rule(value: Any, folder: Path) -> list[str]:
+        if not isinstance(value, list):
+            raise Wrong(f"must be a list in square brackets, not {_spelled(value)}")
+        return [one_of(*allowed)(item, folder) for item in value]
+
+    return rule
+
+
+def url(value: Any, folder: Path) -> str:
+    """The backend's websocket address, without the charge point id; "" for no backend (field problem 4)."""
+    address: str = text(2000)(value, folder)
+    if not address:
+        return ""
+    if any(letter.isspace() for letter in address):
+        raise Wrong("has a blank in the middle; remove it")
+    parts = urlsplit(address)
+    if parts.scheme in ("http", "https"):
+        raise Wrong(f"begins with {parts.scheme}://; write {'ws' if parts.scheme == 'http' else 'wss'}:// instead")
+    if parts.scheme not in ("ws", "wss"):
+        raise Wrong("must begin with ws:// or wss://, for example wss://backend.example/ocpp")
+    if "@" in parts.netloc:
+        raise Wrong("holds a user name or a password; remove it, and write the password as authorization_key")
+    if parts.fragment or address.endswith("#"):
+        raise Wrong("holds a '#'; remove it and what follows")
+    if parts.query or address.endswith("?"):
+        raise Wrong("holds a '?'; remove it and what follows (the charge point id is appended to the address)")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise Wrong("has a port that is not a number from 1 to 65535")
+    if not parts.hostname:
+        raise Wrong("names no host; it looks like wss://backend.example/ocpp")
+    return address
+
+
+def authorization_key(value: Any, folder: Path) -> str:
+    """The password of security profiles 1 and 2 (product.md, settled question 3); "" for none."""
+    key: str = text(1000)(value, folder)
+    if key and not (key.isascii() and 16 <= len(key) <= 40):
+        raise Wrong(
+            f"has {len(key)} characters; the backend's key has 16 to 40 printable ASCII characters "
+            "(or 32 to 40 hexadecimal digits)"
+        )
+    return key
+
+
+def pem_file(kind: str) -> Rule:
+    """An existing PEM file that holds a `kind`; the name may be relative to the provisioning file. Kept as a path."""
+
+    def rule(value: Any, folder: Path) -> str:
+        name: str = text(4000)(value, folder)
+        if not name:
+            return ""
+        path = folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise Wrong(f"names {name}, which cannot be read ({error.strerror}); looked for {path}") from None
+        if b"-----BEGIN " not in content or kind.encode() not in content:
+            raise Wrong(f"names {name}, which holds no {kind} in PEM form (-----BEGIN {kind}-----)")
+        if b"ENCRYPTED" in content:
+            raise Wrong(f"names {name}, which is locked by a pass phrase; the station needs it without one")
+        return str(path)
+
+    return rule
+
+
+def pem_files(kind: str) -> Rule:
+    """A list of such files."""
+
+    def rule(value: Any, folder: Path) -> list[str]:
+        if not isinstance(value, list):
+            raise Wrong('must be a list of files, for example ["root.pem"]')
+        return [path for item in value if (path := pem_file(kind)(item, folder))]
+
+    return rule
+
+
+def configuration_value(value: Any, folder: Path) -> str:
+    """The value of a configuration key, as text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float) and math.isfinite(value):
+        return str(value)
+    if isinstance(value, str):
+        return str(text(500)(value, folder))
+    raise Wrong(f"must be text, a number, true or false, not {_spelled(value)}")
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a table"
+    shown = repr(value).replace("'", '"') if isinstance(value, str) else str(value)
+    return shown if len(shown) <= 60 else shown[:59] + "…"
+
+
+FEATURE_PROFILES = (
+    "Core",
+    "FirmwareManagement",
+    "LocalAuthListManagement",
+    "Reservation",
+    "SmartCharging",
+    "RemoteTrigger",
+)
+
+#: Every table of the file but [ocpp], whose names are the configuration keys.
+RULES: dict[str, dict[str, Rule]] = {
+    "identity": {
+        "vendor": text(20, empty=False),
+        "model": text(20, empty=False),
+        "serial_number": text(25),
+        "charge_box_serial_number": text(25),
+        "firmware_version": text(50),
+        "meter_type": text(25),
+        "meter_serial_number": text(25),
+        "iccid": text(20),
+        "imsi": text(20),
+    },
+    "backend": {
+        "url": url,
+        "charge_point_id": text(48),
+        "security_profile": one_of(0, 1, 2, 3),
+        "authorization_key": authorization_key,
+        "root_certificates": pem_files("CERTIFICATE"),
+        "client_certificate": pem_file("CERTIFICATE"),
+        "client_key": pem_file("PRIVATE KEY"),
+        "manufacturer_roots": pem_files("CERTIFICATE"),
+    },
+    "electrical": {
+        "max_current_a": number(6, 80, "A"),
+        "nominal_voltage_v": number(100, 277, "V"),
+        "phases": one_of(1, 3),
+    },
+    "hardware": {
+        "board": one_of("openevse"),
+        "board_port": text(),
+        "meter": one_of("sdm120", "sdm230", "sdm630", ""),
+        "meter_port": text(),
+        "meter_unit": whole(1, 247),
+        "meter_baud": one_of(1200, 2400, 4800, 9600, 19200, 38400),
+        "reader": one_of("pn532", "ascii", ""),
+        "reader_port": text(),
+        "reader_baud": one_of(1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200),
+        # options of the drivers (hardware/interfaces.py)
+        "energy_rate_factor": number(0.001, 1_000_000),
+        "uid_order": one_of("normal", "reversed"),
+    },
+    "factory": {
+        "resume_after_power_loss": boolean,
+        "feature_profiles": some_of(*FEATURE_PROFILES),
+        "queue_resume_delay_s": number(0, 3600, "s"),
+        "authorize_wait_s": number(0.1, 120, "s"),
+        "boot_retry_s": number(0.1, 86400, "s"),
+        "reconnect_min_s": number(0.05, 86400, "s"),
+        "reconnect_max_s": number(0.05, 86400, "s"),
+        "allow_unsigned_update": boolean,
+    },
+    "web": {
+        "admin_user": text(150, empty=False),
+        "admin_password": text(128),
+    },
+}

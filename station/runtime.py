@@ -1,0 +1,350 @@
+"""`runstation`: one process, one loop, one domain thread, and everything they need, started and stopped in order.
+
+Order and traps: runtime.md sections 0 and 1; run modes: design.md section 4.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from django.conf import settings
+
+from hardware.box import Box
+from ocppclient.clock import Clock
+from ocppclient.connection import Connection
+from ocppclient.events import ShutdownRequested
+from station.environment import choice
+from station.errors import EX_TEMPFAIL, StartupError
+from station.live_feed import LiveFeed
+from station.preflight import check_port, check_serial_ports, lock_folder
+from station.simulated import SimulatedBox
+from station.supervisor import Supervisor, until, watch_lag
+from station.wiring import Wiring
+from station.worker import Domain, Outside, StationWorker
+
+if TYPE_CHECKING:
+    from station.web_server import WebServer
+
+log = logging.getLogger("station")
+
+EX_CRASH = 70
+#: The parts of an ordered end, seconds each; together they stay below 10 s.
+SHUTDOWN_EVENT_S, LINK_CLOSE_S, BOX_STOP_S, DOMAIN_STOP_S, SIMULATOR_STOP_S = 2.0, 2.5, 3.0, 2.0, 2.0
+#: A board that restarts needs its relay open and one command; the application waits so long for it.
+BOARD_RESET_S = 2.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line."""
+
+    simulate: bool = False
+    web: bool = True
+
+
+class Runtime:
+    """One run of the station."""
+
+    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._say = say
+        self._wiring = Wiring()
+        self._worker = StationWorker(self._crashed)
+        self._exit_code = 0
+        self._reexec = False
+        self._stop_reason = ""
+        self._stop_wanted: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._web: WebServer | None = None
+        self._simulator: SimulatedBox | None = None
+        self._startup_error: StartupError | None = None
+
+    # --- start ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> NoReturn:
+        """Run until the end of the process.
+
+        Raises:
+            StartupError: something that is needed is missing or taken.
+        """
+        sys.setswitchinterval(0.001)  # runtime.md 1.9: web requests disturb the loop less
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _leave)  # until the loop runs, nothing has to be put in order
+        self._lock = lock_folder(settings.DATA_DIR)
+        built = self._worker.start(self._wiring.open_domain)
+        loop = _make_loop(self._options.web)  # imports, while the domain thread reads the database
+        self._check_ports()
+        domain = built.result()
+        self._assemble(domain, loop)
+        main = loop.create_task(self._main())
+        try:
+            if self._options.web:
+                # The link works already while the web is imported: the backend does not wait for pages.
+                loop.run_until_complete(loop.run_in_executor(None, _import_web))
+                if not main.done():
+                    self._serve_web()
+            else:
+                loop.run_until_complete(main)
+        except Exception:
+            log.critical("The station crashed", exc_info=True)
+            self._exit_code = EX_CRASH
+        self._end(loop)
+
+    def _check_ports(self) -> None:
+        self._simulator_taken_over = os.environ.get("STATION_SIM_HANDOVER", "") != ""
+        if self._options.web:
+            check_port(settings.HTTP_HOST, settings.HTTP_PORT, "STATION_HTTP", "web server")
+        if self._options.simulate and not self._simulator_taken_over:
+            check_port(settings.SIM_HTTP_HOST, settings.SIM_HTTP_PORT, "STATION_SIM_HTTP", "simulator")
+
+    def _assemble(self, domain: Domain, loop: asyncio.AbstractEventLoop) -> None:
+        """Everything that needs no running loop."""
+        assert self._wiring.opened is not None
+        opened, self._loop = self._wiring.opened, loop
+        hardware = opened.applied.provision.hardware
+        if self._options.simulate:
+            http = f"{settings.SIM_HTTP_HOST}:{settings.SIM_HTTP_PORT}"
+            car = choice("STATION_SIM_CAR", "KEEP", ("KEEP", "PLUGGED", "UNPLUGGED")).lower()
+            self._simulator = SimulatedBox(hardware, settings.DATA_DIR, http, car)
+            hardware = self._simulator.with_ports
+            if not self._simulator.adopt():
+                self._simulator.start()
+        else:
+            check_serial_ports(hardware)
+        self._box = Box(
+            hardware,
+            on_reading=self._worker.take_reading,
+            on_card=self._worker.take_card,
+            on_crash=lambda port, error: log.error("The driver of the %s crashed: %s", port, error, exc_info=error),
+        )
+        self._link = Connection(
+            opened.link,
+            self._worker.put,
+            Clock(),
+            on_key_form=lambda as_text: _forget(self._worker.call(lambda: self._wiring.remember_key_form(as_text))),
+        )
+        self._feed = LiveFeed(domain.clock.monotonic, self._simulator.url if self._simulator else "")
+        self._worker.go(Outside(self._link, self._box, self._feed, self._wiring.link_settings, self._reboot))
+
+    def _serve_web(self) -> None:
+        from station.asgi import application
+        from station.web_server import WebServer, serve
+
+        self._web = WebServer(
+            application, settings.HTTP_HOST, settings.HTTP_PORT, listening=self._greet, failed=self._web_failed
+        )
+        serve(self._web)
+
+    def _web_failed(self, reason: str) -> None:
+        """On the way into the reactor, which does not start then."""
+        self._startup_error = StartupError(
+            f"The web server cannot listen on {settings.HTTP_HOST}:{settings.HTTP_PORT} ({reason}). "
+            "Set STATION_HTTP to a free host:port.",
+            EX_TEMPFAIL,
+        )
+
+    # --- on the loop ---------------------------------------------------------------------------------------------
+
+    async def _main(self) -> None:
+        try:
+            await self._live()
+        except Exception:
+            log.critical("The station crashed", exc_info=True)
+            self._exit_code = EX_CRASH
+        finally:
+            if self._options.web:
+                from station.web_server import stop
+
+                stop()
+
+    async def _live(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._stop_wanted = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, f"{number.name} was received")
+        if self._stop_reason:  # a crash was faster
+            self._stop_wanted.set()
+        supervisor = Supervisor(self._budget_spent)
+        supervisor.add("backend link", self._link.run)
+        hardware = loop.create_task(self._start_hardware(), name="hardware start")
+        if self._simulator:
+            supervisor.add("simulator", self._simulator.run)
+        supervisor.add("command face", self._command_face)
+        supervisor.add("loop watchdog", watch_lag)
+        if not self._options.web:
+            self._greet("", 0)
+        await self._stop_wanted.wait()
+        log.info("The station stops: %s", self._stop_reason)
+        hardware.cancel()
+        await self._shut_down()
+        await supervisor.stop()
+        if self._simulator and not self._reexec:
+            await self._simulator.stop(SIMULATOR_STOP_S)
+
+    async def _start_hardware(self) -> None:
+        """The backend does not wait for it."""
+        if self._simulator:
+            await self._simulator.ports_ready()
+        self._box.start()
+
+    async def _command_face(self) -> None:
+        from channels.layers import get_channel_layer
+        from channels.routing import ChannelNameRouter
+        from channels.worker import Worker
+
+        from station.command_face import StationConsumer
+        from station.live import STATION
+
+        layer = get_channel_layer()
+        self._feed.connect_to(layer, asyncio.get_running_loop())
+        application = ChannelNameRouter({STATION: StationConsumer.as_asgi(worker=self._worker)})
+        await Worker(application, [STATION], layer).arun()
+
+    async def _shut_down(self) -> None:
+        """The cause is noted, the backend gets a goodbye, the box keeps what it does."""
+        with suppress(Exception):
+            noted = self._worker.handle(ShutdownRequested())
+            await asyncio.wait_for(asyncio.wrap_future(noted), SHUTDOWN_EVENT_S)
+        self._link.close("the station stops", retry=False, code=1001)
+        box = asyncio.get_running_loop().run_in_executor(None, self._box.stop, BOX_STOP_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINK_CLOSE_S):
+                await until(lambda: self._link.status().state == "off", 0.01)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(box, BOX_STOP_S + 0.5)
+        ended = await asyncio.get_running_loop().run_in_executor(None, self._worker.stop, DOMAIN_STOP_S)
+        if not ended:
+            log.error("The domain thread did not end in time")
+
+    # --- reasons to stop -----------------------------------------------------------------------------------------
+
+    def _stop(self, reason: str) -> None:
+        """On the loop; a second signal changes nothing."""
+        self._stop_reason = self._stop_reason or reason
+        if self._stop_wanted is not None:
+            self._stop_wanted.set()
+
+    def _reboot(self, hard: bool) -> None:
+        """On the domain thread: the application starts again in the same process; the simulator goes on."""
+
+        async def restart() -> None:
+            if hard:
+                self._box.reset_board()
+                await asyncio.sleep(BOARD_RESET_S)
+            self._reexec = True
+            self._stop(f"{'hard' if hard else 'soft'} reset")
+
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(restart(), self._loop)
+
+    def _budget_spent(self, sentence: str) -> None:
+        log.critical("%s: the station gives up and has to be started again", sentence)
+        self._exit_code = EX_CRASH
+        self._stop(sentence)
+
+    def _crashed(self, error: BaseException) -> None:
+        """On the domain thread: nothing is put in order any more, the next start recovers from the database."""
+        _exit(EX_CRASH)
+
+    # --- words and end -------------------------------------------------------------------------------------------
+
+    def _greet(self, host: str, port: int) -> None:
+        assert self._wiring.opened is not None
+        opened = self._wiring.opened
+        lines = [""]
+        if host:
+            shown = f"[{host}]" if ":" in host else host
+            lines.append(f"  Station    http://{shown}:{port}/")
+            if opened.applied.one_time_password:
+                user = opened.applied.provision.web.admin_user
+                lines.append(f"  Log in as  {user} with the one-time password {opened.applied.one_time_password}")
+        link = self._link.status().url or (opened.link and opened.link.url)
+        lines.append(f"  Backend    {link or 'none is configured yet'}")
+        if self._simulator:
+            lines.append(f"  Simulator  {self._simulator.url}")
+            command = _simulator_command()
+            lines.append(f"  Try next   {command} plug")
+            lines += [f"             {command} {move}" for move in ("swipe 04A1B2C3", "state", "unplug")]
+        self._say("\n".join([*lines, ""]))
+
+    def _end(self, loop: asyncio.AbstractEventLoop) -> NoReturn:
+        """Leave without the interpreter's own end, which crashes or waits for threads (runtime.md 1.2, 1.3)."""
+        if self._startup_error is not None:
+            sys.stderr.write(f"{self._startup_error}\n")
+            self._exit_code = self._startup_error.exit_code
+        rest = asyncio.all_tasks(loop)
+        for task in rest:
+            task.cancel()
+        if rest:
+            with suppress(Exception):
+                loop.run_until_complete(asyncio.wait(rest, timeout=1))
+        if self._reexec and self._exit_code == 0:
+            self._restart()
+        if self._simulator and self._simulator.running:
+            with suppress(Exception):
+                loop.run_until_complete(self._simulator.stop(SIMULATOR_STOP_S))
+        _exit(self._exit_code)
+
+    def _restart(self) -> NoReturn:
+        environment = dict(os.environ)
+        if self._simulator:
+            environment.update(self._simulator.handover())
+        log.info("The application starts again")
+        logging.shutdown()
+        _flush()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def _import_web() -> None:
+    import station.asgi
+    import station.web_server  # noqa: F401
+
+
+def _make_loop(web: bool) -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    if web:
+        from twisted.internet import asyncioreactor
+
+        asyncioreactor.install(loop)  # type: ignore[no-untyped-call]
+    asyncio.set_event_loop(loop)
+    return loop
+
+
+def _simulator_command() -> str:
+    """How a person in this folder calls the simulator."""
+    python = sys.executable
+    with suppress(ValueError):
+        inside = os.path.relpath(python)
+        python = inside if not inside.startswith("..") else python
+    address = f"{settings.SIM_HTTP_HOST}:{settings.SIM_HTTP_PORT}"
+    prefix = "" if address == "127.0.0.1:8081" else f"STATION_SIM_HTTP={address} "
+    return f"{prefix}{python} manage.py sim"
+
+
+def _forget(future: Future[object]) -> None:
+    """Nobody waits for it; a failure is logged by the worker."""
+
+
+def _leave(*_: object) -> NoReturn:
+    _exit(0)
+
+
+def _exit(code: int) -> NoReturn:
+    logging.shutdown()
+    _flush()
+    os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()

@@ -1,0 +1,155 @@
+"""Django's settings, all from the environment contract of design.md section 5; nothing here is edited on a station."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from station.environment import address, choice, data_folder, secret_key
+from station.hosts import OwnHosts
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+#: Everything that lasts.
+DATA_DIR = data_folder(BASE_DIR / "var")
+#: Where the web listens, and where the simulator's control does.
+HTTP_HOST, HTTP_PORT = address("STATION_HTTP", "127.0.0.1:8080")
+SIM_HTTP_HOST, SIM_HTTP_PORT = address("STATION_SIM_HTTP", "127.0.0.1:8081")
+REDIS_URL = os.environ.get("STATION_REDIS_URL", "").strip()
+LOG_LEVEL = choice("STATION_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+
+SECRET_KEY = secret_key(DATA_DIR)
+DEBUG = False
+ROOT_URLCONF = "station.urls"
+ASGI_APPLICATION = "station.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "station.apps.StationConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "station.middleware.content_security_policy",
+    "station.middleware.StaticFiles",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "station.middleware.session_idle",
+    "django.middleware.common.CommonMiddleware",  # refuses foreign Host headers
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Every view needs a login unless it says @login_not_required: a forgotten decorator closes, it does not open.
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "station.views.pages.station_facts",
+            ],
+        },
+    },
+]
+
+#: WAL + FULL: a commit is on the disk before anything is sent (runtime.md, section 3). IMMEDIATE: the web's rare writes
+#: wait for the station's, instead of failing half-way.
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATA_DIR / "station.sqlite3",
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 5,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; "
+                "PRAGMA journal_size_limit=8388608;"
+            ),
+        },
+    }
+}
+
+if REDIS_URL:
+    # socket_timeout None: with redis-py's default an idle worker dies after 6 s (runtime.md, section 1.6).
+    CHANNEL_LAYERS: dict[str, Any] = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},
+        }
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# -- security
+_own_host = f"[{HTTP_HOST}]" if ":" in HTTP_HOST else HTTP_HOST
+ALLOWED_HOSTS = OwnHosts() if HTTP_HOST in ("", "0.0.0.0", "::") else OwnHosts(_own_host)
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "dashboard"
+LOGOUT_REDIRECT_URL = "login"
+#: scrypt: a login takes 0.2 s here instead of PBKDF2's second on a Pi; both are accepted.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+#: Idle time after which a person logs in again, seconds; an open and visible page counts as activity.
+SESSION_COOKIE_AGE = 15 * 60
+# Several stations run side by side on one machine, and cookies know no ports: a name of its own for each.
+SESSION_COOKIE_NAME = f"station_session_{HTTP_PORT}"
+CSRF_COOKIE_NAME = f"station_csrf_{HTTP_PORT}"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Strict"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# -- static files come straight from static/ and from the installed apps: no collectstatic step
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 60
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "story": {
+            "format": "{asctime}.{msecs:03.0f} {levelname:<7} {name} {message}",
+            "datefmt": "%H:%M:%S",
+            "style": "{",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "story"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        # The frameworks speak up when something is wrong; the story is the station's own.
+        name: {"level": "WARNING", "handlers": [], "propagate": True}
+        for name in ("django", "daphne", "twisted", "asyncio", "websockets", "channels", "celery", "kombu", "asgiref")
+    },
+}

@@ -1,0 +1,284 @@
+"""DjangoStore: rows ⇄ records. The only user of the ORM on the charging path; one thread (the domain's) calls it.
+
+A unit of work takes the database's write lock at its first write only: an event that changes nothing costs no lock and
+no fsync. What every Tick asks for (values, the open transaction, head and length of the queue) is kept in memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+
+from django.db import connection
+from django.db import transaction as db_transaction
+
+from ocppclient.events import Explain
+from ocppclient.storable import clean_text, fits, storable, tag_key
+from ocppclient.store import IdTagEntry, QueuedCall, Transaction
+from station import models
+from station.rows import Table, column
+
+#: The why log keeps that many lines; older ones go in batches.
+REASONS_KEPT = 2000
+REASONS_BATCH = 100
+#: Longest text of one why log line; a refused frame may be megabytes long.
+REASON_LENGTH = 1000
+
+
+@dataclass(frozen=True)
+class _Value:
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class _Reason:
+    at: datetime
+    what: str
+    verdict: str
+    rule: str
+    value: str
+    clause: str
+
+
+VALUES = Table(models.Value, _Value, keyed=True)
+TRANSACTIONS = Table(models.Transaction, Transaction)
+CALLS = Table(models.QueuedCall, QueuedCall)
+TAGS = Table(models.IdTag, IdTagEntry, extra=["key"])
+REASONS = Table(models.Reason, _Reason)
+
+
+class _Unread(Enum):
+    """Marks what has to be asked from the database."""
+
+    YET = 0
+
+
+class DjangoStore:
+    """The durable `Store` (contract: `ocppclient/store.py`; one contract test runs on it and on its in-memory twin)."""
+
+    def __init__(self) -> None:
+        self._levels: list[db_transaction.Atomic | None] = []
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what is kept in memory: after a rollback only the database knows."""
+        self._values: dict[str, str] | None = None
+        self._open: Transaction | _Unread | None = _Unread.YET
+        self._head: QueuedCall | _Unread | None = _Unread.YET
+        self._depth: int | None = None
+
+    # -- units of work
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        """One unit of work; nested use is a savepoint. An exception undoes everything since it was entered."""
+        self._levels.append(None)
+        try:
+            yield
+        except BaseException as error:
+            level = self._levels.pop()
+            if level is not None:
+                self._forget()
+                level.__exit__(type(error), error, error.__traceback__)
+            raise
+        level = self._levels.pop()
+        if level is None:
+            return
+        # A database error that somebody caught inside: Django would roll back without a word.
+        broken = connection.needs_rollback
+        try:
+            level.__exit__(None, None, None)
+            if broken:
+                raise db_transaction.TransactionManagementError("a database error was caught inside a unit of work")
+        except BaseException:  # or the commit failed (disk full), and Django has rolled back
+            self._forget()
+            raise
+
+    def _begin(self) -> None:
+        """Make the enclosing units of work real: BEGIN IMMEDIATE for the outermost, SAVEPOINT for the nested ones."""
+        if self._levels and self._levels[-1] is None:
+            for index, level in enumerate(self._levels):
+                if level is None:
+                    begun = db_transaction.atomic()
+                    begun.__enter__()
+                    self._levels[index] = begun
+
+    # -- values
+    def value(self, name: str) -> str | None:
+        return self._all_values().get(clean_text(name))
+
+    def set_value(self, name: str, value: str | None) -> None:
+        name, kept = clean_text(name), self._all_values()
+        if value is None:
+            if name in kept:
+                self._begin()
+                VALUES.delete("WHERE name = %s", name)
+                del kept[name]
+            return
+        value = clean_text(value)
+        if kept.get(name) != value:
+            self._begin()
+            VALUES.insert(_Value(name, value), replace_on=["name"])
+            kept[name] = value
+
+    def values(self, prefix: str) -> dict[str, str]:
+        return {name: text for name, text in sorted(self._all_values().items()) if name.startswith(prefix)}
+
+    def _all_values(self) -> dict[str, str]:
+        if self._values is None:
+            self._values = {row.name: row.value for row in VALUES.select("")}
+        return self._values
+
+    # -- transactions
+    def open_transaction(self) -> Transaction | None:
+        if self._open is _Unread.YET:
+            self._open = TRANSACTIONS.first("WHERE stopped_at IS NULL ORDER BY id DESC")
+        return self._open
+
+    def transaction(self, uid: str) -> Transaction | None:
+        if isinstance(self._open, Transaction) and self._open.uid == uid:
+            return self._open
+        return TRANSACTIONS.first("WHERE uid = %s", clean_text(uid))
+
+    def transaction_by_id(self, transaction_id: int) -> Transaction | None:
+        if not fits(transaction_id):
+            return None
+        return TRANSACTIONS.first("WHERE transaction_id = %s ORDER BY id DESC", transaction_id)
+
+    def save_transaction(self, transaction: Transaction) -> None:
+        transaction = storable(transaction)
+        former = self.open_transaction()
+        self._begin()
+        if former is not None and former.uid == transaction.uid:
+            TRANSACTIONS.update(transaction, former, "WHERE uid = %s", transaction.uid)
+            self._open = transaction if transaction.stopped_at is None else _Unread.YET
+            return
+        TRANSACTIONS.insert(transaction, replace_on=["uid"])
+        if transaction.stopped_at is None:
+            self._open = transaction if former is None else _Unread.YET
+
+    # -- the durable queue
+    def enqueue(self, call: QueuedCall) -> QueuedCall:
+        call = storable(call)
+        self._begin()
+        call = replace(call, seq=CALLS.insert(call))
+        if not call.parked_reason:
+            if self._head is None:
+                self._head = call
+            if self._depth is not None:
+                self._depth += 1
+        return call
+
+    def next_queued(self) -> QueuedCall | None:
+        if self._head is _Unread.YET:
+            self._head = CALLS.first("WHERE parked_reason = '' ORDER BY seq")
+        return self._head
+
+    def update_queued(self, call: QueuedCall) -> None:
+        """Replace the row of this seq. Raises KeyError when there is none."""
+        call = storable(call)
+        former = self._head_with(call.seq)
+        self._begin()
+        if not CALLS.update(call, former, "WHERE seq = %s", call.seq) and former != call:
+            raise KeyError(call.seq)
+        if former is not None and not call.parked_reason:
+            self._head = call
+        else:  # it may have been parked, or put back into the queue
+            self._head, self._depth = _Unread.YET, None
+
+    def delete_queued(self, seq: int) -> None:
+        if not fits(seq):
+            return
+        self._begin()
+        if not CALLS.delete("WHERE seq = %s AND parked_reason = ''", seq):
+            CALLS.delete("WHERE seq = %s", seq)
+            return
+        if self._depth is not None:
+            self._depth -= 1
+        if self._head_with(seq):
+            self._head = None if self._depth == 0 else _Unread.YET
+
+    def _head_with(self, seq: int) -> QueuedCall | None:
+        return self._head if isinstance(self._head, QueuedCall) and self._head.seq == seq else None
+
+    def queued(self, seq: int) -> QueuedCall | None:
+        return self._head_with(seq) or (CALLS.first("WHERE seq = %s", seq) if fits(seq) else None)
+
+    def queued_by_message_id(self, message_id: str) -> QueuedCall | None:
+        message_id = clean_text(message_id)
+        # As it stands in the JSON list, with its quotes; LIKE would ignore case and limit the length.
+        spelled = json.dumps(message_id, ensure_ascii=False)
+        calls = CALLS.select("WHERE instr(message_ids, %s) ORDER BY seq", spelled)
+        return next((call for call in calls if message_id in call.message_ids), None)
+
+    def queue_depth(self) -> int:
+        if self._depth is None:
+            self._depth = CALLS.count("WHERE parked_reason = ''")
+        return self._depth
+
+    def parked_calls(self) -> list[QueuedCall]:
+        return CALLS.select("WHERE parked_reason > '' ORDER BY seq")
+
+    def undated_calls(self, boot_id: str) -> list[QueuedCall]:
+        return CALLS.select("WHERE boot_id = %s ORDER BY seq", clean_text(boot_id)) if boot_id else []
+
+    # -- id tags
+    def cache_entry(self, id_tag: str) -> IdTagEntry | None:
+        return TAGS.first("WHERE key = %s AND source = 'cache'", tag_key(id_tag))
+
+    def save_cache_entry(self, entry: IdTagEntry) -> None:
+        if entry.source != "cache":
+            raise ValueError(f"an entry of the cache has the source 'cache', not {entry.source!r}")
+        self._save_entry(entry)
+
+    def delete_cache_entry(self, id_tag: str) -> None:
+        self._begin()
+        TAGS.delete("WHERE key = %s AND source = 'cache'", tag_key(id_tag))
+
+    def clear_cache(self) -> None:
+        self._begin()
+        TAGS.delete("WHERE source = 'cache'")
+
+    def cache_size(self) -> int:
+        return TAGS.count("WHERE source = 'cache'")
+
+    def evict_cache_entry(self, now: datetime) -> None:
+        self._begin()
+        TAGS.delete(
+            "WHERE id = (SELECT id FROM station_idtag WHERE source = 'cache' ORDER BY "
+            "status = 'Accepted' AND (expiry_date IS NULL OR expiry_date > %s), updated_at, key LIMIT 1)",  # NULL first
+            column(now),
+        )
+
+    def list_entry(self, id_tag: str) -> IdTagEntry | None:
+        # "backend" comes before "station", and wins
+        return TAGS.first("WHERE key = %s AND source IN ('backend', 'station') ORDER BY source", tag_key(id_tag))
+
+    def save_list_entry(self, entry: IdTagEntry) -> None:
+        """Insert or replace by idTag and source ("backend" or "station")."""
+        if entry.source not in ("backend", "station"):
+            raise ValueError(f"an entry of the local list comes from 'backend' or 'station', not {entry.source!r}")
+        self._save_entry(entry)
+
+    def _save_entry(self, entry: IdTagEntry) -> None:
+        entry = storable(entry)
+        self._begin()
+        TAGS.insert(entry, replace_on=["key", "source"], key=tag_key(entry.id_tag))
+
+    # -- the why log
+    def add_reason(self, explain: Explain, at: datetime) -> None:
+        """Append to the why log (UTC); the oldest lines beyond REASONS_KEPT go away in batches."""
+        texts = (explain.what, explain.verdict, explain.rule, explain.value, explain.clause)
+        self._begin()
+        newest = REASONS.insert(_Reason(at, *(_shortened(text) for text in texts)))
+        if newest % REASONS_BATCH == 0:
+            REASONS.delete("WHERE id <= %s", newest - REASONS_KEPT)
+
+
+def _shortened(text: str) -> str:
+    text = clean_text(text)
+    return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"

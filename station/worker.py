@@ -1,0 +1,355 @@
+"""The worker: one inbox, one domain thread that owns the store and the charge point, and what their actions do outside.
+
+event → `charge_point.handle` (which commits) → its actions, in order (design.md, concepts 1, 3 and 9).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from hardware.interfaces import BoxReading, PortHealth
+from ocppclient.clock import Clock
+from ocppclient.events import (
+    Action,
+    CardSwiped,
+    Connect,
+    Connected,
+    Disconnect,
+    Event,
+    Explain,
+    Feedback,
+    FrameReceived,
+    LocalStart,
+    LocalStop,
+    Reading,
+    Reboot,
+    SendFrame,
+    SetClock,
+    SetPingInterval,
+    Setpoint,
+    Tick,
+)
+from ocppclient.link import ConnectionSettings, LinkStatus
+from ocppclient.redact import mask
+from ocppclient.view import View
+from station.faults import to_reading
+from station.inbox import Inbox
+from station.live_feed import LiveFeed
+
+log = logging.getLogger("station.worker")
+frames_log = logging.getLogger("station.frames")
+
+TICK_S = 0.1
+#: Longest frame in the log, characters.
+_LOGGED = 2000
+_CALL = re.compile(r'\s*\[\s*2\s*,\s*"[^"]*"\s*,\s*"([^"]{1,50})"')
+
+
+class ChargePointLike(Protocol):
+    """The front door of the domain."""
+
+    def handle(self, event: Event) -> list[Action]: ...
+    def view(self) -> View: ...
+
+
+class StoreLike(Protocol):
+    """What the worker itself writes: the why log."""
+
+    def add_reason(self, explain: Explain, at: datetime) -> None: ...
+
+
+class Link(Protocol):
+    """The backend connection as the worker uses it."""
+
+    def send(self, text: str, session: int | None = None) -> None: ...
+    def frame_done(self) -> None: ...
+    def reconnect(self, settings: ConnectionSettings | None, reason: str) -> None: ...
+    def close(self, reason: str, retry: bool, code: int = 1000) -> None: ...
+    def set_ping_interval(self, seconds: float) -> None: ...
+    def status(self) -> LinkStatus: ...
+
+
+class BoxLike(Protocol):
+    """The hardware as the worker uses it."""
+
+    def setpoint(self, amps: float, authorised: bool) -> None: ...
+    def health(self) -> tuple[PortHealth, ...]: ...
+    @property
+    def reading(self) -> BoxReading: ...
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What the domain thread owns."""
+
+    store: StoreLike
+    charge_point: ChargePointLike
+    clock: Clock
+    #: Ends the database connection of the thread.
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What the actions reach.
+
+    Attributes:
+        link_settings: the backend settings as they are stored now; called on the domain thread.
+        reboot: ends the process for a restart; True restarts the EVSE board first. Returns at once.
+    """
+
+    link: Link
+    box: BoxLike
+    feed: LiveFeed
+    link_settings: Callable[[], ConnectionSettings | None]
+    reboot: Callable[[bool], None]
+
+
+class StationWorker:
+    """Runs the domain.
+
+    `start` opens the domain in its thread, `go` lets events in. `put`, `call`, `take_reading` and `take_card` may be
+    called from any thread.
+
+    Args:
+        crashed: called on the domain thread with an exception that nothing may survive: memory and database may differ,
+            so the process has to end (exit code 70) and start again.
+    """
+
+    def __init__(self, crashed: Callable[[BaseException], None]) -> None:
+        self.inbox = Inbox()
+        self._crashed = crashed
+        self._domain: Domain | None = None
+        self._outside: Outside | None = None
+        self._sessions = 0
+        self._facts: Reading | None = None  # of the newest reading that came in
+        self._logged: Reading | None = None
+        self._stopping = False
+        self._broken = False
+        self._going = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def start(self, build: Callable[[], Domain]) -> Future[Domain]:
+        """Start the thread and build the domain in it; the future has the domain or what went wrong."""
+        built: Future[Domain] = Future()
+        self._thread = threading.Thread(target=self._run, args=(build, built), name="domain", daemon=True)
+        self._thread.start()
+        return built
+
+    def go(self, outside: Outside) -> None:
+        """Everything is there: handle what came and what comes."""
+        self._outside = outside
+        self._going.set()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Handle what is in the inbox, then end the thread; False when it did not end in time."""
+        self.inbox.call(self._stop)
+        self._going.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        return self._thread is None or not self._thread.is_alive()
+
+    def _stop(self) -> None:
+        self._stopping = True
+
+    # --- from any thread -----------------------------------------------------------------------------------------
+
+    def put(self, event: Event) -> None:
+        """Something happened."""
+        self.inbox.put(event)
+
+    def call(self, call: Callable[[], Any]) -> Future[Any]:
+        """Call something on the domain thread, in its turn."""
+        return self.inbox.call(call)
+
+    def handle(self, event: Event) -> Future[list[Action]]:
+        """Put an event whose actions somebody wants to see."""
+        return self.inbox.call(lambda: self.handle_now(event))
+
+    def take_reading(self, reading: BoxReading) -> None:
+        """From the box, one call at a time."""
+        former = self._facts
+        self._facts = facts = to_reading(reading, former.ev_connected if former else False)
+        self.inbox.put(facts)
+
+    def take_card(self, id_tag: str) -> None:
+        """From the box."""
+        self.inbox.put(CardSwiped(id_tag))
+
+    # --- on the domain thread ------------------------------------------------------------------------------------
+
+    @property
+    def charge_point(self) -> ChargePointLike:
+        """Only for `call`."""
+        assert self._domain is not None
+        return self._domain.charge_point
+
+    @property
+    def store(self) -> Any:
+        """Only for `call`."""
+        assert self._domain is not None
+        return self._domain.store
+
+    def show(self, channel: str) -> None:
+        """Only for `call`: send everything to one page."""
+        assert self._domain is not None
+        assert self._outside is not None
+        out = self._outside
+        out.feed.answer(
+            channel, self.charge_point.view(), out.box.reading, out.link.status(), self._domain.clock.utc(),
+            out.box.health(),
+        )  # fmt: skip
+
+    def _run(self, build: Callable[[], Domain], built: Future[Domain]) -> None:
+        try:
+            self._domain = build()
+        except BaseException as error:  # the waiting main thread raises it
+            built.set_exception(error)
+            return
+        built.set_result(self._domain)
+        self._going.wait()
+        try:
+            self._work(self._domain.clock.monotonic)
+            self._domain.close()
+        except BaseException as error:
+            log.critical("The station crashed and starts again: memory and database may differ", exc_info=error)
+            self._crashed(error)
+
+    def _work(self, monotonic: Callable[[], float]) -> None:
+        next_tick_at = monotonic()
+        while not self._stopping:
+            entry = self.inbox.take(next_tick_at - monotonic())
+            now = monotonic()
+            if now >= next_tick_at:  # late ticks are not made up for
+                next_tick_at = now + TICK_S
+                self.handle_now(Tick())
+            if entry is None:
+                pass
+            elif entry.event is not None:
+                self.handle_now(entry.event)
+            elif entry.call is not None:
+                self._answer(entry.call, entry.result)
+            self._publish()
+
+    def _answer(self, call: Callable[[], Any], result: Future[Any]) -> None:
+        if not result.set_running_or_notify_cancel():
+            return  # nobody waits any more
+        try:
+            result.set_result(call())
+        except BaseException as error:
+            result.set_exception(error)
+            if self._broken:
+                raise
+            log.exception("A question to the station failed")
+
+    def handle_now(self, event: Event) -> list[Action]:
+        """Only for `call`: handle an event and run its actions, which are returned."""
+        assert self._domain is not None
+        assert self._outside is not None
+        self._broken = True  # until the event is handled and its actions ran
+        self._tell(event)
+        match event:
+            case Connected():
+                self._sessions += 1
+            case FrameReceived(text):
+                self._outside.feed.frame(self._domain.clock.utc(), "in", text)
+        actions = self._domain.charge_point.handle(event)
+        if isinstance(event, FrameReceived):
+            self._outside.link.frame_done()
+        for action in actions:
+            self._run_action(action, self._domain, self._outside)
+        self._broken = False
+        return actions
+
+    def _run_action(self, action: Action, domain: Domain, out: Outside) -> None:
+        match action:
+            case SendFrame(text):
+                self._tell_frame("→", text)
+                out.feed.frame(domain.clock.utc(), "out", text)
+                out.link.send(text, self._sessions)
+            case Setpoint(amps, authorised):
+                log.info("Setpoint: %s", f"{amps:g} A" if authorised else "no energy")
+                out.box.setpoint(amps, authorised)
+            case Connect(reason):
+                out.link.reconnect(out.link_settings(), reason or "the settings changed")
+            case Disconnect(reason, retry):
+                log.warning("The backend connection is closed: %s", reason)
+                out.link.close(reason, retry)
+            case SetPingInterval(seconds):
+                log.info("WebSocketPingInterval is %d s", seconds)
+                out.link.set_ping_interval(seconds)
+            case SetClock(utc, delta_s):
+                log.info("The clock follows the backend: %s (moved by %+.1f s)", f"{utc:%Y-%m-%d %H:%M:%S}Z", delta_s)
+            case Reboot(hard):
+                log.info("%s restart", "Hard" if hard else "Soft")
+                out.reboot(hard)
+            case Feedback(kind, text):
+                log.info("To the driver: %s (%s)", text, kind)
+            case Explain(what, verdict, rule, value, clause):
+                details = " ".join(part for part in (value, f"[{clause}]" if clause else "") if part)
+                log.info("%s %s: %s %s", what, verdict, rule, mask(details))
+                domain.store.add_reason(action, domain.clock.utc())
+
+    def _publish(self) -> None:
+        out = self._outside
+        if out is None or self._domain is None or not out.feed.due:
+            return
+        try:
+            out.feed.publish(
+                self.charge_point.view(), out.box.reading, out.link.status(), self._domain.clock.utc(), out.box.health()
+            )
+        except Exception:  # a page without news is no reason to stop a charge
+            log.exception("The live view could not be published")
+
+    # --- the story -----------------------------------------------------------------------------------------------
+
+    def _tell(self, event: Event) -> None:
+        match event:
+            case FrameReceived(text):
+                self._tell_frame("←", text)
+            case CardSwiped(id_tag):
+                log.info("Card %s", id_tag)
+            case LocalStart(id_tag):
+                log.info("Card %s, from the local page", id_tag)
+            case LocalStop(reason):
+                log.info("Stop at the station (%s)", reason)
+            case Reading():
+                for sentence in changes(self._logged, event):
+                    log.info("%s", sentence)
+                self._logged = event
+
+    def _tell_frame(self, arrow: str, text: str) -> None:
+        if call := _CALL.match(text):
+            log.info("%s %s", arrow, call.group(1))
+        if frames_log.isEnabledFor(logging.DEBUG):
+            shown = mask(text)
+            frames_log.debug("%s %s", arrow, shown if len(shown) <= _LOGGED else f"{shown[:_LOGGED]}…")
+
+
+def changes(former: Reading | None, reading: Reading) -> list[str]:
+    """What happened between two readings, in sentences."""
+    if not reading.ready:
+        return []
+    if former is None or not former.ready:
+        former = Reading()
+        told = ["The hardware is ready"]
+    else:
+        told = []
+    if reading.ev_connected != former.ev_connected:
+        told.append("A car is plugged in" if reading.ev_connected else "The car is unplugged")
+    if reading.contactor_closed != former.contactor_closed:
+        told.append("The contactor is closed" if reading.contactor_closed else "The contactor is open")
+    for fault in reading.faults:
+        if fault not in former.faults:
+            told.append(f"Fault: {fault.error_code} {fault.vendor_error_code} {fault.info}".rstrip())
+    told += [f"Fault gone: {fault.error_code}" for fault in former.faults if fault not in reading.faults]
+    return told

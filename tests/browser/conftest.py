@@ -1,0 +1,68 @@
+"""A real Chromium against the real web with a worker that plays scenes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # Whatever a page asks from elsewhere fails, and is noticed by the test.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+class Station:
+    """The web under test: `url`, and `play(scene)` for its worker."""
+
+    def __init__(self, url: str, scenes: IO[str]) -> None:
+        self.url = url
+        self._scenes = scenes
+
+    def play(self, scene: str) -> None:
+        """Available, charging, faulted, offline, or silent."""
+        self._scenes.write(f"{scene}\n")
+        self._scenes.flush()
+
+
+@pytest.fixture(scope="session")
+def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    folder = tmp_path_factory.mktemp("station")
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("STATION_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.browser.fake_station"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).resolve().parents[2],
+        env={**environment, "STATION_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "station.settings"},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    port = process.stdout.readline().strip()
+    assert port, "the web did not start"
+    yield Station(f"http://127.0.0.1:{port}", process.stdin)
+    process.stdin.close()
+    process.wait(timeout=15)
+    process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield browser
+        browser.close()

@@ -1,0 +1,202 @@
+"""The web as it is, on a free port, with a worker that plays scenes: `python -m tests.browser.fake_station`.
+
+Scenes are chosen by lines on stdin ("available", "charging", "faulted", "offline", "silent"); the port comes on stdout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from twisted.internet import asyncioreactor
+
+loop = asyncio.new_event_loop()
+asyncio.set_event_loop(loop)
+asyncioreactor.install(loop)
+
+from channels.layers import get_channel_layer  # noqa: E402
+from daphne.server import Server  # noqa: E402
+
+from hardware.interfaces import BoxReading, Fault, FaultCode, PortHealth  # noqa: E402
+from ocppclient.events import Explain  # noqa: E402
+from ocppclient.link import LinkStatus  # noqa: E402
+from ocppclient.store import QueuedCall, Transaction  # noqa: E402
+from ocppclient.view import TransactionView, View  # noqa: E402
+from station import asgi, live, provisioning  # noqa: E402
+from station.database import open_store  # noqa: E402
+
+started = time.monotonic()
+scene = "available"
+curtain = asyncio.Event()  # a new scene begins
+SESSION_START = datetime.now(UTC) - timedelta(minutes=47)
+
+
+def fill_database() -> None:
+    """Some history, as a worker leaves it behind."""
+    store = open_store()
+    if not provisioning.is_new():
+        return
+    provisioning.apply(
+        provisioning.Provision(
+            web=provisioning.WebSettings("admin", provisioning.Secret("correct horse")),
+            sections={"backend": {"url": "ws://127.0.0.1:9000/ocpp", "charge_point_id": "HALL 3 / BAY 12"}},
+        )
+    )
+    now = datetime.now(UTC)
+    for number in range(7):
+        start = now - timedelta(days=7 - number, hours=number)
+        uid = f"uid-{number}"
+        store.save_transaction(
+            Transaction(
+                uid=uid,
+                connector_id=1,
+                id_tag=f"04A1B2C{number}",
+                meter_start_wh=1000 * number,
+                started_at=start,
+                transaction_id=None if number == 5 else 1000 + number,
+                start_delivered=number != 5,
+                stopped_at=start + timedelta(hours=1, minutes=7 * number),
+                meter_stop_wh=1000 * number + 7321 * number,
+                reason=["Local", "Remote", "EVDisconnected", "PowerLoss"][number % 4],
+            )
+        )
+    store.enqueue(
+        QueuedCall(
+            "StartTransaction",
+            "{}",
+            ("m1",),
+            transaction_uid="uid-5",
+            parked_reason="the backend answered InternalError three times",
+        )
+    )
+    store.enqueue(QueuedCall("StopTransaction", "{}", ("m2",), transaction_uid="uid-6"))
+    store.add_reason(
+        Explain(
+            "RemoteStartTransaction", "Rejected", "Connector 1 is reserved for another card until 14:20. "
+            "Start with that card, or cancel the reservation.", "idTag <script>alert(1)</script>", "RSV-04",
+        ),
+        now,
+    )  # fmt: skip
+    store.add_reason(
+        Explain("ChangeConfiguration", "Rejected", "HeartbeatInterval takes 1 to 10800 seconds.", "-5", "CFG-07"), now
+    )
+
+
+def picture() -> dict[str, Any]:
+    """The snapshot of the scene."""
+    now_utc, now = datetime.now(UTC), time.monotonic()
+    charging = scene == "charging"
+    fault = Fault(FaultCode.GROUND_FAULT, True, "tripped 2 times") if scene == "faulted" else None
+    watt = 3648.0 + 30 * ((now * 7) % 5) if charging else 0.0
+    view = View(
+        status={"charging": "Charging", "faulted": "Faulted", "offline": "SuspendedEVSE"}.get(scene, "Available"),
+        error_code="GroundFailure" if fault else "NoError",
+        sentence={
+            "charging": "The car takes 3.7 kW; 16 A are offered.",
+            "faulted": "Leakage current was found. Unplug the car; the station tests itself again.",
+            "offline": "The charging profile of the backend allows 0 A until 18:00.",
+        }.get(scene, "Plug in and hold a card to the reader."),
+        limit_sentence="0 A by backend profile 3." if scene == "offline" else "Limited to 16 A by the installer.",
+        online=scene not in ("offline",), registration="accepted", heartbeat_interval_s=300,
+        queue_depth=3 if scene == "offline" else 0, parked=1 if scene == "offline" else 0,
+        in_flight="StatusNotification" if charging else "", in_flight_s=1.0 if charging else 0.0,
+        last_error="StartTransaction: InternalError, database is locked" if scene == "offline" else "", quirks=0,
+        clock_utc=now_utc, clock_synchronised=scene != "offline",
+        transaction=TransactionView("uid-9", "04A1B2C9", 4711, SESSION_START, 2874) if charging else None,
+        offered_a=16.0 if charging else 0.0, limit_a=16.0, ev_connected=charging, contactor_closed=charging,
+        energy_wh=1234567, power_w=watt, current_a=watt / 230, voltage_v=230.4, temperature_c=31.0,
+    )  # fmt: skip
+    link = LinkStatus(
+        state="waiting" if scene == "offline" else "connected", url="ws://127.0.0.1:9000/ocpp/HALL%203%20%2F%20BAY%2012",
+        since=started, last_byte_at=now - 3, next_attempt_at=now + 42 if scene == "offline" else None, attempts=4,
+        last_error="The backend refuses connections (ECONNREFUSED): is it running, and is the port right?"
+        if scene == "offline" else "",
+    )  # fmt: skip
+    box = BoxReading(at=now, ready=True, ev_connected=charging, faults=(fault,) if fault else ())
+    ports = [
+        PortHealth("board", "OpenEVSE 8.2.3", "/dev/pts/3", True, 1234, 1, 0, 0, now - 0.2),
+        PortHealth("meter", "SDM230", "/dev/pts/4", True, 555, 0, 2, 1, now - 1,
+                   "no answer to the last request" if scene == "faulted" else ""),
+        PortHealth("reader", "PN532", "/dev/pts/5", scene != "faulted", 99, 0, 0, 0, None),
+    ]  # fmt: skip
+    return live.snapshot(view, box, link, now_utc, now, ports=ports, simulator_url="http://127.0.0.1:8081/")
+
+
+def frames() -> list[dict[str, Any]]:
+    """The ring of frames."""
+    texts = [
+        ("out", '[2,"1","BootNotification",{"chargePointVendor":"OpenStation","chargePointModel":"AC-1"}]'),
+        ("in", '[3,"1",{"status":"Accepted","currentTime":"2026-11-23T17:00:00Z","interval":300}]'),
+        ("in", '[2,"x","ChangeConfiguration",{"key":"AuthorizationKey","value":"TOPSECRETTOPSECRET"}]'),
+        ("out", '[4,"x","NotImplemented","<img src=x onerror=alert(1)>",{}]'),
+        ("out", '[2,"2","Heartbeat",{}]'),
+        ("in", "]] not JSON at all <b>"),
+    ]
+    return [
+        live.frame(seq, datetime.now(UTC), direction, text)  # type: ignore[arg-type]
+        for seq, (direction, text) in enumerate(texts)
+    ]
+
+
+async def worker() -> None:
+    """Answer what pages ask, publish every second."""
+    layer = get_channel_layer()
+
+    async def publish() -> None:
+        while True:
+            if scene != "silent":
+                await layer.group_send(live.GROUP, {"type": "live.snapshot", "snapshot": picture()})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(curtain.wait(), 1)
+            curtain.clear()
+
+    publishing = asyncio.create_task(publish())
+    while not publishing.done():
+        message = await layer.receive(live.STATION)
+        if scene == "silent":
+            continue
+        reply = message["reply_channel"]
+        if message["type"] == "station.snapshot":
+            await layer.send(reply, {"type": "live.snapshot", "snapshot": picture()})
+            await layer.send(reply, {"type": "live.frames", "frames": frames(), "reset": True})
+        else:
+            text = f"{message['command']} {message['argument']} by {message['user']}"
+            await layer.send(reply, {"type": "live.reply", "ok": True, "text": text})
+
+
+def listen_to_scenes() -> None:
+    """One word a line; end of file ends the process."""
+    global scene
+    from twisted.internet import reactor
+
+    for line in sys.stdin:
+        scene = line.strip()
+        loop.call_soon_threadsafe(curtain.set)
+    reactor.callFromThread(reactor.stop)  # type: ignore[attr-defined]
+
+
+def main() -> None:
+    """Run until stdin ends."""
+    from twisted.internet import reactor
+
+    fill_database()
+    server = Server(application=asgi.application, endpoints=["tcp:port=0:interface=127.0.0.1"], signal_handlers=False)
+    tasks = []
+
+    def ready() -> None:
+        tasks.append(loop.create_task(worker()))
+        sys.stdout.write(f"{server.listening_addresses[0][1]}\n")
+        sys.stdout.flush()
+        threading.Thread(target=listen_to_scenes, daemon=True).start()
+
+    reactor.callLater(0.05, ready)  # type: ignore[attr-defined]
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

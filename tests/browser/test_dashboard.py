@@ -1,0 +1,226 @@
+"""The pages in a real browser: they work, say when they are stale, and load nothing foreign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+
+from tests.browser.conftest import Station
+
+pytestmark = pytest.mark.browser
+
+#: Longest wait for anything, ms.
+SOON = 15_000
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser complained about: errors, policy violations, foreign requests."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def signed_in(chromium: Browser, station: Station, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cookies of somebody who is logged in."""
+    context = chromium.new_context()
+    log_in(context.new_page(), station)
+    state = tmp_path_factory.mktemp("browser") / "state.json"
+    context.storage_state(path=state)
+    context.close()
+    return state
+
+
+@pytest.fixture
+def page(chromium: Browser, station: Station, signed_in: Path, complaints: list[str]) -> Iterator[Page]:
+    """A phone that is logged in."""
+    station.play("available")
+    context = chromium.new_context(storage_state=signed_in, viewport={"width": 360, "height": 740}, locale="en-GB")
+    context.set_default_timeout(SOON)
+    page = context.new_page()
+    watch(page, station, complaints)
+    page.goto(f"{station.url}/")
+    expect(page.locator("#word")).to_have_text("Available", timeout=SOON)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def watch(page: Page, station: Station, complaints: list[str]) -> None:
+    page.on("console", lambda message: message.type in ("error", "warning") and complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(f"dialog {dialog.message}"))
+    page.on(
+        "request",
+        lambda request: not request.url.startswith((station.url, "blob:")) and complaints.append(request.url),
+    )
+
+
+def log_in(page: Page, station: Station) -> None:
+    page.goto(f"{station.url}/")
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#word")).to_have_text("Available", timeout=SOON)
+
+
+def test_the_dashboard_follows_the_station(page: Page, station: Station) -> None:
+    expect(page.locator("[data-t=sentence]")).to_have_text("Plug in and hold a card to the reader.")
+    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator("body.loading")).to_have_count(0)
+    station.play("charging")
+    expect(page.locator("#word")).to_have_text("Charging")
+    expect(page.locator("[data-t=session_energy]")).to_have_text("2.87")
+    expect(page.locator("[data-t=id_tag]")).to_have_text("04A1B2C9")
+    expect(page.locator("[data-t=in_flight]")).to_contain_text("StatusNotification, for")
+    expect(page.locator("#state")).to_have_attribute("data-kind", "charging")
+    expect(page.get_by_role("link", name="Open the simulator")).to_have_attribute("href", "http://127.0.0.1:8081/")
+    station.play("faulted")
+    expect(page.locator("#word")).to_have_text("Fault")
+    expect(page.locator("#faults")).to_contain_text("Leakage current")
+    expect(page.locator("#ports")).to_contain_text("no answer to the last request")
+
+
+def test_the_backend_link_is_told_in_words_and_ages(page: Page, station: Station) -> None:
+    expect(page.locator("[data-t=link_word]")).to_have_text("Connected")
+    expect(page.locator("[data-t=last_byte]")).to_contain_text("s ago")
+    station.play("offline")
+    expect(page.locator("[data-t=link_word]")).to_contain_text("next try in")
+    expect(page.locator("[data-t=link_error]")).to_contain_text("is the port right?")
+    expect(page.locator("[data-t=queue]")).to_have_text("3 messages")
+    expect(page.locator("[data-t=parked]")).to_contain_text("1 message was not accepted")
+
+
+def test_charging_is_stopped_after_one_question(page: Page, station: Station) -> None:
+    station.play("charging")
+    page.get_by_role("button", name="Stop charging").click()
+    page.get_by_role("button", name="Keep charging").click()
+    expect(page.locator("#reply")).to_be_hidden()
+    page.get_by_role("button", name="Stop charging").click()
+    page.get_by_role("button", name="Stop now, end the session").click()
+    expect(page.locator("#reply")).to_have_text("stop None by admin")
+
+
+def test_a_silent_station_is_shown_as_stale_and_recovers(page: Page, station: Station) -> None:
+    station.play("charging")
+    expect(page.locator("#word")).to_have_text("Charging")
+    station.play("silent")
+    expect(page.locator("#stale")).to_contain_text("No news from the station's controller", timeout=20_000)
+    expect(page.locator("body.is-stale")).to_have_count(1)
+    expect(page.locator("#stop")).to_be_disabled()
+    station.play("available")
+    expect(page.locator("#stale")).to_be_hidden()
+    expect(page.locator("#word")).to_have_text("Available")
+
+
+def test_a_lost_connection_is_shown_and_comes_back_by_itself(page: Page, station: Station) -> None:
+    sockets = []
+
+    def proxy(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        if len(sockets) == 2:
+            socket.close()  # the first attempt to reconnect fails
+        else:
+            socket.connect_to_server()
+
+    page.route_web_socket("**/ws/live", proxy)
+    page.reload()
+    expect(page.locator("#word")).to_have_text("Available")
+    sockets[0].close()
+    expect(page.locator("#stale")).to_contain_text("Connection lost")
+    expect(page.locator("#stale")).to_be_hidden(timeout=SOON)
+    assert len(sockets) == 3
+
+
+def test_an_ended_session_leads_to_the_login(chromium: Browser, station: Station) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    log_in(page, station)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    page.goto(f"{station.url}/why")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    context.close()
+
+
+def test_an_open_page_notices_that_its_session_is_over(chromium: Browser, station: Station) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    sockets: list[WebSocketRoute] = []
+    page.route_web_socket("**/ws/live", lambda socket: (sockets.append(socket), socket.connect_to_server())[1])
+    log_in(page, station)
+    context.clear_cookies()
+    sockets[0].close(code=4401)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=SOON)
+    context.close()
+
+
+def test_frames_are_shown_masked_and_as_text(page: Page, station: Station) -> None:
+    page.get_by_role("link", name="Messages").click()
+    expect(page.locator("#frames li")).to_have_count(6)
+    expect(page.locator("#frames")).to_contain_text("asks BootNotification")
+    expect(page.locator("#frames")).to_contain_text("answers BootNotification")
+    expect(page.locator("#frames")).to_contain_text("refuses ChangeConfiguration")
+    expect(page.locator("#frames")).to_contain_text("<img src=x onerror=alert(1)>")
+    assert "TOPSECRET" not in page.content()
+    page.locator("#frames summary").nth(3).click()
+    expect(page.locator("#frames pre")).to_contain_text('"key": "AuthorizationKey"')
+    page.get_by_label("Search").fill("heartbeat")
+    expect(page.locator("#frames li")).to_have_count(1)
+    page.get_by_label("hide heartbeats").check()
+    expect(page.locator("#empty")).to_have_text("No message fits the search.")
+    page.get_by_label("Search").fill("")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    text = Path(download.value.path()).read_text()
+    assert "station → backend" in text
+    assert "TOPSECRET" not in text
+
+
+def test_a_given_up_message_is_sent_again(page: Page, station: Station) -> None:
+    page.get_by_role("link", name="Sessions", exact=True).click()
+    expect(page.get_by_text("given up: the backend answered InternalError three times")).to_be_visible()
+    page.get_by_role("button", name="Send again").click()
+    expect(page.locator("#reply")).to_have_text("resend 1 by admin")
+
+
+def test_the_why_page_shows_what_a_backend_wrote_as_text(page: Page, station: Station) -> None:
+    page.get_by_role("link", name="Why").click()
+    expect(page.locator("main")).to_contain_text("<script>alert(1)</script>")
+    expect(page.locator("main")).to_contain_text("RSV-04")
+
+
+def test_the_admin_works_under_the_strict_policy(page: Page, station: Station) -> None:
+    page.get_by_role("link", name="Cards").click()
+    page.get_by_role("link", name="Local list").first.click()
+    page.get_by_role("link", name="Add local list entry").first.click()
+    page.locator("#id_id_tag").fill("BROWSER1")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("link", name="BROWSER1", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 800)])
+def test_no_page_scrolls_sideways(
+    scheme: str, width: int, height: int, chromium: Browser, station: Station, signed_in: Path, tmp_path: Path
+) -> None:
+    context = chromium.new_context(
+        storage_state=signed_in,
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    page.set_default_timeout(SOON)
+    page.goto(f"{station.url}/")
+    for scene, word in (("charging", "Charging"), ("faulted", "Fault"), ("offline", "Paused by the station")):
+        station.play(scene)
+        expect(page.locator("#word")).to_have_text(word)
+        page.screenshot(path=tmp_path / f"{scene}-{width}-{scheme}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for path in ("/transactions", "/frames", "/why", "/nowhere"):
+        page.goto(f"{station.url}{path}")
+        page.screenshot(path=tmp_path / f"{path[1:]}-{width}-{scheme}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    context.close()
