@@ -126,11 +126,15 @@ class Authorization:
 
     def present(self, id_tag: str) -> None:
         """A card was presented at the station."""
-        if len(id_tag) > 20 or not id_tag:  # CiString20
-            self._refuse(id_tag[:20], "This card's number does not fit the 20 characters of OCPP.", "GEN-02")
+        if not 0 < len(id_tag) <= 20 or not (id_tag.isascii() and id_tag.isprintable()):  # CiString20
+            rule = "This card's number does not fit the 20 printable ASCII characters of OCPP."
+            self._refuse(ascii(id_tag[:20]), rule, "GEN-02")
             return
         running = self._store.open_transaction()
         if running is not None:
+            if running.reason:
+                self._feedback(CardFeedback.WAITING, "The session is just ending. Tap again in a moment.")
+                return
             self._present_to_stop(id_tag, running)
             return
         if self._asked is not None and same_tag(self._asked.id_tag, id_tag):
@@ -205,9 +209,8 @@ class Authorization:
 
     def _report_conflict(self, id_tag: str) -> None:
         """Section 3.5.2: the list says valid, the backend says otherwise."""
-        self._outbox.send(
-            "StatusNotification", {"connectorId": 0, "errorCode": "LocalListConflict", "status": "Available"}
-        )
+        status = "Available" if self._availability.operative(0) else "Unavailable"
+        self._outbox.send("StatusNotification", {"connectorId": 0, "errorCode": "LocalListConflict", "status": status})
         self._actions.append(
             Explain("local list", "LocalListConflict", f"The local list accepts {id_tag}, the backend does not.",
                     id_tag, "AUT-15")
@@ -269,8 +272,14 @@ class Authorization:
         info = read_id_tag_info(outcome.response) if outcome.response is not None else IdTagInfo()
         self.learn(id_tag, info)
         asked = self._asked
-        if asked is None or not same_tag(asked.id_tag, id_tag):
-            return  # decided meanwhile
+        if asked is None or not same_tag(asked.id_tag, id_tag):  # decided meanwhile, as offline
+            granted = self.granted
+            if granted is not None and same_tag(granted.id_tag, id_tag) and info.status not in ("", "Accepted"):
+                self.granted = None
+                self._refuse(id_tag, f"The backend answered {info.status}.", "AUT-21")
+            return
+        if outcome.late and not info.status:
+            return  # of an earlier question about the same tag
         if not info.status:
             self._give_up(outcome.error or "the backend's answer held no verdict")
             return
@@ -310,11 +319,18 @@ class Authorization:
         self._actions.append(Feedback(kind, text))
 
     def update(self) -> None:
-        """Deadlines: the wait for Authorize.conf, and ConnectionTimeOut of a grant."""
+        """A grant ends with the availability; deadlines: the wait for Authorize.conf, ConnectionTimeOut of a grant."""
         now = self._clock.monotonic()
+        if self.busy and not self._availability.operative(1):
+            id_tag = self.granted.id_tag if self.granted else self.asking
+            self.granted = self._asked = None
+            self._refuse(id_tag, "This station was taken out of service (ChangeAvailability).", "AVL-05")
         if self._asked is not None and now - self._asked.asked_at >= self._factory.authorize_wait_s:
             self._give_up(f"no answer within {self._factory.authorize_wait_s:g} s")
-        if self.granted is not None and now - self.granted.granted_at >= self._config.connection_time_out:
+        wait_s = self._config.connection_time_out
+        if self.granted is not None and 0 < wait_s <= now - self.granted.granted_at:
             id_tag, self.granted = self.granted.id_tag, None
-            rule = f"No car was plugged in within {self._config.connection_time_out} s."
+            rule = f"No car was plugged in within {wait_s} s."
+            if self._facts.reading.ev_connected:
+                rule = f"The session could not start within {wait_s} s (a fault, or no reading of the energy meter)."
             self._refuse(id_tag, rule, "STA-09")

@@ -31,6 +31,8 @@ class Availability:
         if wanted == "Inoperative" and self._store.open_transaction() is not None:
             for connector in self._concerned(connector_id):
                 self._store.set_value(f"{_SCHEDULED}{connector}", wanted)
+            rule = "A transaction is running; the connector becomes unavailable when it ends."
+            self._actions.append(Explain("ChangeAvailability", "Scheduled", rule, str(connector_id), "AVL-01"))
             return {"status": "Scheduled"}
         self._apply(connector_id, wanted)
         return {"status": "Accepted"}

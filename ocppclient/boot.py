@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
 from ocppclient.clock import Clock, format_utc, parse_utc
+from ocppclient.codec import tolerant_int
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain, SetClock
-from ocppclient.facts import Facts
 from ocppclient.outbox import Outbox, Outcome
 from ocppclient.settings import ChargePointSettings
 from ocppclient.store import Store
@@ -20,6 +19,8 @@ Registration = Literal["waiting", "accepted", "pending", "rejected"]
 #: The backend's time is adopted when it differs by more: below lies the delay of the line, not the clock.
 CLOCK_TOLERANCE_S = 1.0
 _DAY_S = 86_400.0
+#: The last good time is stored at most this often; after a power cut no clock starts before it.
+_FLOOR_S = 3600.0
 _LONGEST_RETRY_S = 300.0
 
 
@@ -34,7 +35,6 @@ class Boot:
         store: Store,
         clock: Clock,
         config: Configuration,
-        facts: Facts,
         outbox: Outbox,
         settings: ChargePointSettings,
         actions: list[Action],
@@ -42,7 +42,6 @@ class Boot:
         self._store = store
         self._clock = clock
         self._config = config
-        self._facts = facts
         self._outbox = outbox
         self._settings = settings
         self._actions = actions
@@ -51,7 +50,9 @@ class Boot:
         self._asked = False  # a BootNotification waits for its answer
         self._unanswered = 0
         self._heartbeat_asked = False
-        self._synced_at = clock.monotonic()
+        self._time_asked_at = clock.monotonic()
+        self._floor_at: float | None = None
+        self._accepted_here = False  # Accepted came over this connection
         #: The backend refused or postponed this station, and never accepted it with these settings (section 4.2.1).
         self.denied = False
 
@@ -59,14 +60,24 @@ class Boot:
     def _accepted_before(self) -> bool:
         return self._store.value("registration.accepted_by") == self._settings.backend_key
 
+    @property
+    def asked(self) -> bool:
+        """A BootNotification waits for its answer."""
+        return self._asked
+
+    @property
+    def settled(self) -> bool:
+        """Accepted, and not reconnected since: another BootNotification would only confuse (errata v4.0 3.35)."""
+        return self.registration == "accepted" and self._accepted_here
+
     def connected(self) -> None:
         """A new connection: BootNotification only when this boot is not registered yet (conformance RPC-07)."""
         if self.registration == "waiting":
             self._next_at = self._clock.monotonic()
 
     def disconnected(self) -> None:
-        self._asked = False
-        self._heartbeat_asked = False
+        """Nothing waits for an answer any more."""
+        self._asked = self._heartbeat_asked = self._accepted_here = False
 
     def settings_changed(self) -> None:
         """Another backend or identity: register again on the next connection."""
@@ -100,8 +111,7 @@ class Boot:
             self._retry_later(outcome)
             return
         self._unanswered = 0
-        interval = response.get("interval")
-        interval_s = interval if isinstance(interval, int) and interval > 0 else 0
+        interval_s = max(tolerant_int(response.get("interval")) or 0, 0)
         status = response.get("status")
         if status in ("Pending", "Rejected"):
             self._refused(status, interval_s)
@@ -109,7 +119,8 @@ class Boot:
         if status != "Accepted":
             self._outbox.quirks += 1
         self.registration = "accepted"
-        self.denied = False
+        self.denied = self._heartbeat_asked = False
+        self._accepted_here = True
         self._outbox.gate = "open"
         if interval_s:
             self._config.set(Configuration.heartbeat_interval, interval_s)
@@ -122,7 +133,7 @@ class Boot:
         self._outbox.gate = "pending" if status == "Pending" else "closed"
         self.denied = not self._accepted_before
         # section 4.2: wait at least `interval`; 0 leaves the choice to us
-        own_s = self._settings.factory.boot_retry_s * random.uniform(1.0, 1.2)
+        own_s = max(self._settings.factory.boot_retry_s, 1.0) * random.uniform(1.0, 1.2)
         self._next_at = self._clock.monotonic() + (interval_s or own_s)
         self._actions.append(
             Explain("BootNotification", status, f"The backend answered {status}; the station asks again in "
@@ -133,7 +144,7 @@ class Boot:
         """No answer, or a CALLERROR: not registered; own back-off (conformance BOOT-13)."""
         if outcome.lost and not self._outbox.online:
             return  # asked again on the next connection
-        wait_s = min(self._settings.factory.boot_retry_s * 2**self._unanswered, _LONGEST_RETRY_S)
+        wait_s = min(max(self._settings.factory.boot_retry_s, 1.0) * 2 ** min(self._unanswered, 9), _LONGEST_RETRY_S)
         self._unanswered += 1
         self._next_at = self._clock.monotonic() + wait_s * random.uniform(1.0, 1.2)
 
@@ -145,6 +156,7 @@ class Boot:
 
     def heartbeat(self, *, passes_gate: bool = False) -> bool:
         """Send a Heartbeat now; False when it cannot leave."""
+        self._time_asked_at = self._clock.monotonic()
         self._heartbeat_asked = self._outbox.send("Heartbeat", {}, passes_gate=passes_gate)
         return self._heartbeat_asked
 
@@ -158,18 +170,18 @@ class Boot:
                 self.notify()
             return
         silent_s = now - self._outbox.last_activity
+        interval_s = self._config.heartbeat_interval if self._config.heartbeat_interval > 0 else _DAY_S
         # section 4.6 and conformance CLK-02: at least one a day, whatever the traffic
-        if not self._heartbeat_asked and (
-            silent_s >= self._config.heartbeat_interval or now - self._synced_at >= _DAY_S
-        ):
+        if not self._heartbeat_asked and (silent_s >= interval_s or now - self._time_asked_at >= _DAY_S):
             self.heartbeat()
 
     def _adopt_time(self, current_time: object) -> None:
         try:
             utc = parse_utc(current_time)  # type: ignore[arg-type]  # anything may stand there; parse_utc refuses it
-            self._synced_at = self._clock.monotonic()
-            guess = not self._clock.synchronised
-            if not guess and abs(utc - self._clock.utc()) <= timedelta(seconds=CLOCK_TOLERANCE_S):
+            first = not self._clock.confirmed
+            if self._clock.synchronised and abs(utc - self._clock.utc()) <= timedelta(seconds=CLOCK_TOLERANCE_S):
+                self._clock.confirm()
+                self._keep_floor()
                 return
             delta_s = self._clock.set_utc(utc)
         except ValueError as problem:
@@ -179,14 +191,14 @@ class Boot:
                         str(current_time)[:40], "CLK-01")
             )  # fmt: skip
             return
-        if guess:
+        if first:
             self._outbox.redate(delta_s)
-            self._redate_transaction(delta_s)
-        self._store.set_value("clock.floor", format_utc(utc))
+        self._floor_at = None
+        self._keep_floor()
         self._actions.append(SetClock(utc, delta_s))
 
-    def _redate_transaction(self, delta_s: float) -> None:
-        transaction = self._store.open_transaction()
-        if transaction is not None and transaction.boot_id == self._facts.boot_id:
-            moved = transaction.started_at + timedelta(seconds=delta_s)
-            self._store.save_transaction(replace(transaction, started_at=moved))
+    def _keep_floor(self) -> None:
+        now = self._clock.monotonic()
+        if self._floor_at is None or now - self._floor_at >= _FLOOR_S:
+            self._floor_at = now
+            self._store.set_value("clock.floor", format_utc(self._clock.utc()))

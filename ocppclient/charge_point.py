@@ -83,7 +83,7 @@ class ChargePoint:
         self.facts = facts = Facts()
         self.config = config = Configuration(store, settings.configuration, out)
         self.outbox = outbox = Outbox(store, clock, config, factory, facts, out)
-        self.boot = boot = Boot(store, clock, config, facts, outbox, settings, out)
+        self.boot = boot = Boot(store, clock, config, outbox, settings, out)
         self.availability = availability = Availability(store, out)
         self.authorization = authorization = Authorization(
             store, clock, config, facts, outbox, boot, availability, factory, out
@@ -100,7 +100,7 @@ class ChargePoint:
             store, config, facts, boot, availability, authorization, transactions, out
         )
         self.reset = reset = Reset(store, clock, outbox, transactions, out)
-        self.remote_trigger = remote_trigger = RemoteTrigger(facts, outbox, boot, meter_values, status, out)
+        self.remote_trigger = remote_trigger = RemoteTrigger(outbox, boot, meter_values, status, out)
 
         #: CALL of the backend → who answers it.
         self.requests: dict[str, Callable[[Payload], Payload]] = {
@@ -240,7 +240,10 @@ class ChargePoint:
         return encode_result(call.message_id, response)
 
     def _undo(self, told: int) -> None:
-        """A CALL failed and its writes were rolled back: forget what it told, and read the configuration again."""
+        """A CALL failed and its writes were rolled back: forget what it told, and read the configuration again.
+
+        Handlers write first and touch their memory last, so nothing else of them is left.
+        """
         del self._actions[told:]
         self.config.forget()
 

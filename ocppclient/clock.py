@@ -36,6 +36,11 @@ class Clock:
         lowest = max(floor or FLOOR, FLOOR)
         #: False while the time is only a guess (no plausible system clock and no backend yet).
         self.synchronised = FLOOR <= start < CEILING and start >= lowest - timedelta(days=1)
+        #: False until the backend told the time: a plausible system clock may still be hours behind (a board without
+        #: a battery clock starts where it was switched off), so what is dated before is corrected then.
+        self.confirmed = False
+        #: How far the first confirmation moved the clock, seconds: what was dated before is off by that much.
+        self.correction_s = 0.0
         self._offset = (start if self.synchronised else lowest) - timedelta(seconds=monotonic())
 
     def utc(self) -> datetime:
@@ -58,8 +63,14 @@ class Clock:
             raise ValueError(f"{utc.isoformat()} is outside {FLOOR:%Y}…{CEILING:%Y}: the backend's clock looks wrong")
         delta_s = (utc - self.utc()).total_seconds()
         self._offset += timedelta(seconds=delta_s)
-        self.synchronised = True
+        if not self.confirmed:
+            self.correction_s = delta_s
+        self.confirm()
         return delta_s
+
+    def confirm(self) -> None:
+        """The backend's time agrees with this clock."""
+        self.synchronised = self.confirmed = True
 
 
 def format_utc(moment: datetime) -> str:
@@ -69,12 +80,15 @@ def format_utc(moment: datetime) -> str:
 
 
 def parse_utc(text: str) -> datetime:
-    """Parse any ISO 8601 date-time: fractions of any length, any offset (also `+02`); no zone means UTC.
+    """Parse any ISO 8601 date-time: fractions of any length, any offset (also `+02`), any case; no zone means UTC.
 
     Raises:
-        ValueError: not a date-time.
+        ValueError: not a date-time, or one that UTC cannot express.
     """
     if not isinstance(text, str) or len(text) > 64:
         raise ValueError("not an ISO 8601 date-time")
-    moment = datetime.fromisoformat(text.strip().replace(",", "."))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    moment = datetime.fromisoformat(text.strip().upper().replace(",", "."))
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:  # "9999-12-31T23:59:59-05:00", how some backends spell "never"
+        raise ValueError("a date-time outside the years 1…9999") from None

@@ -136,7 +136,7 @@ def decode(text: str) -> Message:
         return Malformed("not a list that starts with a message type number")
     match frame[0]:
         case 2:
-            return _decode_call(frame)
+            return _decode_call(frame, "null" in text)
         case 3:
             return _decode_result(frame)
         case 4:
@@ -145,7 +145,7 @@ def decode(text: str) -> Message:
             return Malformed(f"unknown message type {frame[0]}")
 
 
-def _decode_call(frame: list[Any]) -> Call | Malformed:
+def _decode_call(frame: list[Any], has_null: bool) -> Call | Malformed:
     message_id = frame[1] if len(frame) > 1 else None
     if not isinstance(message_id, str):
         return Malformed("CALL without a text as unique id")
@@ -160,7 +160,19 @@ def _decode_call(frame: list[Any]) -> Call | Malformed:
         payload = {}
     if not isinstance(payload, dict):
         return _refuse(message_id, "the payload must be an object")
-    return Call(message_id, action, payload)
+    return Call(message_id, action, _without_nulls(payload) if has_null else payload)
+
+
+def _without_nulls(value: Any, depth: int = 8) -> Any:
+    """The same without members that are null: many backends write absent optional fields so (field problem 28).
+
+    Deeper than `depth` there is nothing of OCPP, only what means to exhaust the stack.
+    """
+    if depth and isinstance(value, dict):
+        return {name: _without_nulls(item, depth - 1) for name, item in value.items() if item is not None}
+    if depth and isinstance(value, list):
+        return [_without_nulls(item, depth - 1) for item in value]
+    return value
 
 
 def _refuse(message_id: str, reason: str) -> Malformed:
@@ -247,6 +259,24 @@ def _salvage(text: str, reason: str) -> Message:
             return CallResult(found[2], {}, (reason,))
         case found:
             return CallError(found[2], "GenericError", "")
+
+
+def tolerant_int(value: object) -> int | None:
+    """An integer of an answer, read with tolerance: also as text or as 7.0; None when it is none of 64 bits."""
+    number: int | None = None
+    match value:
+        case bool():
+            pass
+        case int():
+            number = value
+        case float() if value.is_integer():
+            number = int(value)
+        case str() if len(value) <= 40:
+            try:
+                number = int(value)
+            except ValueError:
+                return None
+    return number if number is not None and -_INT64 <= number < _INT64 else None
 
 
 # --- schemas ---------------------------------------------------------------------------------------------------------

@@ -6,15 +6,18 @@ generated documentation, the backend reads GetConfiguration: all from the same d
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, overload
 
-from ocppclient.codec import CallFailure, Payload
+from ocppclient.codec import CallFailure, Payload, tolerant_int
 from ocppclient.events import Action, Explain
 from ocppclient.store import Store
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 #: What the station can measure; a list with anything else is Rejected as a whole (conformance MTR-12).
 MEASURANDS = (
@@ -317,7 +320,7 @@ class Configuration:
         self._store = store
         self._actions = actions
         self._factory = {name.casefold(): text for name, text in factory.items()}
-        #: (key, old text, new text) of this event's changes; the front door hands them on as actions.
+        #: Names of the keys that this event changed; the front door hands them on as actions.
         self.changes: list[str] = []
         self._values: dict[str, Any] = {}
         self._load()
@@ -329,8 +332,10 @@ class Configuration:
             self._values[key.name] = key.default if text is None else _trusted(key, text)
 
     def forget(self) -> None:
-        """Read everything again: a unit of work was undone."""
+        """Read everything again: a unit of work was undone, or a person changed a key."""
+        former = dict(self._values)
         self._load()
+        self.changes += [name for name, value in self._values.items() if former[name] != value]
 
     def get(self, key: Key[T]) -> T:
         value: T = self._values[key.name]
@@ -377,15 +382,23 @@ class Configuration:
         name, text = request["key"], request["value"]
         key = KEYS.get(name.casefold())
         if key is None:
-            return self._refuse("NotSupported", f"This station has no configuration key {name!r}.", text, "CFG-04")
+            # its value is not told: what nobody here knows may be a secret
+            return self._refuse("NotSupported", f"This station has no configuration key {name!r}.", "", "CFG-04")
         if key.access is Access.R:
             return self._refuse("Rejected", f"{key.name} is read-only.", text, "CFG-05")
         try:
             value = key.parse(text)
+            self._check_length(key, value)
         except Refused as reason:
             return self._refuse("Rejected", f"{reason}.", text, "CFG-04")
         self.set(key, value)
         return {"status": "Accepted"}
+
+    def _check_length(self, key: Key[Any], value: Any) -> None:
+        """Section 5.3: a list may have as many items as its companion key …MaxLength says."""
+        companion = KEYS.get(f"{key.name}MaxLength".casefold())
+        if isinstance(key, Csl) and companion is not None and len(value) > (longest := self.get(companion)):
+            raise Refused(f"{key.name} takes at most {longest} items ({companion.name}), not {len(value)}")
 
     def _refuse(self, status: str, rule: str, value: str, clause: str) -> Payload:
         self._actions.append(Explain("ChangeConfiguration", status, rule, value[:60], clause))
@@ -393,15 +406,19 @@ class Configuration:
 
 
 def _trusted(key: Key[Any], text: str) -> Any:
-    """A stored or provisioned value: range checks do not apply (the factory is trusted), only the type does."""
+    """A stored or provisioned value: range checks do not apply (the factory is trusted), only the type does.
+
+    What has no meaning at all is replaced by the default: one bad row must not keep the station from starting.
+    """
     try:
         return key.parse(text)
-    except Refused:
-        if isinstance(key, Int):
-            return int(text)
+    except Refused as reason:
+        if isinstance(key, Int) and (number := tolerant_int(text)) is not None:
+            return number
         if isinstance(key, Csl):
             return tuple(item.strip() for item in text.split(",") if item.strip())
-        raise
+        log.error("The stored value of %s is not usable, its default counts: %s", key.name, reason)
+        return key.default
 
 
 #: The table: lower-case name → key, in alphabetical order of the specification's sections.

@@ -208,7 +208,7 @@ class Connection:
         try:
             link = await open_socket(settings, self._monotonic, self._known_addresses)
         except LinkFailure as failure:
-            if failure.error.kind == "unauthorised" and has_other_key_form(settings) and not self._key_form_tried:
+            if failure.error.kind == "password" and has_other_key_form(settings) and not self._key_form_tried:
                 self._key_form_tried = self._other_key_form = True
                 log.info(
                     "The backend refuses the key; trying it in its other form (%s)", _form(not settings.key_as_text)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import dataclass, field
 
-from ocppclient.events import Fault, Reading
+from ocppclient.events import Fault, Meter, Reading
 
 MINIMUM_CURRENT_A = 6.0  # IEC 61851-1: nothing between 0 and 6 A can be offered
+#: A register that reads less by more than this, for longer than that, was exchanged or reset (fault F21).
+_REGISTER_DROP_WH = 10
+_REGISTER_DROP_S = 60.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -16,19 +22,33 @@ class Facts:
 
     Attributes:
         reading: the newest Reading; `ready` is False until the hardware was read.
-        energy_wh: the newest register value seen in this boot, None before the first.
+        energy_wh: the register in this boot, None before it was read. It never runs backwards (conformance MTR-10);
+            when the device itself starts anew, what it counts from there on is added.
         boot_id: identifies this boot in durable rows.
     """
 
     reading: Reading = field(default_factory=lambda: Reading(ready=False))
     energy_wh: int | None = None
     boot_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    _offset_wh: int = 0
+    _dropped: Meter | None = None  # the first reading that was too low
 
     def take(self, reading: Reading) -> None:
-        """A new Reading replaces the former. The energy register never runs backwards (conformance MTR-10)."""
+        """A new Reading replaces the former."""
         self.reading = reading
-        if reading.meter is not None and reading.meter.energy_wh >= (self.energy_wh or 0):
-            self.energy_wh = reading.meter.energy_wh
+        if (meter := reading.meter) is None:
+            return
+        register_wh = max(meter.energy_wh, 0) + self._offset_wh
+        if self.energy_wh is None or register_wh >= self.energy_wh - _REGISTER_DROP_WH:
+            self.energy_wh = max(self.energy_wh or 0, register_wh)
+            self._dropped = None
+        elif self._dropped is None or meter.energy_wh < self._dropped.energy_wh:
+            self._dropped = meter
+        elif meter.at - self._dropped.at >= _REGISTER_DROP_S:
+            log.warning("The energy register fell from %d to %d Wh and stays there", self.energy_wh, meter.energy_wh)
+            self._offset_wh = self.energy_wh - self._dropped.energy_wh
+            self.energy_wh = meter.energy_wh + self._offset_wh
+            self._dropped = None
 
     @property
     def blocking_faults(self) -> tuple[Fault, ...]:

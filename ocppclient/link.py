@@ -150,7 +150,8 @@ class LinkError:
 
     Attributes:
         kind: for rules: "dns", "refused", "network", "timeout", "certificate", "tls_version", "tls_cipher", "tls",
-            "unauthorised", "http", "subprotocol", "closed", "mute", "overload", "settings".
+            "password" (401), "unauthorised", "http", "subprotocol", "closed", "ordered" (by this station),
+            "mute", "overload", "settings".
         text: for people: what happened, and the cure.
     """
 

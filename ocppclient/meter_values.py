@@ -20,6 +20,8 @@ Context = Literal["Transaction.Begin", "Transaction.End", "Sample.Periodic", "Sa
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # a UTC midnight: the grid restarts at each of them
 _DAY_S = 86_400
+#: An aligned value is taken at most this late (a stalled process); later it is no value of that moment any more.
+_LATE_S = 60.0
 
 
 def sampled_values(
@@ -28,7 +30,7 @@ def sampled_values(
     """One SampledValue per measurand that has a reading now (section 7.43).
 
     Energy is the lifetime register in Wh; currents and voltage have one decimal; Offered values are what is offered,
-    not measured.
+    not measured. The list may be empty: then there is nothing to send (the PDU wants at least one).
     """
     meter = reading.meter
     offered_w = reading.offered_a * electrical.nominal_voltage_v * electrical.phases
@@ -38,14 +40,15 @@ def sampled_values(
         "Voltage": (meter.voltage_v if meter else None, "V"),
         "Current.Offered": (reading.offered_a, "A"),
         "Power.Offered": (offered_w, "W"),
-        "Temperature": (meter.temperature_c if meter else None, "Celsius"),
+        # "Celcius" (sic) is what the schemas of every edition know (conformance RPC-33)
+        "Temperature": (meter.temperature_c if meter else None, "Celcius"),
     }
     values = []
     for measurand in measurands or ("Energy.Active.Import.Register",):  # conformance MTR-19
         if measurand == "Energy.Active.Import.Register":
             text, unit = str(energy_wh), "Wh"
         else:
-            value, unit = readings[measurand]
+            value, unit = readings.get(measurand, (None, ""))  # a factory may name what is not measured here
             if value is None:
                 continue
             text = f"{value:.1f}"
@@ -100,8 +103,10 @@ class MeterValues:
         entries: list[Payload] = json.loads(transaction.data)
         return entries
 
-    def trigger(self) -> Payload:
-        """MeterValues.req with the values of now, for TriggerMessage (conformance MTR-18)."""
+    def trigger(self) -> Payload | None:
+        """MeterValues.req with the values of now, for TriggerMessage (conformance MTR-18); None if there are none."""
+        if self._facts.energy_wh is None:
+            return None
         transaction = self._store.open_transaction()
         return self._message(
             transaction, self._config.meter_values_sampled_data, "Trigger", self._clock.utc(), with_id=True
@@ -112,7 +117,9 @@ class MeterValues:
         if self._facts.energy_wh is None:
             return
         transaction = self._store.open_transaction()
-        if transaction is not None and transaction.boot_id == self._facts.boot_id:
+        if transaction is not None:
+            if transaction.boot_id != self._facts.boot_id:
+                return  # of the former boot, still to be closed or resumed
             self._sample(transaction)
             transaction = self._store.open_transaction()
         self._sample_aligned(transaction)
@@ -125,7 +132,7 @@ class MeterValues:
         now = self._clock.monotonic()
         if self._sampled_uid != transaction.uid or self._interval_s != interval_s:
             self._restart(transaction.uid, now, interval_s)
-        if not interval_s:
+        if interval_s <= 0:
             return
         due = int((now - self._origin) // interval_s)
         if due <= self._taken:
@@ -140,18 +147,22 @@ class MeterValues:
 
     def _sample_aligned(self, transaction: Transaction | None) -> None:
         interval_s = self._config.clock_aligned_data_interval
-        if not interval_s:
+        if interval_s <= 0:
             self._aligned_interval_s = 0
             return
-        midnight_s, in_day_s = divmod((self._clock.utc() - _EPOCH).total_seconds(), _DAY_S)
-        slot = int(midnight_s) * _DAY_S + int(in_day_s // interval_s) * interval_s
+        now_s = (self._clock.utc() - _EPOCH).total_seconds()
+        days, in_day_s = divmod(now_s, _DAY_S)
+        slot = int(days) * _DAY_S + int(in_day_s // interval_s) * interval_s
         if self._aligned_interval_s != interval_s:  # just switched on: the first one is the next on the grid
             self._aligned_interval_s, self._last_slot = interval_s, slot
             return
-        if slot == self._last_slot:
+        if slot <= self._last_slot:
+            # The clock was set back: no value twice for the same moment. Only after a large step the grid starts anew.
+            if slot < self._last_slot - interval_s:
+                self._last_slot = slot
             return
-        forward, self._last_slot = slot > self._last_slot, slot
-        if not forward:  # the clock was set back: no value twice for the same moment
+        self._last_slot = slot
+        if now_s - slot > _LATE_S:  # the clock was set forward, or the process slept
             return
         moment = _EPOCH + timedelta(seconds=slot)
         self._record(
@@ -167,14 +178,16 @@ class MeterValues:
         measurands: tuple[str, ...],
         stop_measurands: tuple[str, ...],
     ) -> None:
-        self._outbox.enqueue(
-            "MeterValues",
-            self._message(transaction, measurands, context, moment),
-            transaction.uid if transaction else "",
-            needs_transaction_id=transaction is not None,
-        )
+        message = self._message(transaction, measurands, context, moment)
+        if message is not None:
+            self._outbox.enqueue(
+                "MeterValues",
+                message,
+                transaction.uid if transaction else "",
+                needs_transaction_id=transaction is not None,
+            )
         if transaction is not None:
-            energy_wh = self._facts.energy_wh or 0
+            energy_wh = self._energy_wh(transaction)
             if stop_measurands:
                 transaction = self._append(transaction, stop_measurands, context, moment, energy_wh)
             self._store.save_transaction(replace(transaction, last_wh=energy_wh, last_seen_at=moment))
@@ -187,14 +200,20 @@ class MeterValues:
         moment: datetime,
         *,
         with_id: bool = False,
-    ) -> Payload:
-        energy_wh = self._facts.energy_wh or 0
+    ) -> Payload | None:
+        energy_wh = self._energy_wh(transaction)
         values = sampled_values(measurands, self._facts.reading, energy_wh, context, self._electrical)
+        if not values:
+            return None
         message: Payload = {"connectorId": 1}
         if with_id and transaction is not None and transaction.transaction_id is not None:
             message["transactionId"] = transaction.transaction_id
         message["meterValue"] = [{"timestamp": format_utc(moment), "sampledValue": values}]
         return message
+
+    def _energy_wh(self, transaction: Transaction | None) -> int:
+        """The register now; within a transaction it never falls behind what was journalled (conformance MTR-10)."""
+        return max(self._facts.energy_wh or 0, transaction.last_wh if transaction else 0)
 
     def _collect(self, transaction: Transaction, context: Context, moment: datetime, energy_wh: int) -> Transaction:
         """Begin and End carry every configured measurand of both StopTxn lists (errata v4.0 section 3.14)."""
@@ -205,5 +224,7 @@ class MeterValues:
         self, transaction: Transaction, measurands: tuple[str, ...], context: Context, moment: datetime, energy_wh: int
     ) -> Transaction:
         values = sampled_values(measurands, self._facts.reading, energy_wh, context, self._electrical)
+        if not values:
+            return transaction
         entries = [*json.loads(transaction.data), {"timestamp": format_utc(moment), "sampledValue": values}]
         return replace(transaction, data=dumps(thin(entries, self._config.stop_transaction_max_meter_values)))

@@ -23,6 +23,10 @@ from ocppclient.store import QueuedCall, Store
 UNKNOWN_TRANSACTION_ID = -1  # errata v4.0 section 3.18
 _LATE_CALLS = 20
 _UNANSWERED_LIMIT = 2  # field problem 1: as many unanswered CALLs in a row mean that the socket is dead
+#: A sign of life this long after a message left tells that the line outlived it.
+_ALIVE_AFTER_S = 5.0
+#: Ids of one message that are remembered: more cannot have an answer under way.
+_MESSAGE_IDS = 100
 _LIVE_QUEUE = 2  # more waiting messages than that are history, and status reports overtake them
 
 Gate = Literal["closed", "pending", "open"]
@@ -65,7 +69,7 @@ class _InFlight:
     sent_at: float
     seq: int | None  # row of a durable call
     transaction_uid: str = ""
-    alive: bool = False  # a pong or any frame was seen while waiting
+    seen_at: float = 0.0  # newest sign of life of the peer while waiting
 
 
 class Outbox:
@@ -88,7 +92,7 @@ class Outbox:
         self.gate: Gate = "closed"
         self.quirks = 0
         self.last_error = ""
-        #: monotonic time of the last exchange; the Heartbeat counts from it.
+        #: monotonic time of the last CALL that left; the Heartbeat counts from it (its answer would shift the cadence).
         self.last_activity = clock.monotonic()
         self._urgent: deque[_Urgent] = deque()
         self._in_flight: _InFlight | None = None
@@ -101,16 +105,30 @@ class Outbox:
 
     def send(self, action: str, payload: Payload, *, passes_gate: bool = False) -> bool:
         """Put a CALL into the urgent lane; returns False (and forgets it) when it cannot leave now."""
-        if not self.online or (self.gate != "open" and not passes_gate):
+        if not self.online or not self._gate_lets(action, passes_gate):
             return False
         check_request(action, payload)
         self._urgent.append(_Urgent(action, payload, passes_gate))
         return True
 
+    def _gate_lets(self, action: str, passes_gate: bool) -> bool:
+        """Section 4.2: before the backend answered Accepted or Pending nothing but a BootNotification may leave."""
+        return self.gate == "open" or (passes_gate and (self.gate == "pending" or action == "BootNotification"))
+
     def enqueue(
-        self, action: str, payload: Payload, transaction_uid: str = "", *, needs_transaction_id: bool = False
+        self,
+        action: str,
+        payload: Payload,
+        transaction_uid: str = "",
+        *,
+        needs_transaction_id: bool = False,
+        dated: bool = False,
     ) -> None:
-        """Append a transaction-related CALL to the durable queue (in the caller's unit of work)."""
+        """Append a transaction-related CALL to the durable queue (in the caller's unit of work).
+
+        Args:
+            dated: its timestamps do not come from the clock of this boot, so a correction of the clock leaves them.
+        """
         check_request(action, {**payload, "transactionId": 0} if needs_transaction_id else payload)
         self._store.enqueue(
             QueuedCall(
@@ -120,15 +138,18 @@ class Outbox:
                 transaction_uid=transaction_uid,
                 needs_transaction_id=needs_transaction_id,
                 created_at=self._clock.utc(),
-                boot_id="" if self._clock.synchronised else self._facts.boot_id,
+                boot_id="" if dated or self._clock.confirmed else self._facts.boot_id,
             )
         )
 
     def redate(self, delta_s: float) -> None:
-        """The clock was only a guess so far and moved by `delta_s`: correct what this boot has queued (CLK-04)."""
+        """The clock was not confirmed so far and moved by `delta_s`: correct what this boot has queued (CLK-04).
+
+        What was sent already keeps its text: copies are byte-identical.
+        """
         for call in self._store.undated_calls(self._facts.boot_id):
-            shifted = _shift(json.loads(call.payload), delta_s)
-            self._store.update_queued(replace(call, payload=dumps(shifted), boot_id=""))
+            payload = dumps(shifted(json.loads(call.payload), delta_s))
+            self._store.update_queued(replace(call, payload=payload, boot_id=""))
 
     def resend_parked(self, seq: int) -> bool:
         """A person asks for a parked message: queue it again at the end, with its attempts forgotten."""
@@ -136,12 +157,9 @@ class Outbox:
         if call is None or not call.parked_reason:
             return False
         self._store.delete_queued(seq)
-        self._store.enqueue(replace(call, seq=0, parked_reason="", attempts=0))
+        # its ids may have been used on this very connection (OCPP-J 4.1.4)
+        self._store.enqueue(replace(_with_new_id(call), seq=0, parked_reason="", attempts=0))
         return True
-
-    def drop(self, action: str) -> None:
-        """Forget what waits in the urgent lane under this action (a newer one replaces it)."""
-        self._urgent = deque(call for call in self._urgent if call.action != action)
 
     # -- the connection
 
@@ -151,7 +169,6 @@ class Outbox:
         now = self._clock.monotonic()
         self.last_activity = now
         self._resume_at = now + self._factory.queue_resume_delay_s
-        self._retry_at = min(self._retry_at, now)
 
     def disconnected(self) -> list[Outcome]:
         """The socket is gone: nothing waits for an answer any more; durable calls stay and go out again."""
@@ -168,13 +185,12 @@ class Outbox:
     def alive(self) -> None:
         """A pong or a frame came: a missing answer is then the backend's doing, not the line's (question 13)."""
         if self._in_flight is not None:
-            self._in_flight.alive = True
+            self._in_flight.seen_at = self._clock.monotonic()
 
     # -- answers
 
     def answered(self, message: CallResult | CallError) -> Outcome | None:
         """Match an answer; None when it belongs to nothing."""
-        self.last_activity = self._clock.monotonic()
         call, late = self._in_flight, False
         if call is not None and call.message_id == message.message_id:
             self._in_flight = None
@@ -187,10 +203,13 @@ class Outbox:
             return self._failed(call, f"{message.code} {message.description}".strip(), late)
         self.quirks += bool(message.quirks)
         if call.seq is not None:
+            if self._store.queued(call.seq) is None:
+                return None  # an earlier copy of it was answered meanwhile
+            head = self._store.next_queued()
+            if head is not None and head.seq == call.seq:
+                self._retry_at = 0.0
+            # a copy of it may be under way: its answer is waited for (one CALL at a time), and then means nothing
             self._store.delete_queued(call.seq)
-            self._retry_at = 0.0
-            if self._in_flight is not None and self._in_flight.seq == call.seq:
-                self._in_flight = None  # a copy was on its way; its answer will match nothing
         return Outcome(call.action, call.request, message.payload, late=late, transaction_uid=call.transaction_uid)
 
     def _find_late(self, message_id: str) -> _InFlight | None:
@@ -213,8 +232,7 @@ class Outbox:
         if row.attempts >= self._config.transaction_message_attempts:
             self._park(row, error)
             return Outcome(call.action, call.request, None, error, transaction_uid=call.transaction_uid)
-        # a message sent again on the same connection needs a new id (OCPP-J 4.1.4)
-        self._store.update_queued(replace(row, message_ids=(*row.message_ids, str(uuid.uuid4()))))
+        self._store.update_queued(_with_new_id(row))
         # OCPP 1.6 section 3.7.1: the interval, multiplied by the number of preceding transmissions
         wait_s = self._config.transaction_message_retry_interval * row.attempts
         self._retry_at = self._clock.monotonic() + max(wait_s, 1.0)
@@ -236,17 +254,19 @@ class Outbox:
     def timed_out(self) -> Outcome | None:
         """The outcome of a CALL whose wait is over, if there is one now."""
         call = self._in_flight
-        if call is None or self._clock.monotonic() < call.sent_at + self._config.message_timeout:
+        timeout_s = max(self._config.message_timeout, 1)
+        if call is None or self._clock.monotonic() < call.sent_at + timeout_s:
             return None
         self._in_flight = None
         self._unanswered += 1
-        waited = f"no answer within {self._config.message_timeout} s"
+        waited = f"no answer within {timeout_s} s"
         self.last_error = f"{call.action}: {waited}"
         if self._unanswered >= _UNANSWERED_LIMIT:
             self._unanswered = 0
             self._actions.append(Disconnect(f"{_UNANSWERED_LIMIT} messages in a row got no answer"))
         if call.seq is not None:
-            if call.alive:
+            # question 13: the line must have been alive while waiting, not only at the moment the message left
+            if call.seen_at >= call.sent_at + min(_ALIVE_AFTER_S, timeout_s / 2):
                 return self._failed(call, waited, late=False)
             self._again(call)
             return None
@@ -258,21 +278,20 @@ class Outbox:
     def _again(self, call: _InFlight) -> None:
         row = self._store.queued(call.seq or 0)
         if row is not None:
-            self._store.update_queued(replace(row, message_ids=(*row.message_ids, str(uuid.uuid4()))))
+            self._store.update_queued(_with_new_id(row))
 
     def flush(self) -> None:
         """Send the next CALL if one may leave now. Called last for every event."""
         if not self.online or self._in_flight is not None:
             return
-        while self._urgent and self.gate != "open" and not self._urgent[0].passes_gate:
+        while self._urgent and not self._gate_lets(self._urgent[0].action, self._urgent[0].passes_gate):
             self._urgent.popleft()
         row = self._next_durable()
         if self._urgent and not (row is not None and self._goes_first(row)):
             call = self._urgent.popleft()
             self._transmit(str(uuid.uuid4()), call.action, call.payload, dumps(call.payload))
         elif row is not None:
-            if row.needs_transaction_id:
-                row = self._fill_transaction_id(row)
+            row = self._final(row)
             self._transmit(row.message_ids[-1], row.action, json.loads(row.payload), row.payload, row)
 
     def _next_durable(self) -> QueuedCall | None:
@@ -299,12 +318,17 @@ class Outbox:
         )
         self._actions.append(SendFrame(encode_call(message_id, action, text)))
 
-    def _fill_transaction_id(self, row: QueuedCall) -> QueuedCall:
-        transaction = self._store.transaction(row.transaction_uid)
-        known = transaction.transaction_id if transaction else None
-        transaction_id = UNKNOWN_TRANSACTION_ID if known is None else known
-        payload = {**json.loads(row.payload), "transactionId": transaction_id}
-        row = replace(row, payload=dumps(payload), needs_transaction_id=False)
+    def _final(self, row: QueuedCall) -> QueuedCall:
+        """The row as it leaves for the first time: from now on its text never changes, neither id nor timestamps."""
+        if not row.needs_transaction_id and not row.boot_id:
+            return row
+        payload = row.payload
+        if row.needs_transaction_id:
+            transaction = self._store.transaction(row.transaction_uid)
+            known = transaction.transaction_id if transaction else None
+            transaction_id = UNKNOWN_TRANSACTION_ID if known is None else known
+            payload = dumps({**json.loads(payload), "transactionId": transaction_id})
+        row = replace(row, payload=payload, needs_transaction_id=False, boot_id="")
         self._store.update_queued(row)
         return row
 
@@ -317,15 +341,20 @@ class Outbox:
         return (call.action, self._clock.monotonic() - call.sent_at) if call else ("", 0.0)
 
 
-def _shift(value: object, delta_s: float) -> object:
+def _with_new_id(row: QueuedCall) -> QueuedCall:
+    """A message sent again on the same connection needs a new id (OCPP-J 4.1.4); the former ones still count."""
+    return replace(row, message_ids=(*row.message_ids[1 - _MESSAGE_IDS :], str(uuid.uuid4())))
+
+
+def shifted(value: object, delta_s: float) -> object:
     """The same payload with every timestamp moved by `delta_s` seconds."""
     if isinstance(value, dict):
         return {
-            name: _moved(item, delta_s) if name == "timestamp" else _shift(item, delta_s)
+            name: _moved(item, delta_s) if name == "timestamp" else shifted(item, delta_s)
             for name, item in value.items()
         }
     if isinstance(value, list):
-        return [_shift(item, delta_s) for item in value]
+        return [shifted(item, delta_s) for item in value]
     return value
 
 

@@ -66,6 +66,8 @@ class RemoteControl:
             return "Another start is pending already.", "RST-05"
         if not self._availability.operative(1):
             return "The connector is unavailable (ChangeAvailability).", "AVL-05"
+        if self._facts.energy_wh is None:
+            return "The energy meter has not been read yet.", "RST-05"
         if faults := self._facts.blocking_faults:
             return f"The connector is faulted: {faults[0].error_code} {faults[0].info}".strip() + ".", "RST-05"
         return None

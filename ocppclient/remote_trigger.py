@@ -5,7 +5,6 @@ from __future__ import annotations
 from ocppclient.boot import Boot
 from ocppclient.codec import Payload
 from ocppclient.events import Action, Explain
-from ocppclient.facts import Facts
 from ocppclient.meter_values import MeterValues
 from ocppclient.outbox import Outbox
 from ocppclient.status import Status
@@ -15,9 +14,8 @@ class RemoteTrigger:
     """Messages on request of the backend; they may pass while the registration is Pending."""
 
     def __init__(
-        self, facts: Facts, outbox: Outbox, boot: Boot, meter_values: MeterValues, status: Status, actions: list[Action]
+        self, outbox: Outbox, boot: Boot, meter_values: MeterValues, status: Status, actions: list[Action]
     ) -> None:
-        self._facts = facts
         self._outbox = outbox
         self._boot = boot
         self._meter_values = meter_values
@@ -29,21 +27,25 @@ class RemoteTrigger:
         connector_id = request.get("connectorId")
         match request["requestedMessage"]:
             case "BootNotification":
-                if self._boot.registration == "accepted":  # errata v4.0 section 3.35
+                if self._boot.settled:
                     return self._refuse("Rejected", "The backend has accepted this station already.", "TRG-10")
-                self._boot.notify()
+                if not self._boot.asked:  # one that was just sent counts as compliance (section 5.17)
+                    self._boot.notify()
+            case "Heartbeat" | "MeterValues" | "StatusNotification" if self._outbox.gate == "closed":
+                return self._refuse("Rejected", "The backend has not answered the BootNotification yet.", "BOOT-02")
             case "Heartbeat":
                 self._boot.heartbeat(passes_gate=True)
             case "MeterValues" if connector_id in (None, 0, 1):
-                if self._facts.energy_wh is None:
-                    return self._refuse("Rejected", "The meter has not been read yet.", "TRG-01")
-                self._outbox.send("MeterValues", self._meter_values.trigger(), passes_gate=True)
+                message = self._meter_values.trigger()
+                if message is None:
+                    return self._refuse("Rejected", "The meter has no reading of MeterValuesSampledData.", "TRG-01")
+                self._outbox.send("MeterValues", message, passes_gate=True)
             case "StatusNotification" if connector_id in (None, 0, 1):
                 self._status.trigger((0, 1) if connector_id is None else (connector_id,))
             case "MeterValues" | "StatusNotification":
                 return self._refuse("Rejected", f"There is no connector {connector_id}.", "TRG-04")
-            case message:
-                return self._refuse("NotImplemented", f"{message} is not implemented yet.", "TRG-01")
+            case other:
+                return self._refuse("NotImplemented", f"{other} is not implemented yet.", "TRG-01")
         return {"status": "Accepted"}
 
     def _refuse(self, status: str, rule: str, clause: str) -> Payload:

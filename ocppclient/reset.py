@@ -30,11 +30,14 @@ class Reset:
 
     def reset(self, request: Payload) -> Payload:
         """Reset.req: soft stops the transaction gracefully first, so does hard as long as it can."""
-        self._hard = request["type"] == "Hard"
-        self._asked_at = self._clock.monotonic()
-        cause = "HardReset" if self._hard else "SoftReset"
+        hard = self._hard or request["type"] == "Hard"
+        cause = "HardReset" if hard else "SoftReset"
         self._store.set_value(RESET_CAUSE, cause)
         self._transactions.stop(cause)
+        # memory last: when the store fails the request is undone, and no restart may follow
+        self._hard = hard
+        if self._asked_at is None:
+            self._asked_at = self._clock.monotonic()
         return {"status": "Accepted"}
 
     def update(self) -> None:

@@ -34,6 +34,8 @@ ChargePointStatus = Literal[
 #: is still Preparing then (board self-test up to 5 s, EV up to 3 s; hardware.md section 2.6).
 START_GRACE_S = 10.0
 UNPLUGGED_INFO = "EV side disconnected"
+#: EVCommunicationError is a warning that only these may carry (section 7.6; conformance STA-11).
+_EV_WAITS = ("Preparing", "SuspendedEV", "SuspendedEVSE", "Finishing")
 
 
 @dataclass(frozen=True)
@@ -133,14 +135,19 @@ class Status:
 
     def status_notification_conf(self, outcome: Outcome) -> None:
         """StatusNotification.conf; a CALLERROR counts as told as well (repeating it would not help)."""
-        connector_id = outcome.request["connectorId"]
-        if outcome.lost:
-            return
         for waiting in list(self._waiting):
-            if waiting[0] == connector_id and _payload(*waiting) == outcome.request:
+            if _payload(*waiting) == outcome.request:
                 self._waiting.remove(waiting)
-                self._confirmed[connector_id] = waiting[1]
+                self._told(*waiting, arrived=not outcome.lost)
                 return
+
+    def _told(self, connector_id: int, condition: Condition, *, arrived: bool) -> None:
+        if arrived:
+            self._confirmed[connector_id] = condition
+        elif self._sent.get(connector_id) == condition:  # no answer came: it counts as not sent, and is sent again
+            self._sent.pop(connector_id)
+            if (confirmed := self._confirmed.get(connector_id)) is not None:
+                self._sent[connector_id] = confirmed
 
     def trigger(self, connector_ids: tuple[int, ...]) -> None:
         """TriggerMessage(StatusNotification)."""
@@ -157,7 +164,7 @@ class Status:
         now = self._clock.monotonic()
         for connector_id, condition in ((0, self._station()), (1, self._connector(now))):
             if self.condition.get(connector_id) != condition:
-                self.condition[connector_id] = replace(condition, at=self._clock.utc())
+                self.condition[connector_id] = condition
                 self._since[connector_id] = now
             self._report(connector_id, now)
 
@@ -171,6 +178,9 @@ class Status:
         self._send(connector_id, condition)
 
     def _send(self, connector_id: int, condition: Condition, *, passes_gate: bool = False) -> None:
+        # dated only now: the clock may have been set since
+        since = self._since.get(connector_id, self._clock.monotonic())
+        condition = replace(condition, at=self._clock.utc_at(since))
         if self._outbox.send("StatusNotification", _payload(connector_id, condition), passes_gate=passes_gate):
             self._sent[connector_id] = condition
             self._waiting.append((connector_id, condition))
@@ -178,6 +188,8 @@ class Status:
     def _station(self) -> Condition:
         status: ChargePointStatus = "Available" if self._availability.operative(0) else "Unavailable"
         faults = [fault for fault in self._facts.reading.faults if fault.connector_id == 0]
+        if any(fault.blocking for fault in faults):
+            status = "Faulted"
         return _with_fault(status, faults)
 
     def _connector(self, now: float) -> Condition:
@@ -194,7 +206,8 @@ class Status:
         facts = self.facts(now)
         status = connector_status(facts)
         info = UNPLUGGED_INFO if facts.running and not facts.ev_connected and status == "SuspendedEV" else ""
-        faults = [fault for fault in self._facts.reading.faults if fault.connector_id == 1]
+        # what makes the whole station unable to deliver energy makes its connector so
+        faults = [fault for fault in self._facts.reading.faults if fault.connector_id == 1 or fault.blocking]
         return _with_fault(status, faults, info)
 
     def facts(self, now: float) -> StatusFacts:
@@ -205,30 +218,33 @@ class Status:
             self._running_uid, self._running_since = running.uid, now
         if running is not None and reading.contactor_closed:
             self._charged_uid = running.uid
-        if not reading.ev_connected or running is not None:
+        operative = self._availability.operative(1)
+        if not operative:  # becoming operative again with a cable plugged in is Preparing (section 4.9, H2)
+            self._transactions.ended_plugged = False
+        if not reading.ev_connected or running is not None or not operative:
             self._plugged_at = None
         elif self._plugged_at is None:
             self._plugged_at = now
         return StatusFacts(
             ev_connected=reading.ev_connected,
             contactor_closed=reading.contactor_closed,
-            faulted=any(fault.connector_id == 1 for fault in self._facts.blocking_faults),
-            operative=self._availability.operative(1),
+            faulted=bool(self._facts.blocking_faults),
+            operative=operative,
             granted=self._authorization.granted is not None,
             running=running is not None,
             starting=(
                 running is not None and self._charged_uid != running.uid and now - self._running_since < START_GRACE_S
             ),
-            energy_allowed=(
-                running is not None and not running.deauthorised and self._limits.limit_a >= MINIMUM_CURRENT_A
-            ),
+            energy_allowed=(self._transactions.energy_authorised and self._limits.limit_a >= MINIMUM_CURRENT_A),
             ended=self._transactions.ended_plugged,
-            timed_out=(self._plugged_at is not None and now - self._plugged_at >= self._config.connection_time_out),
+            timed_out=self._plugged_at is not None and 0 < self._config.connection_time_out <= now - self._plugged_at,
         )
 
 
 def _with_fault(status: ChargePointStatus, faults: list[Fault], info: str = "") -> Condition:
     """The worst fault is named; with another status than Faulted it is a warning (section 7.6)."""
+    if status not in _EV_WAITS:
+        faults = [fault for fault in faults if fault.error_code != "EVCommunicationError"]
     if not faults:
         return Condition(status, info=info)
     worst = next((fault for fault in faults if fault.blocking), faults[0])

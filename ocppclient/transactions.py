@@ -5,18 +5,19 @@ A transaction row and the queued message that announces it are written in the sa
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ocppclient.authorization import Authorization, read_id_tag_info
 from ocppclient.clock import Clock, format_utc
-from ocppclient.codec import Payload
+from ocppclient.codec import Payload, dumps, tolerant_int
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, CardFeedback, Explain, Feedback
 from ocppclient.facts import Facts
 from ocppclient.meter_values import MeterValues
-from ocppclient.outbox import Outbox, Outcome
+from ocppclient.outbox import Outbox, Outcome, shifted
 from ocppclient.settings import Electrical, Factory
 from ocppclient.store import Store, Transaction
 
@@ -24,7 +25,22 @@ JOURNAL_S = 60.0  # field problem 25: the journal is at most this old …
 JOURNAL_WH = 100  # … or this far behind
 #: How long a stop waits for the contactor to open before the meter is read anyway (board: 3 s, and a margin).
 STOP_WAIT_S = 6.0
+#: How long a transaction of the former boot waits for the register before it is closed with its journal.
+RECOVERY_WAIT_S = 30.0
 RESET_CAUSE = "reset.cause"
+REASONS = (
+    "DeAuthorized",
+    "EmergencyStop",
+    "EVDisconnected",
+    "HardReset",
+    "Local",
+    "Other",
+    "PowerLoss",
+    "Reboot",
+    "Remote",
+    "SoftReset",
+    "UnlockCommand",
+)
 
 
 class Transactions:
@@ -61,6 +77,8 @@ class Transactions:
         self.ended_plugged = False
         self.ended_unplugged = False
         self._recovered = False
+        self._ready_at: float | None = None
+        self._undated: list[str] = []  # uids of this boot that were started before the clock was confirmed
         self._stop_asked_at: float | None = None
         self._journalled_at = clock.monotonic()
         self._fault_since: float | None = None
@@ -96,7 +114,7 @@ class Transactions:
         """End the running transaction: energy off at once, StopTransaction when the contactor is open.
 
         Args:
-            reason: a Reason of section 7.36.
+            reason: a Reason of section 7.36; any other text counts as Other.
             id_tag: who stopped it, "" when nobody in particular.
 
         Returns:
@@ -105,8 +123,9 @@ class Transactions:
         transaction = self.running
         if transaction is None:
             return False
-        self._stop_asked_at = self._clock.monotonic()
+        reason = reason if reason in REASONS else "Other"
         self._store.save_transaction(replace(transaction, reason=reason, stop_id_tag=id_tag))
+        self._stop_asked_at = self._clock.monotonic()
         return True
 
     def start_transaction_conf(self, outcome: Outcome) -> None:
@@ -116,7 +135,8 @@ class Transactions:
             return  # parked: the outbox has noted it
         info = read_id_tag_info(outcome.response)
         self._authorization.learn(transaction.id_tag, info)
-        transaction_id = _transaction_id(outcome.response.get("transactionId"))
+        # any integer counts, 0 and negative ones too (errata v4.0 section 3.54)
+        transaction_id = tolerant_int(outcome.response.get("transactionId"))
         transaction = replace(
             transaction,
             transaction_id=transaction_id,
@@ -157,8 +177,11 @@ class Transactions:
             return
         if not reading.ev_connected:
             self.ended_plugged = False
+        self._redate()
         if not self._recovered:
             self._recover()
+            if not self._recovered:
+                return  # nothing is decided about a session before the former one is closed
         if self._authorization.stop_granted:
             id_tag, self._authorization.stop_granted = self._authorization.stop_granted, ""
             if self.stop("Local", id_tag):
@@ -169,6 +192,23 @@ class Transactions:
             self._finish()
         elif self._store.open_transaction() is None:
             self._start_if_granted()
+
+    def _redate(self) -> None:
+        """The clock is confirmed now: correct what was dated before (CLK-04; the outbox does so with its messages)."""
+        if not self._undated or not self._clock.confirmed:
+            return
+        uids, self._undated = self._undated, []
+        delta_s = self._clock.correction_s
+        for transaction in filter(None, map(self._store.transaction, uids)):
+            self._store.save_transaction(
+                replace(
+                    transaction,
+                    started_at=transaction.started_at + timedelta(seconds=delta_s),
+                    stopped_at=transaction.stopped_at and transaction.stopped_at + timedelta(seconds=delta_s),
+                    last_seen_at=transaction.last_seen_at and transaction.last_seen_at + timedelta(seconds=delta_s),
+                    data=dumps(shifted(json.loads(transaction.data), delta_s)),
+                )
+            )
 
     def _start_if_granted(self) -> None:
         grant = self._authorization.granted
@@ -191,6 +231,8 @@ class Transactions:
             remote=grant.remote,
             boot_id=self._facts.boot_id,
         )
+        if not self._clock.confirmed:
+            self._undated.append(transaction.uid)
         transaction = self._meter_values.begin(transaction)
         self._store.save_transaction(transaction)
         self._journalled_at = self._clock.monotonic()
@@ -249,12 +291,14 @@ class Transactions:
 
     def _recover(self) -> None:
         """A transaction left open by the former boot: power cut, kill, reset (section 7.36, conformance TX-16)."""
-        if self._facts.energy_wh is None:
-            return  # the register is part of the evidence: wait for it
+        now = self._clock.monotonic()
+        self._ready_at = now if self._ready_at is None else self._ready_at
+        transaction = self._store.open_transaction()
+        if transaction is not None and self._facts.energy_wh is None and now - self._ready_at < RECOVERY_WAIT_S:
+            return  # the register is part of the evidence: wait for it, but a dead meter must not hide the session
         self._recovered = True
         cause = self._store.value(RESET_CAUSE) or "PowerLoss"
         self._store.set_value(RESET_CAUSE, None)
-        transaction = self._store.open_transaction()
         if transaction is None:
             return
         reading = self._facts.reading
@@ -262,22 +306,23 @@ class Transactions:
             self._store.save_transaction(replace(transaction, boot_id=self._facts.boot_id))
             return
         last_at = transaction.last_seen_at or transaction.started_at
-        register_wh = self._facts.energy_wh
+        register_wh = transaction.last_wh if self._facts.energy_wh is None else self._facts.energy_wh
         # The contactor was open since the cut, so the register still shows where the session ended.
         power_w = self._electrical.max_current_a * self._electrical.nominal_voltage_v * self._electrical.phases
         away_h = max((self._clock.utc() - last_at).total_seconds(), 0.0) / 3600
         moved_wh = register_wh - transaction.last_wh
         transaction = replace(transaction, reason=transaction.reason or cause)
         if 0 <= moved_wh <= JOURNAL_WH + power_w * 10 / 3600:  # the journal's step, and ten seconds of readings
-            self._close(transaction, last_at, register_wh)
+            self._close(transaction, last_at, register_wh, dated=True)
         elif 0 <= moved_wh <= JOURNAL_WH + power_w * away_h:  # the box went on without its host
-            self._close(transaction, self._clock.utc(), register_wh)
+            self._close(transaction, self._clock.utc(), register_wh, dated=True)
         else:
             rule = f"The register moved by {moved_wh} Wh meanwhile, which this session cannot have drawn."
             self._actions.append(Explain("recovery", "register not used", rule, f"{register_wh} Wh", "TX-16"))
-            self._close(transaction, last_at, transaction.last_wh)
+            self._close(transaction, last_at, transaction.last_wh, dated=True)
 
-    def _close(self, transaction: Transaction, moment: datetime, register_wh: int) -> None:
+    def _close(self, transaction: Transaction, moment: datetime, register_wh: int, *, dated: bool = False) -> None:
+        """Close the row and queue its StopTransaction; `dated`: with times of the former boot."""
         meter_stop_wh = max(register_wh, transaction.last_wh, transaction.meter_start_wh)
         data = self._meter_values.end(transaction, moment, meter_stop_wh)
         self._store.save_transaction(
@@ -295,7 +340,7 @@ class Transactions:
             message["idTag"] = transaction.stop_id_tag
         if data:
             message["transactionData"] = data
-        self._outbox.enqueue("StopTransaction", message, transaction.uid, needs_transaction_id=True)
+        self._outbox.enqueue("StopTransaction", message, transaction.uid, needs_transaction_id=True, dated=dated)
         self._stop_asked_at = self._fault_since = None
         plugged = self._facts.reading.ev_connected
         self.ended_plugged, self.ended_unplugged = plugged, not plugged
@@ -306,19 +351,3 @@ class Transactions:
 
     def _feedback(self, kind: CardFeedback, text: str) -> None:
         self._actions.append(Feedback(kind, text))
-
-
-def _transaction_id(value: object) -> int | None:
-    """transactionId of an answer, read with tolerance: any integer counts (errata 3.54), also as text or 7.0."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str):
-        try:
-            return int(value.strip())
-        except ValueError:
-            return None
-    return None

@@ -30,7 +30,7 @@ MAX_BACKLOG_BYTES = 32 * 2**20
 CLOSE_TIMEOUT_S = 2.0
 
 _HTTP_CURES = {
-    401: ("unauthorised", "the backend refuses the password; check the authorization key and the charge point id"),
+    401: ("password", "the backend refuses the password; check the authorization key and the charge point id"),
     403: ("unauthorised", "the backend forbids the connection; check the charge point id and the security profile"),
     404: ("http", "the backend does not know this path or charge point id; check both"),
     426: ("http", "the backend does not accept this websocket request; check the address"),

@@ -1,0 +1,14 @@
+"""Options that all tests share."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--campaign",
+        choices=("short", "long"),
+        default="short",
+        help="how long the campaigns run (kills, fuzzing): short for every change, long for `make prove`",
+    )

@@ -1,0 +1,90 @@
+"""Fixtures of the journeys: one running station that several journeys share, and stations of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.journeys.rig import Rig, RigMaker
+
+#: The simulated world runs that much faster than the clock: cars, contactors and the board's self-tests cost time.
+SPEED = 8.0
+
+_RIGS = pytest.StashKey[list[Rig]]()
+_FAILED = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/journeys/" in item.nodeid and "test_harness" not in item.nodeid:
+            item.add_marker(pytest.mark.journey)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    """A failure shows the whole story of the rigs that took part."""
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+        for number, rig in enumerate(item.stash.get(_RIGS, [])):
+            report.sections.append((f"story of rig {number}", rig.story()))
+    return report
+
+
+def _finish(request: pytest.FixtureRequest, rig: Rig) -> None:
+    """Leave the station idle and judge the journey; after a failure its reason stays the only one shown."""
+    failed = request.node.stash.get(_FAILED, False)
+    try:
+        rig.settle()
+    except AssertionError:
+        if not failed:
+            raise
+    if not failed:
+        rig.check()
+
+
+@pytest.fixture(scope="module")
+def shared_provision() -> dict:
+    """What the module's shared station is provisioned with, besides `rig.QUICK`; modules override it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def shared_rig(tmp_path_factory: pytest.TempPathFactory, shared_provision: dict) -> Iterator[Rig]:
+    """A running station for all journeys of a module."""
+    rig = Rig(tmp_path_factory.mktemp("station"), shared_provision, speed=SPEED)
+    try:
+        rig.start()
+        yield rig
+    finally:
+        rig.close()
+
+
+@pytest.fixture
+def rig(request: pytest.FixtureRequest, shared_rig: Rig) -> Iterator[Rig]:
+    """The module's station, idle and online; afterwards its story is judged and it is idle again."""
+    request.node.stash[_RIGS] = [shared_rig]
+    shared_rig.begin_journey()
+    yield shared_rig
+    _finish(request, shared_rig)
+
+
+@pytest.fixture
+def make_rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigMaker]:
+    """Makes a station of one's own (not started); at the end all of them are judged and ended."""
+    rigs: list[Rig] = []
+    request.node.stash[_RIGS] = rigs
+
+    def make(provision: dict | None = None, **options: object) -> Rig:
+        rig = Rig(tmp_path_factory.mktemp("station"), provision, **{"speed": SPEED, **options})
+        rigs.append(rig)
+        return rig
+
+    try:
+        yield make
+        for rig in rigs:
+            _finish(request, rig)
+    finally:
+        for rig in rigs:
+            rig.close()

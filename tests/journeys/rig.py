@@ -1,0 +1,196 @@
+"""A station and its backend together, with the moves that many journeys share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.journeys.backend import ScriptedBackend
+from tests.journeys.ledger import Ledger, check_ledger, read_ledger
+from tests.journeys.station import Provision, Simulator, Station, merge, until
+from tests.journeys.story import CALLRESULT, Entry, render
+from tests.journeys.wire import check_wire
+
+#: Four-byte UIDs of ISO 14443 cards: the pn532 reader needs hex, the ascii reader takes any text.
+CARD, OTHER_CARD, GROUP_CARD = "04A1B2C3", "04D4E5F6", "0499AA77"
+
+#: Short times, so that a journey takes seconds.
+QUICK: Provision = {
+    "backend": {"charge_point_id": "CP1"},
+    "ocpp": {
+        "ConnectionTimeOut": 3,
+        "MeterValueSampleInterval": 0,
+        "ClockAlignedDataInterval": 0,
+        "MinimumStatusDuration": 0,
+        "AuthorizeRemoteTxRequests": False,
+        "TransactionMessageAttempts": 3,
+        "TransactionMessageRetryInterval": 1,
+    },
+    "hardware": {"board": "openevse", "meter": "sdm230", "reader": "ascii"},
+    "factory": {"reconnect_min_s": 0.2, "reconnect_max_s": 0.5},
+}
+
+
+@dataclass(frozen=True)
+class Session:
+    """A transaction that was started."""
+
+    start: Entry
+    transaction_id: int
+
+
+class Rig:
+    """One station with one backend.
+
+    Attributes:
+        unknown_id: the journey makes the station give up a StartTransaction (transactionId -1 is right then).
+        tolerated: regular expressions; violations of wire rules that match one of them are part of the journey.
+        message_timeout_s: MessageTimeout of the station, for the rule "one CALL outstanding".
+    """
+
+    def __init__(
+        self, folder: Path, provision: Provision | None = None, *, speed: float = 1.0, web: bool = False
+    ) -> None:
+        self.backend = ScriptedBackend()
+        # A world that runs faster than the clock: its energy rises faster than a meter's plausibly could.
+        fixed = {"backend": {"url": self.backend.url}, "hardware": {"energy_rate_factor": max(1.0, speed)}}
+        tables = merge(merge(QUICK, provision or {}), fixed)
+        self.provision = tables
+        self.station = Station(folder, tables, self.backend.story, speed=speed, web=web)
+        self.backend.log_tail = self.station.log_tail
+        self.unknown_id = False
+        self.tolerated: list[str] = []
+        self.message_timeout_s = float(tables["ocpp"].get("MessageTimeout", 30))
+        self._begin = 0
+        self._changed_keys: dict[str, str] = {}
+
+    @property
+    def sim(self) -> Simulator:
+        return self.station.sim
+
+    # --- life of the rig -------------------------------------------------------------------------------------------
+
+    def start(self) -> Rig:
+        """Start the station and wait until the backend has accepted it and knows its status."""
+        self.station.start()
+        self.wait_online()
+        return self
+
+    def wait_online(self, status: str | None = "Available", timeout_s: float = 15) -> None:
+        """Wait for the boot sequence: BootNotification, then the status of connector 1."""
+        self.backend.next("BootNotification", timeout_s)
+        if status is not None:
+            self.backend.wait_status(status, timeout_s=timeout_s)
+
+    def begin_journey(self) -> None:
+        """The story of the journey starts here."""
+        self.backend.skip()
+        self._begin = len(self.backend.story)
+        self.unknown_id = False
+        self.tolerated = []
+
+    def entries(self) -> list[Entry]:
+        """The story of this journey."""
+        return self.backend.story.entries()[self._begin :]
+
+    def story(self) -> str:
+        return f"{render(self.entries())}\n--- log of the station ---\n{self.station.log_tail()}"
+
+    def settle(self) -> None:
+        """Bring the running station back to idle: car gone, no transaction, everything delivered, script forgotten."""
+        self.backend.reset_script()
+        if not self.station.running:
+            self.station.start()
+        self.backend.wait_connected(20)
+        for port in ("board", "meter", "reader"):
+            self.sim.link(port, "ok")
+        self.sim.unplug()
+        for key, value in self._changed_keys.items():
+            self.backend.call("ChangeConfiguration", {"key": key, "value": value})
+        self._changed_keys.clear()
+        self.backend.call("ClearCache")
+        until(self._idle, 20, lambda: f"the station is idle\n{self.backend.story}\n{self.station.log_tail()}")
+
+    def _idle(self) -> bool:
+        if self.status() != "Available":
+            return False
+        ledger = read_ledger(self.entries(), unknown_id=self.unknown_id)
+        if ledger.open is not None:
+            for transaction_id in ledger.open.transaction_ids:
+                self.backend.call("RemoteStopTransaction", {"transactionId": transaction_id})
+            return False
+        return True
+
+    def check(self) -> Ledger:
+        """The promises that hold in every journey, over the story of this one."""
+        entries = self.entries()
+        violations = [
+            v
+            for v in check_wire(entries, self.message_timeout_s)
+            if not any(re.search(pattern, v) for pattern in self.tolerated)
+        ]
+        assert not violations, "broken rules:\n  " + "\n  ".join(violations)
+        return check_ledger(entries, unknown_id=self.unknown_id)
+
+    def close(self) -> None:
+        self.station.close()
+        self.backend.close()
+
+    # --- moves -----------------------------------------------------------------------------------------------------
+
+    def configure(self, **keys: object) -> None:
+        """ChangeConfiguration of these keys by the backend; `settle` sets them back."""
+        for key, value in keys.items():
+            present = self.backend.call("GetConfiguration", {"key": [key]})["configurationKey"][0].get("value", "")
+            text = ("true" if value else "false") if isinstance(value, bool) else str(value)
+            if present == text:
+                continue
+            self._changed_keys.setdefault(key, present)
+            answer = self.backend.call("ChangeConfiguration", {"key": key, "value": text})
+            assert answer == {"status": "Accepted"}, f"ChangeConfiguration {key}={text}: {answer}"
+
+    def start_session(self, card: str = CARD, **ev: object) -> Session:
+        """Plug, tap, and charge until the contactor is closed and the backend knows it."""
+        self.sim.plug(**ev)
+        self.backend.wait_status("Preparing")
+        self.swipe(card)
+        session = self.wait_started()
+        self.backend.wait_status("Charging", timeout_s=15)
+        self.sim.wait(lambda s: s["relay"], what="the contactor closes")
+        return session
+
+    def wait_started(self, timeout_s: float = 10) -> Session:
+        """The next StartTransaction and the id that the backend gave it."""
+        start = self.backend.next("StartTransaction", timeout_s)
+        return Session(start, self.transaction_id(start))
+
+    def transaction_id(self, start: Entry) -> int:
+        """The transactionId that the backend answered to this StartTransaction."""
+
+        def answer() -> Entry | None:
+            story = (e for _, e in self.backend.story.scan())
+            return next((e for e in story if e.source == "backend" and e.is_answer_to(start.id)), None)
+
+        entry = self.backend.story.wait(answer, 5)
+        assert entry is not None, f"{start.text} has no answer"
+        assert entry.message[0] == CALLRESULT, f"{start.text} was answered {entry.text}"
+        return entry.message[2]["transactionId"]
+
+    def swipe(self, card: str = CARD) -> None:
+        """Present a card (the simulator keeps the same card apart for as long as readers ignore it)."""
+        self.sim.swipe(card)
+
+    def charge_wh(self, energy_wh: float, timeout_s: float = 30) -> dict:
+        """Wait until that much energy more has flowed."""
+        before = self.sim.state()["energy_wh"]
+        return self.sim.wait(lambda s: s["energy_wh"] >= before + energy_wh, timeout_s, f"{energy_wh} Wh flow")
+
+    def status(self, connector: int = 1) -> str | None:
+        """The status that the station reported last."""
+        reports = [e.payload for e in self.backend.calls("StatusNotification")]
+        return next((p["status"] for p in reversed(reports) if p["connectorId"] == connector), None)
+
+
+RigMaker = Callable[..., Rig]

@@ -1,0 +1,476 @@
+"""One contract for both stores: what the domain may rely on, in memory and on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ocppclient.memory_store import MemoryStore
+from ocppclient.store import IdTagEntry, QueuedCall, Store, Transaction
+from tests.appliance import disk_store, empty_tables
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+class PowerCut(Exception):
+    """Something goes wrong in the middle of a unit of work."""
+
+
+@contextmanager
+def failing_unit(store: Store) -> Iterator[None]:
+    """A unit of work that fails at its end, and the failure noticed."""
+    try:
+        with store.atomic():
+            yield
+            raise PowerCut
+    except PowerCut:
+        pass
+
+
+@pytest.fixture(params=["memory", "disk"])
+def store(request: pytest.FixtureRequest) -> Iterator[Any]:
+    if request.param == "memory":
+        yield MemoryStore()
+    else:
+        empty_tables()
+        yield disk_store()
+
+
+def transaction(uid: str = "u1", **more: Any) -> Transaction:
+    return Transaction(
+        **{"uid": uid, "connector_id": 1, "id_tag": "CARD", "meter_start_wh": 10, "started_at": NOON, **more}
+    )
+
+
+def call(name: str = "m1", **more: Any) -> QueuedCall:
+    return QueuedCall(**{"action": "MeterValues", "payload": "{}", "message_ids": (name,), **more})
+
+
+def cached(id_tag: str, status: str = "Accepted", **more: Any) -> IdTagEntry:
+    return IdTagEntry(**{"id_tag": id_tag, "status": status, "source": "cache", **more})
+
+
+# -- values
+
+
+def test_values_are_stored_replaced_and_removed(store: Store) -> None:
+    assert store.value("key.HeartbeatInterval") is None
+    store.set_value("key.HeartbeatInterval", "300")
+    store.set_value("key.HeartbeatInterval", "")
+    store.set_value("boot", "é\n")
+    assert (store.value("key.HeartbeatInterval"), store.value("boot")) == ("", "é\n")
+    store.set_value("key.HeartbeatInterval", None)
+    store.set_value("never there", None)
+    assert store.values("") == {"boot": "é\n"}
+
+
+def test_values_are_listed_by_the_prefix_of_their_name(store: Store) -> None:
+    for name in ("key.B", "key.A", "keyed", "key_A"):
+        store.set_value(name, name)
+    assert list(store.values("key.").items()) == [("key.A", "key.A"), ("key.B", "key.B")]
+
+
+# -- transactions
+
+
+def test_a_transaction_comes_back_with_every_field(store: Store) -> None:
+    full = Transaction(
+        uid="u1", connector_id=1, id_tag="Card", meter_start_wh=-5, started_at=NOON, parent_id_tag="P",
+        transaction_id=-1, start_delivered=True, start_parked=True, stopped_at=NOON + timedelta(1),
+        meter_stop_wh=2**62, stop_id_tag="S", reason="Local", last_wh=77, last_seen_at=NOON, deauthorised=True,
+        energy_cap_wh=88, next_sample_at=NOON, sample_interval_s=60, data='[{"a": "ü"}]', reservation_id=0, remote=True,
+        boot_id="b",
+    )  # fmt: skip
+    store.save_transaction(full)
+    assert store.transaction("u1") == full
+    assert store.transaction("u2") is None
+
+
+def test_the_open_transaction_is_the_one_without_a_stop(store: Store) -> None:
+    assert store.open_transaction() is None
+    store.save_transaction(transaction("u1"))
+    assert store.open_transaction() == transaction("u1")
+    store.save_transaction(transaction("u1", stopped_at=NOON, reason="Local"))
+    assert store.open_transaction() is None
+    store.save_transaction(transaction("u2"))
+    store.save_transaction(transaction("u1", stopped_at=NOON, reason="Local", transaction_id=5))
+    assert store.open_transaction() == transaction("u2")
+
+
+def test_the_newest_transaction_answers_for_its_backend_id(store: Store) -> None:
+    store.save_transaction(transaction("u1", transaction_id=0, stopped_at=NOON))
+    store.save_transaction(transaction("u2", transaction_id=0))
+    store.save_transaction(transaction("u1", transaction_id=0, stopped_at=NOON, reason="Other"))
+    found = store.transaction_by_id(0)
+    assert found is not None
+    assert found.uid == "u2"
+    assert store.transaction_by_id(1) is None
+    assert store.transaction_by_id(10**30) is None
+
+
+def test_times_of_any_zone_are_kept_to_the_microsecond(store: Store) -> None:
+    store.save_transaction(transaction(started_at=NOON.astimezone(timezone(timedelta(hours=9)))))
+    assert disk_or_same(store).transaction("u1").started_at == NOON
+    assert store.transaction("u1").started_at.utcoffset() == timedelta(0)  # type: ignore[union-attr]
+
+
+# -- the queue
+
+
+def test_the_queue_hands_out_the_oldest_call_first(store: Store) -> None:
+    assert store.next_queued() is None
+    first, second = store.enqueue(call("m1")), store.enqueue(call("m2"))
+    assert 0 < first.seq < second.seq
+    assert store.next_queued() == first
+    assert store.queue_depth() == 2
+    store.delete_queued(first.seq)
+    assert store.next_queued() == second
+    store.delete_queued(second.seq)
+    store.delete_queued(second.seq)
+    assert (store.next_queued(), store.queue_depth()) == (None, 0)
+
+
+def test_a_position_in_the_queue_is_never_used_again(store: Store) -> None:
+    last = store.enqueue(call("m1")).seq
+    for _ in range(3):
+        store.delete_queued(last)
+        following = store.enqueue(call("m"))
+        assert following.seq > last
+        last = following.seq
+
+
+def test_a_queued_call_comes_back_with_every_field(store: Store) -> None:
+    full = store.enqueue(
+        call(
+            action="StopTransaction",
+            payload='{"ü": 1}',
+            message_ids=("a", 'b"\\', "ü"),
+            transaction_uid="u1",
+            needs_transaction_id=True,
+            attempts=3,
+            parked_reason="refused",
+            created_at=NOON,
+            boot_id="b",
+        )
+    )
+    assert store.queued(full.seq) == full
+    assert store.queued(full.seq + 1) is None
+
+
+def test_parked_calls_are_passed_over_and_can_be_put_back(store: Store) -> None:
+    first, second, third = (store.enqueue(call(name)) for name in ("m1", "m2", "m3"))
+    store.update_queued(replace(first, parked_reason="refused 3 times"))
+    store.update_queued(replace(third, parked_reason="refused too"))
+    assert (store.next_queued(), store.queue_depth()) == (second, 1)
+    assert [parked.seq for parked in store.parked_calls()] == [first.seq, third.seq]
+    store.update_queued(replace(first, parked_reason=""))
+    assert (store.next_queued(), store.queue_depth()) == (first, 2)
+    store.delete_queued(third.seq)
+    assert (store.parked_calls(), store.queue_depth()) == ([], 2)
+
+
+def test_updating_a_call_that_is_gone_is_an_error(store: Store) -> None:
+    gone = store.enqueue(call())
+    store.delete_queued(gone.seq)
+    with pytest.raises(KeyError):
+        store.update_queued(replace(gone, attempts=1))
+
+
+def test_a_call_is_found_by_every_id_it_was_sent_with(store: Store) -> None:
+    store.enqueue(call("other"))
+    sent = store.enqueue(call("M1"))
+    sent = replace(sent, message_ids=("M1", 'quote"d', "50%_é"))
+    store.update_queued(sent)
+    for message_id in sent.message_ids:
+        assert store.queued_by_message_id(message_id) == sent
+    for foreign in ("m1", "M", "quote", "50%", "", "x" * 60_000, "\ud800"):
+        assert store.queued_by_message_id(foreign) is None
+    store.update_queued(replace(sent, parked_reason="refused"))
+    assert store.queued_by_message_id("M1") == replace(sent, parked_reason="refused")
+
+
+def test_undated_calls_are_those_of_one_boot_in_order(store: Store) -> None:
+    calls = [store.enqueue(call(str(n), boot_id=boot)) for n, boot in enumerate(["b1", "", "b2", "b1"])]
+    assert store.undated_calls("b1") == [calls[0], calls[3]]
+    assert store.undated_calls("") == []
+
+
+# -- id tags
+
+
+def test_id_tags_are_found_whatever_their_case(store: Store) -> None:
+    entry = cached("AbCd", parent_id_tag="P", expiry_date=NOON, updated_at=NOON, note="n")
+    store.save_cache_entry(entry)
+    assert store.cache_entry("aBcD") == entry
+    store.save_cache_entry(cached("ABCD", "Blocked"))
+    assert store.cache_size() == 1
+    assert store.cache_entry("abcd") == cached("ABCD", "Blocked")
+    store.delete_cache_entry("abcD")
+    assert (store.cache_size(), store.cache_entry("AbCd")) == (0, None)
+
+
+def test_the_cache_evicts_what_is_not_valid_first_then_the_oldest(store: Store) -> None:
+    store.save_cache_entry(cached("old", updated_at=NOON))
+    store.save_cache_entry(cached("older", updated_at=NOON - timedelta(days=1)))
+    store.save_cache_entry(cached("blocked", "Blocked", updated_at=NOON + timedelta(days=3)))
+    store.save_cache_entry(cached("expired", expiry_date=NOON, updated_at=NOON + timedelta(days=2)))
+    store.save_cache_entry(cached("expires later", expiry_date=NOON + timedelta(1), updated_at=NOON + timedelta(1)))
+    store.save_cache_entry(cached("undated"))
+    evicted = []
+    left = {"old", "older", "blocked", "expired", "expires later", "undated"}
+    while left:
+        store.evict_cache_entry(NOON)
+        gone = next(tag for tag in left if store.cache_entry(tag) is None)
+        evicted.append(gone)
+        left.remove(gone)
+    assert evicted == ["expired", "blocked", "undated", "older", "old", "expires later"]
+    store.evict_cache_entry(NOON)
+
+
+def test_clearing_the_cache_leaves_the_list_alone(store: Any) -> None:
+    store.save_list_entry(IdTagEntry("A", "Accepted", "backend"))
+    store.save_cache_entry(cached("A"))
+    store.clear_cache()
+    assert (store.cache_size(), store.list_entry("a").source) == (0, "backend")
+
+
+def test_a_backend_entry_wins_over_a_station_entry(store: Any) -> None:
+    assert store.list_entry("A") is None
+    store.save_list_entry(IdTagEntry("A", "Accepted", "station"))
+    assert store.list_entry("a").status == "Accepted"
+    store.save_list_entry(IdTagEntry("a", "Blocked", "backend"))
+    assert store.list_entry("A").status == "Blocked"
+    assert store.cache_entry("A") is None
+
+
+def test_an_entry_goes_only_where_its_source_belongs(store: Any) -> None:
+    with pytest.raises(ValueError, match="cache"):
+        store.save_cache_entry(IdTagEntry("A", "Accepted", "backend"))
+    with pytest.raises(ValueError, match="list"):
+        store.save_list_entry(cached("A"))
+
+
+# -- what cannot be stored
+
+
+def test_text_that_no_database_can_hold_is_cleaned(store: Store) -> None:
+    store.set_value("a\ud800", "b\udfff\x00")
+    assert store.values("") == {"a\ufffd": "b\ufffd\x00"}
+    assert store.value("a\ud800") == "b\ufffd\x00"
+    queued = store.enqueue(call("m\ud800", payload='"\ud800"'))
+    assert (queued.payload, queued.message_ids) == ('"\ufffd"', ("m\ufffd",))
+    assert store.queued_by_message_id("m\ud800") == queued
+    store.save_cache_entry(cached("t\ud800"))
+    assert store.cache_entry("T\ud800") == cached("t\ufffd")
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**5000, 1.5], ids=["above", "below", "huge", "float"])
+def test_numbers_beyond_64_bit_are_refused_by_name(store: Store, number: Any) -> None:
+    with pytest.raises(ValueError, match="transaction_id"):
+        store.save_transaction(transaction(transaction_id=number))
+    with pytest.raises(ValueError, match="attempts"):
+        store.enqueue(call(attempts=number))
+    assert (store.transaction("u1"), store.queue_depth()) == (None, 0)
+
+
+def test_times_without_a_zone_are_refused_by_name(store: Store) -> None:
+    with pytest.raises(ValueError, match="started_at"):
+        store.save_transaction(transaction(started_at=NOON.replace(tzinfo=None)))
+
+
+# -- units of work
+
+
+def fill(store: Any) -> None:
+    store.set_value("a", "1")
+    store.save_transaction(transaction("u1", transaction_id=7))
+    for name in ("m1", "m2", "m3"):
+        store.enqueue(call(name))
+    store.update_queued(replace(store.queued(2), parked_reason="refused"))
+    store.save_cache_entry(cached("CARD"))
+    store.save_list_entry(IdTagEntry("L", "Accepted", "station"))
+
+
+def change_everything(store: Any) -> None:
+    store.set_value("a", "2")
+    store.set_value("b", "2")
+    store.save_transaction(replace(store.open_transaction(), stopped_at=NOON))
+    store.save_transaction(transaction("u2"))
+    store.delete_queued(1)
+    store.update_queued(replace(store.queued(2), parked_reason=""))
+    store.update_queued(replace(store.queued(3), attempts=3))
+    store.enqueue(call("m4"))
+    store.clear_cache()
+    store.save_cache_entry(cached("NEW"))
+    store.save_list_entry(IdTagEntry("l", "Blocked", "station"))
+
+
+def everything(store: Any) -> tuple[Any, ...]:
+    """What can be seen of a store."""
+    tags = ("CARD", "NEW", "L")
+    return (
+        store.values(""),
+        store.open_transaction(),
+        [store.transaction(uid) for uid in ("u1", "u2", "u3")],
+        [store.transaction_by_id(number) for number in (0, 1, 7)],
+        store.next_queued(),
+        store.queue_depth(),
+        store.parked_calls(),
+        [store.queued(seq) for seq in range(1, 40)],
+        [store.queued_by_message_id(name) for name in ("m1", "m2", "m3", "m4")],
+        store.undated_calls("b1"),
+        store.cache_size(),
+        [(store.cache_entry(tag), store.list_entry(tag)) for tag in tags],
+    )
+
+
+def disk_or_same(store: Any) -> Any:
+    """The store as it is after a crash."""
+    return store if isinstance(store, MemoryStore) else disk_store()
+
+
+def test_a_unit_of_work_is_undone_completely(store: Any) -> None:
+    fill(store)
+    before = everything(store)
+    with failing_unit(store):
+        change_everything(store)
+        assert everything(store) != before
+    assert everything(store) == before
+    assert everything(disk_or_same(store)) == before
+
+
+def test_a_unit_of_work_that_ends_well_outlives_a_crash(store: Any) -> None:
+    fill(store)
+    with store.atomic():
+        change_everything(store)
+        inside = everything(store)
+    assert everything(store) == inside
+    assert everything(disk_or_same(store)) == inside
+
+
+def test_a_crash_in_the_middle_leaves_nothing_of_the_unit_of_work_on_the_disk() -> None:
+    empty_tables()
+    store = disk_store()
+    fill(store)
+    before = everything(store)
+    unit = store.atomic()
+    unit.__enter__()
+    change_everything(store)
+    assert everything(disk_store()) == before
+
+
+@pytest.mark.parametrize("write_before", [True, False])
+@pytest.mark.parametrize("write_after", [True, False])
+def test_a_savepoint_undoes_only_itself(store: Any, write_before: bool, write_after: bool) -> None:
+    fill(store)
+    with store.atomic():
+        if write_before:
+            store.enqueue(call("before"))
+        before = everything(store)
+        with failing_unit(store), store.atomic():
+            change_everything(store)
+        assert everything(store) == before
+        if write_after:
+            store.enqueue(call("after"))
+        inside = everything(store)
+    assert everything(store) == inside
+    assert everything(disk_or_same(store)) == inside
+
+
+def test_the_outer_unit_undoes_savepoints_that_ended_well(store: Any) -> None:
+    fill(store)
+    before = everything(store)
+    with failing_unit(store), store.atomic():
+        change_everything(store)
+    assert everything(store) == before
+
+
+def test_a_refused_record_leaves_the_unit_of_work_usable(store: Any) -> None:
+    with store.atomic():
+        with pytest.raises(ValueError, match="64 bit"):
+            store.enqueue(call(attempts=2**70))
+        store.set_value("a", "1")
+    assert disk_or_same(store).value("a") == "1"
+
+
+# -- both stores agree, whatever happens
+
+_names = st.sampled_from(["m1", "m2", "m3", "m4"])
+_seqs = st.integers(1, 12)
+_tags = st.sampled_from(["CARD", "card", "NEW", "L"])
+_times = st.none() | st.integers(0, 3).map(lambda day: NOON + timedelta(days=day))
+_entries = st.builds(cached, _tags, st.sampled_from(["Accepted", "Blocked"]), expiry_date=_times, updated_at=_times)
+_operation = st.one_of(
+    st.tuples(st.just("set_value"), st.sampled_from("ab"), st.none() | st.sampled_from("12")),
+    st.tuples(
+        st.just("save_transaction"),
+        st.builds(
+            transaction,
+            st.sampled_from(["u1", "u2", "u3"]),
+            transaction_id=st.sampled_from([None, 0, 1, 7]),
+            stopped_at=_times,
+            last_wh=st.integers(0, 2),
+        ),
+    ),
+    st.tuples(st.just("enqueue"), st.builds(call, _names, boot_id=st.sampled_from(["", "b1"]))),
+    st.tuples(
+        st.just("update_queued"),
+        st.builds(call, _names, seq=_seqs, parked_reason=st.sampled_from(["", "x"]), attempts=st.integers(0, 1)),
+    ),
+    st.tuples(st.just("delete_queued"), _seqs),
+    st.tuples(st.just("save_cache_entry"), _entries),
+    st.tuples(st.just("save_list_entry"), st.builds(IdTagEntry, _tags, st.just("Accepted"), st.just("backend"))),
+    st.tuples(st.just("delete_cache_entry"), _tags),
+    st.tuples(st.just("evict_cache_entry"), st.just(NOON + timedelta(days=1))),
+    st.tuples(st.just("clear_cache")),
+    st.tuples(st.just("next_queued")),
+    st.tuples(st.just("queue_depth")),
+    st.tuples(st.just("open_transaction")),
+    st.tuples(st.just("crash")),
+)
+_program = st.recursive(
+    st.lists(_operation, max_size=6),
+    lambda inner: st.lists(_operation | st.tuples(st.just("unit"), inner, st.booleans()), max_size=8),
+    max_leaves=6,
+)
+
+
+def run(store: Any, program: list[Any], depth: int, crash: Callable[[], None]) -> list[Any]:
+    """Do it all; what every step answered."""
+    answers: list[Any] = []
+    for name, *arguments in program:
+        if name == "unit":
+            inner, fails = arguments
+            try:
+                with store.atomic():
+                    answers.append(run(store, inner, depth + 1, crash))
+                    if fails:
+                        raise PowerCut
+            except PowerCut:
+                answers.append("undone")
+        elif name == "crash":
+            if depth == 0:
+                crash()
+        else:
+            try:
+                answers.append(getattr(store, name)(*arguments))
+            except KeyError as error:
+                answers.append(repr(error))
+    return answers
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(_operation | st.tuples(st.just("unit"), _program, st.booleans()), max_size=12))
+def test_both_stores_answer_alike_to_any_sequence_of_operations(program: list[Any]) -> None:
+    empty_tables()
+    memory, disk = MemoryStore(), disk_store()
+    assert run(memory, program, 0, lambda: None) == run(disk, program, 0, disk._forget)
+    assert everything(memory) == everything(disk)
+    assert everything(memory) == everything(disk_store())

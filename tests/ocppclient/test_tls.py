@@ -1,0 +1,245 @@
+"""TLS of the backend link (conformance SEC-07…SEC-13, fault F16): good servers, bad servers, and the words for each."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocppclient.events import Connected, Disconnected, FrameReceived
+from ocppclient.link import ConnectionSettings
+from ocppclient.tls import client_context
+from tests.ocppclient.backend import backend, settings_for, silent, station, tcp_server
+from tests.ocppclient.certificates import Issued, issue
+
+
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    @wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        asyncio.run(test(*args, **kwargs))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("certificates")
+
+
+@pytest.fixture(scope="module")
+def root(folder: Path) -> Issued:
+    return issue(folder, "root")
+
+
+@pytest.fixture(scope="module")
+def rsa_server(folder: Path, root: Issued) -> Issued:
+    return issue(folder, "rsa-server", root, hosts=("localhost",), rsa_bits=2048)
+
+
+def server_context(server: Issued, ciphers: str = "", client_root: Issued | None = None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.cert_file, server.key_file)
+    if ciphers:
+        context.set_ciphers(ciphers)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    if client_root:
+        context.load_verify_locations(client_root.cert_file)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def secure(port: int, root: Issued, **changes: Any) -> ConnectionSettings:
+    return settings_for(port, **{"url": f"wss://localhost:{port}/", "root_certificates": (root.cert_file,), **changes})
+
+
+@asynccontextmanager
+async def openssl_server(server: Issued, *arguments: str) -> AsyncIterator[int]:
+    """`openssl s_server`: it sends the alerts that Python's TLS servers swallow (runtime.md, section 6)."""
+    process = await asyncio.create_subprocess_exec(
+        "openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", server.cert_file, "-key", server.key_file,
+        *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = b""
+        while not line.startswith(b"ACCEPT"):
+            line = await asyncio.wait_for(process.stdout.readline(), 5)
+        yield int(line.rpartition(b":")[2])
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+@pytest.mark.parametrize(
+    "cipher", ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384"]
+)
+@in_loop
+async def test_the_certified_cipher_suites_work(cipher: str, root: Issued, rsa_server: Issued) -> None:
+    async with backend(ssl=server_context(rsa_server, cipher)) as (port, server):
+        settings = secure(port, root, security_profile=2, authorization_key="a plain password 16")
+        async with station(settings) as (_, events):
+            await events.until(Connected)
+            link = next(iter(server.connections))
+            assert link.transport.get_extra_info("cipher")[0] == cipher
+            assert link.request is not None
+            assert link.request.headers["Authorization"].startswith("Basic ")
+
+
+@in_loop
+async def test_tls_1_3_is_used_when_the_backend_has_it(root: Issued, rsa_server: Issued) -> None:
+    async with (
+        backend(ssl=server_context(rsa_server)) as (port, server),
+        station(secure(port, root)) as (connection, events),
+    ):
+        await events.until(Connected)
+        assert next(iter(server.connections)).transport.get_extra_info("ssl_object").version() == "TLSv1.3"
+        assert connection.status().url == f"wss://localhost:{port}/CP1"
+
+
+@in_loop
+async def test_a_certificate_with_a_common_name_only_is_accepted(folder: Path, root: Issued) -> None:
+    server = issue(folder, "localhost", root)
+    async with backend(ssl=server_context(server)) as (port, _), station(secure(port, root)) as (_, events):
+        await events.until(Connected)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ({"hosts": ("elsewhere.example",)}, "was made for another host name"),
+        ({"hosts": ("localhost",), "ends": timedelta(hours=-1)}, "has expired"),
+        ({"hosts": ("localhost",), "starts": timedelta(days=1)}, "is not valid yet; is the station's clock right?"),
+    ],
+)
+@in_loop
+async def test_an_unacceptable_certificate_is_refused_in_words(
+    folder: Path, root: Issued, made: dict[str, Any], words: str
+) -> None:
+    server = issue(folder, "bad", root, **made)
+    async with backend(ssl=server_context(server)) as (port, _), station(secure(port, root)) as (connection, events):
+        assert words in (await events.until(Disconnected)).reason
+        assert connection.status().last_error_kind == "certificate"
+        await events.until(Disconnected, 2)  # and it is tried again
+        assert events.count(Connected) == 0
+
+
+@in_loop
+async def test_an_unknown_or_self_signed_issuer_is_refused_and_several_roots_are_possible(
+    folder: Path, root: Issued, rsa_server: Issued
+) -> None:
+    other = issue(folder, "other-root")
+    async with backend(ssl=server_context(rsa_server)) as (port, _):
+        async with station(secure(port, other)) as (connection, events):
+            assert "install the operator's root certificate" in (await events.until(Disconnected)).reason
+            both = secure(port, root, root_certificates=(other.cert_file, root.cert_file))
+            connection.reconnect(both, "another root was installed")
+            await events.until(Connected)
+    alone = issue(folder, "self-signed", hosts=("localhost",))
+    async with backend(ssl=server_context(alone)) as (port, _), station(secure(port, root)) as (_, events):
+        assert "self-signed" in (await events.until(Disconnected)).reason
+
+
+@in_loop
+async def test_profile_3_presents_the_client_certificate(folder: Path, root: Issued, rsa_server: Issued) -> None:
+    client = issue(folder, "CP-SERIAL-1", root)
+    async with backend(ssl=server_context(rsa_server, client_root=root)) as (port, server):
+        settings = secure(
+            port, root, security_profile=3, client_certificate=client.cert_file, client_key=client.key_file
+        )
+        async with station(settings) as (_, events):
+            await events.until(Connected)
+            link = next(iter(server.connections))
+            peer = link.transport.get_extra_info("peercert")
+            assert peer["subject"] == ((("commonName", "CP-SERIAL-1"),),)
+            assert link.request is not None
+            assert "Authorization" not in link.request.headers
+
+
+@in_loop
+async def test_a_backend_that_wants_a_client_certificate_is_understood(root: Issued, rsa_server: Issued) -> None:
+    arguments = ("-Verify", "1", "-verify_return_error", "-CAfile", root.cert_file)
+    async with openssl_server(rsa_server, *arguments) as port, station(secure(port, root)) as (connection, events):
+        await events.until(Disconnected)
+        assert connection.status().last_error_kind == "unauthorised"
+        assert "client certificate" in connection.status().last_error
+
+
+@in_loop
+async def test_wss_towards_a_port_without_tls_is_understood(root: Issued) -> None:
+    async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    async with tcp_server(http) as port, station(secure(port, root)) as (_, events):
+        assert "does not speak TLS" in (await events.until(Disconnected)).reason
+
+
+@in_loop
+async def test_a_tls_failure_never_falls_back_to_plain_text(root: Issued) -> None:
+    seen: list[bytes] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.read(3))
+        writer.close()
+
+    async with tcp_server(note) as port, station(secure(port, root)) as (_, events):
+        await events.until(Disconnected, 3)
+    assert {first[:1] for first in seen} == {b"\x16"}  # a TLS handshake record, always
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (("-tls1_1", "-cipher", "ALL:@SECLEVEL=0"), "tls_version"),
+        (("-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA256:@SECLEVEL=0"), "tls_cipher"),
+    ],
+)
+@in_loop
+async def test_old_tls_and_weak_suites_are_refused_and_told_apart(
+    arguments: tuple[str, ...], kind: str, root: Issued, rsa_server: Issued
+) -> None:
+    async with openssl_server(rsa_server, *arguments) as port, station(secure(port, root)) as (connection, events):
+        await events.until(Disconnected)
+        assert connection.status().last_error_kind == kind
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate"])
+@in_loop
+async def test_an_unusable_root_file_is_named(folder: Path, root: Issued, content: str | None) -> None:
+    path = folder / "broken.pem"
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.write_text(content)
+    async with station(secure(1, root, root_certificates=(str(path),))) as (connection, events):
+        assert str(path) in (await events.until(Disconnected)).reason
+        assert connection.status().last_error_kind == "settings"
+
+
+@in_loop
+async def test_big_messages_pass_over_tls(root: Issued, rsa_server: Issued) -> None:
+    async def send(link: Any) -> None:
+        await link.send("x" * 3_400_000)
+        await silent(link)
+
+    async with backend(send, ssl=server_context(rsa_server)) as (port, _), station(secure(port, root)) as (_, events):
+        assert len((await events.until(FrameReceived)).text) == 3_400_000
+
+
+def test_the_context_checks_names_refuses_old_tls_and_is_not_strict_about_key_identifiers() -> None:
+    context = client_context(settings_for(1, url="wss://h"))
+    assert context.check_hostname
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    names = [cipher["name"] for cipher in context.get_ciphers()]
+    assert {"AES128-GCM-SHA256", "AES256-GCM-SHA384"} <= set(names)
+    assert not [name for name in names if "CBC" in name or "RC4" in name or "DES" in name or name.endswith("-SHA")]
+    assert names.index("ECDHE-RSA-AES128-GCM-SHA256") < names.index("AES128-GCM-SHA256")
