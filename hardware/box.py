@@ -25,7 +25,8 @@ _FLOWING_A = 0.2
 
 
 class _NamedDevice(Device, Protocol):
-    warning: str
+    @property
+    def warning(self) -> str: ...
 
     @property
     def description(self) -> str: ...

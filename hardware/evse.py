@@ -107,8 +107,8 @@ class Evse:
         blocked = bool(self._latched) or any(fault.blocking for fault in (*board.faults, *warnings))
         self._settle(now, board, setpoint, blocked)
         faults = worst_first([*board.faults, *self._latched.values(), *warnings])
-        energised = heard and board.enabled and not any(fault.blocking for fault in faults)
-        return Decision(Demand(self._mode, self._limit_a), board.limit_a if energised else 0.0, faults)
+        offers = heard and board.enabled and self._mode is Mode.ON
+        return Decision(Demand(self._mode, self._limit_a), board.limit_a if offers else 0.0, faults)
 
     # --- the arbiter --------------------------------------------------------------------------------------------------
     def _settle(self, now: float, board: BoardState, setpoint: Setpoint, blocked: bool) -> None:

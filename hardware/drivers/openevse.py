@@ -6,10 +6,10 @@ The demand is a level: each step compares it with what the board says and sends 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 
 from hardware.drivers import openevse_words as words
+from hardware.drivers.openevse_facts import BoardFacts
 from hardware.drivers.openevse_words import DISABLED, SLEEPING, STARTING, Status
 from hardware.drivers.rapi_link import RapiLink
 from hardware.evse import Demand, Mode
@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 COMM_LOST_AFTER_S = 8.0  # covers the 5 s the firmware may be deaf
 BOOT_WITHIN_S = 15.0
 RELAY_OPENS_WITHIN_S = 4.5
-NO_STATE_FOR_S = 3.0
-CAR_SEEN_WITHIN_S = 0.5  # a board that may have restarted says "no car" until its first look at the pilot
 TRANSITION_S = 3.0  # after a change the board is asked four times a second
 HEARTBEAT_INTERVAL_S = 10  # without a pulse for so long the board falls back to 6 A; above 65 its arithmetic overflows
 HEARTBEAT_FALLBACK_A = 6
@@ -61,20 +59,13 @@ class OpenEvse:
         self._line: Line | None = None
         self._link: RapiLink | None = None
         self._demand = Demand(Mode.OFF, 6)
-        self._status = Status(STARTING, 0, 0)
-        self._status_at = self._changed_at = self._asked_at = clock()
-        self._no_state_since: float | None = None
-        self._no_car_from = math.inf  # "no car" is believed from then on
-        self._ev_connected: bool | None = None
+        self._facts = BoardFacts(clock)
+        self._changed_at = clock()  # of demand or state, by us
+        self._was_fault = False
         self._contact_at = clock()  # of the last valid frame, or the start
         self._is_lost = False
         self._synchronised = False
         self._disturbed = False  # the board restarted while it was being synchronised
-        self._amps = 0  # what the pilot advertises, as last told
-        self._max_a, self._min_a = 0, 6
-        self._firmware = ""
-        self._temperature_c: float | None = None
-        self._trip_counters: tuple[int, int, int] | None = None
         self._voltage_told = False
         self._limit_told = False  # the wanted limit was sent since it changed
         self._not_before: dict[str, float] = {}  # command -> when it may be sent (again)
@@ -84,12 +75,16 @@ class OpenEvse:
         self._reset_at: float | None = None  # $FS of a reset was sent
         self._reboot_by: float | None = None  # $FR was sent; a boot message is expected
         self._reset_failed = False
-        self.warning = ""
+
+    @property
+    def warning(self) -> str:
+        """Safety checks that are switched off in the board's settings."""
+        return self._facts.warning
 
     @property
     def description(self) -> str:
         """For the hardware page: "openevse 8.2.3"."""
-        return f"openevse {self._firmware}".strip()
+        return f"openevse {self._facts.firmware}".strip()
 
     def request_reset(self) -> None:
         """Restart the board as soon as its relay is open. Any thread; the port must be woken afterwards."""
@@ -100,7 +95,7 @@ class OpenEvse:
         self._line = line
         self._link = RapiLink(line, self._clock, self._counters, self._on_message)
         self._synchronised = False
-        self._no_car_from = math.inf
+        self._facts.may_have_restarted()
         drain(line, self._clock, 0.05)
 
     def lost(self, reason: str) -> None:
@@ -142,10 +137,9 @@ class OpenEvse:
 
     def _synchronise(self, link: RapiLink) -> bool:
         """Connect and re-sync (section 2.6). Never enables power; a fault present at boot is never masked by `$FS`."""
-        version = link.ask("GV")
-        if version is None or not version.ok or not self._read_status(link):
+        facts = self._facts
+        if not facts.read_version(link) or not facts.read_status(link):
             return False
-        self._firmware = version.params[0] if version.params else ""
         if self._status.state == STARTING and not self._status.flags & words.BOOT_LOCKED:
             return False  # the power-on self-test is running
         self._disturbed = False
@@ -156,12 +150,12 @@ class OpenEvse:
             self._command(link, "FS", tries=3)
             if boot_locked:
                 self._command(link, "SB", tries=3)
-        self._read_pilot(link)
-        self._read_capacity(link)
+        facts.read_pilot(link)
+        facts.read_capacity(link)
         link.ask("G4", tries=2)
         link.ask("GY", tries=2)
-        self._read_counters(link)
-        self._read_temperature(link)
+        facts.read_counters(link)
+        facts.read_temperature(link)
         link.ask("GI", tries=2)
         if not self._status.is_fault:
             self._tell_voltage(link)
@@ -169,12 +163,11 @@ class OpenEvse:
         self._pulse(link)
         now = self._clock()
         self._due = {poll: now + interval for poll, interval in _POLL_S.items()}
-        if not self._read_status(link) or self._disturbed or self._status.flags & words.BOOT_LOCKED:
+        if not facts.read_status(link) or self._disturbed or self._status.flags & words.BOOT_LOCKED:
             return False
         self._synchronised = True
-        if self._no_car_from == math.inf:
-            self._no_car_from = self._clock() + CAR_SEEN_WITHIN_S
-        logger.info("board in contact: %s, state %02x, %d A", self.description, self._status.state, self._amps)
+        facts.settled()
+        logger.info("board in contact: %s, state %02x, %d A", self.description, self._status.state, facts.amps)
         self._tell()
         if not self._status.is_fault:
             self._set_limit(link, self._demand.limit_a)
@@ -187,8 +180,8 @@ class OpenEvse:
             case "AT":
                 parsed = words.parse_state_message(message.params)
                 if parsed is not None:
-                    self._amps = parsed[1]
-                    self._take_status(parsed[0])
+                    self._facts.amps = parsed[1]
+                    self._facts.take_status(parsed[0])
                     if parsed[0].state == STARTING:  # this message is sent at boot only
                         self._rebooted(())
         self._tell()
@@ -197,23 +190,22 @@ class OpenEvse:
         logger.warning("the board has restarted%s", f", self-test {params[0]}" if params else "")
         self._synchronised = False
         self._disturbed = True
-        self._no_car_from = math.inf
+        self._facts.restarted()
         self._reboot_by = self._reset_at = None
         self._reset_wanted = self._reset_failed = False
-        self._amps = 0
         self._on_reboot()
 
-    def _take_status(self, status: Status) -> None:
-        self._status_at = self._clock()
-        if status == self._status:
-            return
-        logger.debug("board state %02x, flags %04x", status.state, status.flags)
-        if status.is_fault and not self._status.is_fault:
-            self._due["GF"] = self._status_at
-        self._status = status
-        self._changed_at = self._status_at
-        if status.flags & words.BOOT_LOCKED:
+    def _notice_status(self) -> None:
+        """What a new state means for contact and polling."""
+        if self._status.flags & words.BOOT_LOCKED:
             self._synchronised = False  # it has restarted, and the boot message was missed
+        if self._status.is_fault and not self._was_fault:
+            self._due["GF"] = self._clock()
+        self._was_fault = self._status.is_fault
+
+    @property
+    def _status(self) -> Status:
+        return self._facts.status
 
     # --- bringing the board to the demand -----------------------------------------------------------------------------
     def _pursue(self, link: RapiLink) -> bool:
@@ -243,7 +235,7 @@ class OpenEvse:
                 return "FS" if state != SLEEPING else ""
             case Mode.CUT:
                 return "FD" if state != DISABLED else ""
-            case Mode.ON if not 0 < self._amps <= self._demand.limit_a:
+            case Mode.ON if not 0 < self._facts.amps <= self._demand.limit_a:
                 return ""  # never on with a pilot above the limit
             case Mode.ON if self._status.flags & words.AUTH_LOCKED:
                 return "S4 0"
@@ -262,10 +254,10 @@ class OpenEvse:
 
     def _limit_due(self, now: float) -> bool:
         """The pilot differs from the wanted: too much is corrected at once, too little after 2 s."""
-        wanted = self._demand.limit_a
-        if not self._limit_told or self._amps > wanted or self._amps == 0:
+        wanted, amps = self._demand.limit_a, self._facts.amps
+        if not self._limit_told or amps > wanted or amps == 0:
             self._short_since = None
-        elif self._amps == wanted:
+        elif amps == wanted:
             self._short_since = None
             return False
         else:
@@ -288,7 +280,7 @@ class OpenEvse:
         self._limit_told = True
         applied = words.parse_int(answer.params[0]) if answer.params else None
         if applied is not None:
-            self._amps = applied
+            self._facts.amps = applied
         if refused and applied is not None and applied > wanted:
             self._not_before[command] = now + _LIMIT_REPEAT_S
         self._tell()
@@ -310,15 +302,18 @@ class OpenEvse:
 
     # --- polling ------------------------------------------------------------------------------------------------------
     def _in_transition(self, now: float) -> bool:
-        status = self._status
-        closing_down = status.relay_closed and self._demand.mode is not Mode.ON
-        return now - self._changed_at < TRANSITION_S or closing_down or bool(self._missing_command())
+        closing_down = self._status.relay_closed and self._demand.mode is not Mode.ON
+        return (
+            now - max(self._changed_at, self._facts.changed_at) < TRANSITION_S
+            or closing_down
+            or bool(self._missing_command())
+        )
 
     def _next_poll_at(self) -> float:
         now = self._clock()
         state_due = self._due.get("GS", now)
         if self._in_transition(now):
-            state_due = min(state_due, self._asked_at + _TRANSITION_POLL_S)
+            state_due = min(state_due, self._facts.asked_at + _TRANSITION_POLL_S)
         return min(state_due, *(self._due.get(poll, now) for poll in ("SY", "GE", "GP", "GF")))
 
     def _poll(self, link: RapiLink) -> bool:
@@ -326,7 +321,7 @@ class OpenEvse:
         now = self._clock()
         if self._next_poll_at() > now:
             return False
-        if self._in_transition(now) and now >= self._asked_at + _TRANSITION_POLL_S:
+        if self._in_transition(now) and now >= self._facts.asked_at + _TRANSITION_POLL_S:
             self._due["GS"] = now
         for poll, interval in _POLL_S.items():
             if self._due.get(poll, now) <= now:
@@ -338,58 +333,15 @@ class OpenEvse:
     def _read(self, link: RapiLink, poll: str) -> None:
         match poll:
             case "GS":
-                self._read_status(link, tries=1)
+                self._facts.read_status(link, tries=1)
             case "SY":
                 self._pulse(link)
             case "GE":
-                self._read_pilot(link, tries=1)
+                self._facts.read_pilot(link, tries=1)
             case "GP":
-                self._read_temperature(link, tries=1)
+                self._facts.read_temperature(link, tries=1)
             case "GF":
-                self._read_counters(link, tries=1)
-
-    def _read_status(self, link: RapiLink, tries: int = 3) -> bool:
-        answer = link.ask("GS", tries)
-        status = words.parse_status(answer.params) if answer and answer.ok else None
-        self._asked_at = now = self._clock()
-        if status is None:
-            return False
-        if status.state != STARTING:
-            self._no_state_since = None
-        elif self._synchronised and not status.flags & words.BOOT_LOCKED:
-            # For a moment after `$FE` the board has no state; when it lasts it has restarted unheard.
-            self._no_state_since = self._no_state_since or now
-            if now - self._no_state_since < NO_STATE_FOR_S:
-                return True
-            self._synchronised = False
-        self._take_status(status)
-        return True
-
-    def _read_pilot(self, link: RapiLink, tries: int = 2) -> None:
-        answer = link.ask("GE", tries)
-        if answer and answer.ok and len(answer.params) == 2:
-            amps, flags = words.parse_int(answer.params[0]), words.parse_hex(answer.params[1])
-            if amps is not None and flags is not None:
-                self._amps = amps
-                self.warning = words.missing_checks(flags)
-
-    def _read_capacity(self, link: RapiLink) -> None:
-        answer = link.ask("GC", tries=3)
-        numbers = words.parse_ints(answer.params) if answer and answer.ok else None
-        if numbers is not None and len(numbers) == 4:
-            self._min_a, self._amps, self._max_a = numbers[0], numbers[2], numbers[3]
-
-    def _read_counters(self, link: RapiLink, tries: int = 2) -> None:
-        answer = link.ask("GF", tries)
-        numbers = [words.parse_hex(word) for word in answer.params] if answer and answer.ok else []
-        match numbers:
-            case [int(ground), int(earth), int(stuck)]:
-                self._trip_counters = (ground, earth, stuck)
-
-    def _read_temperature(self, link: RapiLink, tries: int = 2) -> None:
-        answer = link.ask("GP", tries)
-        if answer and answer.ok:
-            self._temperature_c = words.hottest(answer.params)
+                self._facts.read_counters(link, tries=1)
 
     def _tell_voltage(self, link: RapiLink) -> None:
         """Volatile, so after every boot; firmware without it says no, which is fine."""
@@ -398,6 +350,8 @@ class OpenEvse:
     def _pulse(self, link: RapiLink) -> None:
         """The heartbeat. After a missed one the board limits until told; that restores its EEPROM limit, not ours."""
         answer = link.ask("SY")
+        if answer is None:
+            self._due["SY"] = self._clock() + 0.5
         numbers = words.parse_ints(answer.params) if answer else None
         if numbers is None or len(numbers) != 3 or numbers[2] != _HEARTBEAT_LIMITING:
             return
@@ -409,6 +363,7 @@ class OpenEvse:
     # --- telling ------------------------------------------------------------------------------------------------------
     def _tell(self) -> None:
         """Report the state and learn the demand."""
+        self._notice_status()
         now = self._clock()
         if self._counters.last_frame_at is not None:
             self._contact_at = max(self._contact_at, self._counters.last_frame_at)
@@ -427,33 +382,25 @@ class OpenEvse:
             self._changed_at = now
             self._limit_told = self._demand.mode is not Mode.ON and self._demand.limit_a == before.limit_a
 
-    def _car(self) -> bool | None:
-        """Whether a car is connected; None while lost, starting, or for a "no car" that is too early to be true."""
-        connected = None if self._is_lost else self._status.ev_connected
-        if connected is False and self._ev_connected is not False and self._clock() < self._no_car_from:
-            connected = None
-        self._ev_connected = connected
-        return connected
-
     def _state(self) -> BoardState:
-        status = self._status
+        facts, status = self._facts, self._status
         faults = [fault for fault in (status.fault,) if fault is not None]
         if self._is_lost:
             faults = [Fault(FaultCode.BOARD_COMM, True, self._counters.error or "no answer")]
         if self._reset_failed:
             faults.append(Fault(FaultCode.RESET_FAILED, False))
         return BoardState(
-            at=self._status_at,
+            at=facts.status_at,
             cp="?" if self._is_lost else status.cp,
-            ev_connected=self._car(),
+            ev_connected=None if self._is_lost else facts.car_connected(),
             relay_closed=status.relay_closed,
             enabled=status.enabled and not self._is_lost,
-            limit_a=float(self._amps),
-            max_a=float(self._max_a),
+            limit_a=float(facts.amps),
+            max_a=float(facts.max_a),
             faults=tuple(faults),
-            temperature_c=self._temperature_c,
-            firmware=self._firmware,
-            min_a=float(self._min_a),
+            temperature_c=facts.temperature_c,
+            firmware=facts.firmware,
+            min_a=float(facts.min_a),
             synchronised=self._synchronised,
-            trip_counters=self._trip_counters,
+            trip_counters=facts.trip_counters,
         )

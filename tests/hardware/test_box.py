@@ -19,7 +19,7 @@ PATIENCE_S = 15.0  # only ever waited for in full by a failing test
 class Rig:
     """A box with a board, a meter and a reader on in-process lines."""
 
-    def __init__(self, *, speed: float = 4.0, **config: object) -> None:
+    def __init__(self, *, speed: float = 6.0, **config: object) -> None:
         self.clock = RealTime(speed)
         self.board = FakeBoard(RealTime(speed))
         self.meter = FakeMeter(RealTime(speed))
@@ -110,7 +110,7 @@ def test_it_is_ready_when_board_and_meter_have_answered(make_rig: MakeRig) -> No
     assert (reading.ev_connected, reading.contactor_closed, reading.offered_a) == (False, False, 0.0)
     assert (reading.limit_a, reading.faults) == (32.0, ())
     assert reading.temperature_c == pytest.approx(27.4)
-    assert rig.box.reading == reading
+    assert rig.box.reading.ready
     assert rig.board.state == 0xFE
 
 
@@ -119,7 +119,7 @@ def test_without_a_meter_the_board_is_enough(make_rig: MakeRig) -> None:
 
 
 def test_a_silent_meter_delays_ready_until_it_is_a_fault(make_rig: MakeRig) -> None:
-    rig = make_rig(speed=5.0)
+    rig = make_rig(speed=8.0)
     rig.meter.mute = True
     reading = rig.start()
     assert codes(reading) == {FaultCode.METER_COMM: False}
@@ -165,7 +165,7 @@ def test_a_setpoint_reaches_the_board_without_waiting_for_the_next_poll(make_rig
 
 
 def test_zero_ampere_is_a_pause_that_keeps_the_car_connected(make_rig: MakeRig) -> None:
-    rig = make_rig(speed=5.0)
+    rig = make_rig(speed=8.0)
     rig.start()
     rig.charge()
     rig.box.setpoint(0.0, True)
@@ -176,7 +176,7 @@ def test_zero_ampere_is_a_pause_that_keeps_the_car_connected(make_rig: MakeRig) 
 
 
 def test_samples_come_every_second_while_energy_may_flow(make_rig: MakeRig) -> None:
-    rig = make_rig(speed=5.0)
+    rig = make_rig(speed=8.0)
     rig.start()
     rig.charge()
     samples = []
@@ -185,6 +185,15 @@ def test_samples_come_every_second_while_energy_may_flow(make_rig: MakeRig) -> N
         if reading.meter not in samples:
             samples.append(reading.meter)
     assert samples[-1].at - samples[0].at < 4.5  # idle it would be 15
+
+
+def test_permission_alone_makes_the_meter_read_at_once(make_rig: MakeRig) -> None:
+    rig = make_rig(speed=3.0)
+    rig.start()
+    wanted_at = rig.clock()
+    rig.box.setpoint(16.0, True)
+    reading = rig.until(lambda reading: reading.meter is not None and reading.meter.at > wanted_at)
+    assert reading.at - wanted_at < 2.5  # idle it would be five
 
 
 def test_a_fresh_meter_reading_comes_on_request(make_rig: MakeRig) -> None:
@@ -202,7 +211,7 @@ def test_a_fresh_meter_reading_comes_on_request(make_rig: MakeRig) -> None:
 def test_nothing_new_is_no_reading(make_rig: MakeRig) -> None:
     rig = make_rig(speed=20.0, meter="", reader="")
     rig.start()
-    rig.board.clock.after(40.0, rig.board.plug)
+    rig.board.clock.after(15.0, rig.board.plug)
     assert rig.readings.get(timeout=PATIENCE_S).ev_connected is True
 
 
@@ -252,7 +261,7 @@ def test_a_fault_of_the_board_is_told_at_once_and_energy_is_withdrawn(make_rig: 
 
 
 def test_a_welded_contactor_seen_by_the_meter_blocks(make_rig: MakeRig) -> None:
-    rig = make_rig(speed=5.0)
+    rig = make_rig(speed=8.0)
     rig.start()
     rig.meter.values[6] = 5.0
     reading = rig.until(lambda reading: bool(reading.faults))
@@ -300,7 +309,7 @@ def test_ports_that_were_never_configured_are_named_as_faults(make_rig: MakeRig)
 
 
 def test_a_reset_restarts_the_board_and_leaves_it_asleep(make_rig: MakeRig) -> None:
-    rig = make_rig(speed=5.0, meter="", reader="")
+    rig = make_rig(speed=8.0, meter="", reader="")
     rig.start()
     rig.charge()
     rig.box.setpoint(0.0, False)

@@ -132,6 +132,11 @@ def test_a_foreign_or_damaged_frame_is_not_the_reply(foreign: bytes) -> None:
     assert ReplyDecoder(1, 4, 2).feed(foreign) is None
 
 
+def test_a_reply_whose_byte_count_contradicts_its_length_is_not_taken() -> None:
+    lying = b"\x01\x04\x08" + bytes(4)
+    assert ReplyDecoder(1, 4, 2).feed(lying + crc16(lying).to_bytes(2, "little")) is None
+
+
 def test_checksum_errors_are_counted_once() -> None:
     decoder = ReplyDecoder(1, 4, 2)
     decoder.feed(V_REPLY[:-1] + b"\x00")

@@ -176,16 +176,35 @@ def test_the_moment_without_a_state_after_enabling_is_not_a_reboot() -> None:
     assert all(state.synchronised for state in bench.states[bench.states.index(since_enabled[0]) :])
 
 
-def test_a_board_without_a_state_for_three_seconds_has_restarted_unheard() -> None:
+def test_a_board_without_a_state_for_three_seconds_is_told_and_can_still_be_put_to_sleep() -> None:
     bench = charging()
     bench.run(5)
     bench.board.state, bench.board.relay = 0x00, False
-    bench.run(6)
-    assert not bench.state.synchronised
-    bench.board.state = 0x01
+    bench.run(2.5)
+    assert bench.state.cp == "C"
+    bench.run(2)
+    assert (bench.state.cp, bench.state.ev_connected, bench.state.enabled) == ("?", None, False)
     bench.demand = OFF
-    bench.synchronise()
-    assert bench.board.state == 0xFE
+    bench.run(1)
+    assert (bench.board.state, bench.state.cp) == (0xFE, "B")
+
+
+def test_no_car_is_believed_only_after_the_restarted_board_had_its_first_look() -> None:
+    bench = Bench().synchronise()
+    assert bench.state.ev_connected is None
+    bench.run(0.6)
+    assert bench.state.ev_connected is False
+    bench.board.plug()
+    bench.run(1)
+    seen: list[bool | None] = []
+    bench.states.clear()
+    bench.board.plugged = False  # the board restarts and has not looked yet
+    bench.board.boot()
+    bench.clock.after(0.3, bench.board.plug)
+    bench.run(3)
+    for state in bench.states:
+        seen += [state.ev_connected] if not seen or seen[-1] != state.ev_connected else []
+    assert seen in ([True, None, True], [None, True])
 
 
 def test_after_a_reboot_a_demanded_charge_goes_on_with_its_limit() -> None:
@@ -252,6 +271,14 @@ def test_pausing_and_stopping_sleep_and_watch_the_relay_four_times_a_second() ->
     assert bench.until(lambda: not bench.state.relay_closed, 4) < 3.4
     assert bench.commands_since(mark) == ["FS"]
     assert bench.board.commands[mark:].count("GS") >= 6
+
+
+def test_switching_off_comes_before_a_new_limit() -> None:
+    bench = charging()
+    bench.run(5)
+    mark, bench.demand = bench.mark(), Demand(Mode.OFF, 10)
+    bench.run(1)
+    assert bench.commands_since(mark) == ["FS", "SC 10 V"]
 
 
 def test_cutting_disables_the_board_and_sleep_brings_it_back() -> None:
@@ -350,6 +377,23 @@ def test_the_heartbeat_is_set_to_ten_seconds_and_pulsed_at_least_every_three_als
     assert max(b - a for a, b in pairwise(pulses)) <= 3.0
 
 
+def test_a_lost_pulse_is_repeated_soon() -> None:
+    bench = Bench().synchronise()
+    bench.run(5)
+    receive = bench.board.receive
+    pulses: list[float] = []
+
+    def lose_pulses(data: bytes) -> None:
+        if data.startswith(b"$SY"):
+            pulses.append(bench.clock())
+        else:
+            receive(data)
+
+    bench.board.receive = lose_pulses  # type: ignore[method-assign]
+    bench.run(8)
+    assert len(pulses) >= 4
+
+
 def test_a_missed_heartbeat_is_acknowledged_and_the_limit_restored() -> None:
     bench = charging()
     bench.demand = Demand(Mode.ON, 10)
@@ -357,8 +401,10 @@ def test_a_missed_heartbeat_is_acknowledged_and_the_limit_restored() -> None:
     bench.board.missed_heartbeat, bench.board.amps = 2, 6
     mark = bench.mark()
     bench.run(4)
-    sent = bench.commands_since(mark)
-    assert sent[sent.index("SY 165") + 1] == "SC 10 V"
+    commands, times = bench.board.commands[mark:], bench.board.times[mark:]
+    acknowledged = commands.index("SY 165")
+    assert commands[acknowledged + 1] == "SC 10 V"
+    assert times[acknowledged + 1] - times[acknowledged] < 0.02
     assert (bench.board.amps, bench.board.missed_heartbeat) == (10, 1)
 
 
@@ -475,10 +521,17 @@ def test_a_garbled_answer_is_asked_for_again() -> None:
 def test_a_late_answer_is_dropped_by_its_sequence_id() -> None:
     bench = Bench().synchronise()
     bench.run(5)
-    bench.line.deliver(encode_response(True, "06 0 01 0000", seq=0x7F))  # "ground fault", to nobody's question
-    bench.line.deliver(encode_response(True, "06 0 01 0000"))
-    bench.run(3)
-    assert bench.faults() == {}
+    receive = bench.board.receive
+
+    def answer_late(data: bytes) -> None:  # with "ground fault", to an earlier question
+        bench.line.deliver(encode_response(True, "06 0 01 0000", seq=0x7F))
+        bench.line.deliver(encode_response(True, "06 0 01 0000"))
+        receive(data)
+
+    bench.board.receive = answer_late  # type: ignore[method-assign]
+    bench.run(5)
+    assert all(state.faults == () for state in bench.states)
+    assert bench.counters.timeouts == 0
 
 
 def test_a_command_that_arrives_damaged_is_repeated_with_a_new_id() -> None:

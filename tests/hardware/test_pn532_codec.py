@@ -104,9 +104,10 @@ def test_a_damaged_checksum_is_counted_and_the_next_frame_read() -> None:
 
 
 def test_a_damaged_length_does_not_eat_the_next_frame() -> None:
-    damaged = bytearray(POLL_4_BYTES)
-    damaged[3] ^= 4
-    assert Decoder().feed(bytes(damaged) + POLL_NONE) == [Frame(pn532.CHIP, hexa("4B 00"))]
+    for bit in (0x04, 0x40):  # shorter and longer
+        damaged = bytearray(POLL_4_BYTES)
+        damaged[3] ^= bit
+        assert Decoder().feed(bytes(damaged) + POLL_NONE) == [Frame(pn532.CHIP, hexa("4B 00"))]
 
 
 def test_reset_forgets_half_a_frame() -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware.drivers.sdm import Plausibility, Raw, Sdm
+from hardware.drivers.plausibility import Plausibility, Raw
+from hardware.drivers.sdm import Sdm
 from hardware.interfaces import MeterSample
 from hardware.serial_port import Counters, LineLost
 from tests.hardware.fakes import FakeLine, FakeMeter, VirtualTime, repeatable
@@ -140,6 +141,18 @@ def test_a_late_answer_is_never_taken_for_another_block() -> None:
         bench.run(2)
     assert {sample.energy_wh for sample in bench.samples} == {230_000}
     assert {sample.power_w for sample in bench.samples} == {0.0}
+
+
+def test_nothing_is_asked_while_a_late_answer_still_trickles_in() -> None:
+    bench = Bench()
+    bench.run(1)
+    bench.meter.mute = True
+    bench.driver.request_fresh()
+    asked_at, requests = bench.clock(), len(bench.meter.requests)
+    for n in range(25):
+        bench.line.deliver(b"x", 0.3 + n * 0.02)
+    bench.run(1)
+    assert bench.meter.times[requests + 1] - asked_at >= 0.3 + 24 * 0.02 + 0.05
 
 
 def test_a_silent_meter_that_never_answered_is_lost_after_three_seconds() -> None:
