@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+from asgiref.sync import async_to_sync
+from channels.exceptions import ChannelFull
+from channels.layers import get_channel_layer
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from ocppclient.storable import tag_key
 from station import provisioning
+from station.live import STATION
 from station.models import IdTag
 
 admin.site.site_header = "Charging station"
@@ -61,8 +67,30 @@ class IdTagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Fill in what people do not type."""
         obj.key, obj.updated_at = tag_key(obj.id_tag), timezone.now()
         super().save_model(request, obj, form, change)
+        _poke(request)
+
+    def delete_model(self, request: HttpRequest, obj: IdTag) -> None:
+        """Tell the station."""
+        super().delete_model(request, obj)
+        _poke(request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[IdTag]) -> None:
+        """Of the chosen entries only those that may be deleted."""
+        super().delete_queryset(request, queryset.filter(pk__in=[row.pk for row in queryset if _is_ours(row)]))
+        _poke(request)
 
 
 def _is_ours(entry: IdTag | None) -> bool:
     """Entries of the backend change by SendLocalList only, as long as there is a backend."""
     return entry is None or entry.source == "station" or not provisioning.stored("backend", "url")
+
+
+def _poke(request: HttpRequest) -> None:
+    """Let the station look at once; it would find the change anyway (design.md, concept 9)."""
+    message = {"type": "station.command", "command": "settings", "user": request.user.get_username()}
+
+    def send() -> None:
+        with contextlib.suppress(ChannelFull):
+            async_to_sync(get_channel_layer().send)(STATION, message)
+
+    transaction.on_commit(send)

@@ -25,8 +25,9 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def station_snapshot(self, message: dict[str, Any]) -> None:
         """A page wants to see everything now, and the news of the next minute."""
-        channel = message["reply_channel"]
-        await asyncio.wait_for(asyncio.wrap_future(self._worker.call(lambda: self._worker.show(channel))), PATIENCE_S)
+        channel, frames = message["reply_channel"], bool(message.get("frames", True))
+        shown = self._worker.call(lambda: self._worker.show(channel, frames))
+        await asyncio.wait_for(asyncio.wrap_future(shown), PATIENCE_S)
 
     async def station_command(self, message: dict[str, Any]) -> None:
         """A person orders something: "stop", "swipe" (idTag), "resend" (seq) or "settings" (they changed)."""

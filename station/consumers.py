@@ -17,9 +17,11 @@ from station.live import GROUP, STATION
 log = logging.getLogger("station.web")
 
 #: What a browser may ask the station for: name → type of its argument (None: it has none).
-COMMANDS: dict[str, type | None] = {"stop": None, "resend": int}
+COMMANDS: dict[str, type | None] = {"stop": None, "swipe": str, "resend": int}
 #: An open page looks that often whether its session still counts, seconds (logout, expiry, another password).
 SESSION_CHECK_S = 60
+#: So often a page asks for everything again: the worker publishes only while somebody watches (station/live_feed.py).
+ASK_S = 25
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
@@ -36,10 +38,18 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             return
         self.wants_frames = b"frames=1" in self.scope["query_string"].split(b"&")
         self.session_checked_at = time.monotonic()
+        self.newest_frame = 0
         await self.channel_layer.group_add(GROUP, self.channel_name)
         await self.accept()
+        await self._ask()
+
+    async def _ask(self) -> None:
+        """Ask the worker for everything; `frames` says whether its ring of frames is wanted as well."""
+        self.asked_at = time.monotonic()
+        wanted = self.wants_frames and not self.newest_frame
+        question = {"type": "station.snapshot", "reply_channel": self.channel_name, "frames": wanted}
         try:
-            await self.channel_layer.send(STATION, {"type": "station.snapshot", "reply_channel": self.channel_name})
+            await self.channel_layer.send(STATION, question)
         except ChannelFull:
             log.warning("the station's worker does not take messages (is it running?)")
 
@@ -58,10 +68,12 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         """A ping or a command of the person."""
         match content:
             case {"type": "ping"}:
-                if await self._session_counts():
-                    await self.send_json({"type": "pong"})
-                else:
+                if not await self._session_counts():
                     await self.close(code=4401)
+                    return
+                await self.send_json({"type": "pong"})
+                if time.monotonic() - self.asked_at >= ASK_S:
+                    await self._ask()
             case {"type": "command", "command": str(command)} if command in COMMANDS:
                 await self._command(command, content.get("argument"))
             case _:
@@ -72,7 +84,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         if not await self._session_counts(at_once=True):
             await self.close(code=4401)
         elif wanted is not None and (not isinstance(argument, wanted) or isinstance(argument, bool)):
-            await self.send_json({"type": "reply", "ok": False, "text": f"{command} needs a number."})
+            await self.send_json(
+                {"type": "reply", "ok": False, "text": f"{command} needs {'a number' if wanted is int else 'a text'}."}
+            )
         else:
             message = {
                 "type": "station.command",
@@ -107,10 +121,16 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         await self.send_json({"type": "snapshot", "snapshot": message["snapshot"]})
 
     async def live_frames(self, message: dict[str, Any]) -> None:
-        """New frames; with `reset` all that are kept."""
-        if self.wants_frames:
-            frames = {"type": "frames", "frames": message["frames"], "reset": bool(message.get("reset"))}
-            await self.send_json(frames)
+        """New frames; with `reset` all that are kept, of which the page gets only what it has not."""
+        frames = message["frames"]
+        if not self.wants_frames or not frames:
+            return
+        newest = frames[-1]["seq"]
+        reset = bool(message.get("reset")) and (not self.newest_frame or newest < self.newest_frame)  # or a new worker
+        fresh = frames if reset else [frame for frame in frames if frame["seq"] > self.newest_frame]
+        self.newest_frame = newest
+        if fresh:
+            await self.send_json({"type": "frames", "frames": fresh, "reset": reset})
 
     async def live_reply(self, message: dict[str, Any]) -> None:
         """What became of a command."""

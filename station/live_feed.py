@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -100,15 +101,17 @@ class LiveFeed:
         link: LinkStatus,
         now_utc: datetime,
         ports: tuple[PortHealth, ...],
+        frames: bool = True,
     ) -> None:
-        """A page asks for everything, and says by it that it watches."""
+        """A page asks for everything (with the ring of frames, or without), and says by it that it watches."""
         newcomer = not self.watched
         self._watched_until = self._monotonic() + WATCHED_S
         if newcomer:
             self._fresh = []
         snapshot = self._snapshot(view, box, link, now_utc, ports)
         self._send(channel, {"type": "live.snapshot", "snapshot": snapshot})
-        self._send(channel, {"type": "live.frames", "frames": list(self._frames), "reset": True})
+        if frames:
+            self._send(channel, {"type": "live.frames", "frames": list(self._frames), "reset": True})
 
     def _snapshot(
         self, view: View, box: BoxReading | None, link: LinkStatus, now_utc: datetime, ports: tuple[PortHealth, ...]
@@ -128,4 +131,9 @@ class LiveFeed:
     def _later(self, sending: Any) -> None:
         # A layer that is full or gone (Redis) drops hints; the next snapshot tells everything again (runtime.md 1.5).
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(sending, self._loop).add_done_callback(lambda sent: sent.exception())
+        asyncio.run_coroutine_threadsafe(_drop_failures(sending), self._loop)
+
+
+async def _drop_failures(sending: Coroutine[Any, Any, None]) -> None:
+    with suppress(Exception):
+        await sending

@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from hardware.box import Box
 from ocppclient.clock import Clock
 from ocppclient.connection import Connection
 from ocppclient.events import ShutdownRequested
+from ocppclient.link import final_url
 from station.environment import choice
 from station.errors import EX_TEMPFAIL, StartupError
+from station.greeting import greeting
 from station.live_feed import LiveFeed
 from station.preflight import check_port, check_serial_ports, lock_folder
 from station.simulated import SimulatedBox
@@ -120,12 +123,15 @@ class Runtime:
                 self._simulator.start()
         else:
             check_serial_ports(hardware)
-        self._box = Box(
-            hardware,
-            on_reading=self._worker.take_reading,
-            on_card=self._worker.take_card,
-            on_crash=lambda port, error: log.error("The driver of the %s crashed: %s", port, error, exc_info=error),
-        )
+        try:
+            self._box = Box(
+                hardware,
+                on_reading=self._worker.take_reading,
+                on_card=self._worker.take_card,
+                on_crash=lambda port, error: log.error("The driver of the %s crashed: %s", port, error, exc_info=error),
+            )
+        except ValueError as error:
+            raise StartupError(f"The hardware cannot be used: {error}. Change [hardware] in the settings.") from error
         self._link = Connection(
             opened.link,
             self._worker.put,
@@ -178,8 +184,8 @@ class Runtime:
         hardware = loop.create_task(self._start_hardware(), name="hardware start")
         if self._simulator:
             supervisor.add("simulator", self._simulator.run)
-        supervisor.add("command face", self._command_face)
-        supervisor.add("loop watchdog", watch_lag)
+        supervisor.add("command face", self._command_face, essential=False)
+        supervisor.add("loop watchdog", watch_lag, essential=False)
         if not self._options.web:
             self._greet("", 0)
         await self._stop_wanted.wait()
@@ -197,6 +203,7 @@ class Runtime:
         self._box.start()
 
     async def _command_face(self) -> None:
+        await asyncio.to_thread(_import_command_face)
         from channels.layers import get_channel_layer
         from channels.routing import ChannelNameRouter
         from channels.worker import Worker
@@ -260,21 +267,9 @@ class Runtime:
     def _greet(self, host: str, port: int) -> None:
         assert self._wiring.opened is not None
         opened = self._wiring.opened
-        lines = [""]
-        if host:
-            shown = f"[{host}]" if ":" in host else host
-            lines.append(f"  Station    http://{shown}:{port}/")
-            if opened.applied.one_time_password:
-                user = opened.applied.provision.web.admin_user
-                lines.append(f"  Log in as  {user} with the one-time password {opened.applied.one_time_password}")
-        link = self._link.status().url or (opened.link and opened.link.url)
-        lines.append(f"  Backend    {link or 'none is configured yet'}")
-        if self._simulator:
-            lines.append(f"  Simulator  {self._simulator.url}")
-            command = _simulator_command()
-            lines.append(f"  Try next   {command} plug")
-            lines += [f"             {command} {move}" for move in ("swipe 04A1B2C3", "state", "unplug")]
-        self._say("\n".join([*lines, ""]))
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}/" if host else ""
+        backend = final_url(opened.link) if opened.link else ""
+        self._say(greeting(url, backend, self._simulator.url if self._simulator else "", opened.applied))
 
     def _end(self, loop: asyncio.AbstractEventLoop) -> NoReturn:
         """Leave without the interpreter's own end, which crashes or waits for threads (runtime.md 1.2, 1.3)."""
@@ -309,6 +304,15 @@ def _import_web() -> None:
     import station.web_server  # noqa: F401
 
 
+def _import_command_face() -> None:
+    """In a thread: the link is being opened on the loop at this time."""
+    import channels.worker  # noqa: F401
+
+    import station.command_face  # noqa: F401
+
+    import_string(settings.CHANNEL_LAYERS["default"]["BACKEND"])
+
+
 def _make_loop(web: bool) -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     if web:
@@ -317,17 +321,6 @@ def _make_loop(web: bool) -> asyncio.AbstractEventLoop:
         asyncioreactor.install(loop)  # type: ignore[no-untyped-call]
     asyncio.set_event_loop(loop)
     return loop
-
-
-def _simulator_command() -> str:
-    """How a person in this folder calls the simulator."""
-    python = sys.executable
-    with suppress(ValueError):
-        inside = os.path.relpath(python)
-        python = inside if not inside.startswith("..") else python
-    address = f"{settings.SIM_HTTP_HOST}:{settings.SIM_HTTP_PORT}"
-    prefix = "" if address == "127.0.0.1:8081" else f"STATION_SIM_HTTP={address} "
-    return f"{prefix}{python} manage.py sim"
 
 
 def _forget(future: Future[object]) -> None:

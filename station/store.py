@@ -280,5 +280,4 @@ class DjangoStore:
 
 
 def _shortened(text: str) -> str:
-    text = clean_text(text)
-    return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"
+    return clean_text(text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…")

@@ -30,32 +30,47 @@ class Supervisor:
     Args:
         spent: called with a sentence when a task has used up its budget.
         back_off_s: see BACK_OFF_S.
+        monotonic: seconds.
     """
 
-    def __init__(self, spent: Callable[[str], None], back_off_s: tuple[float, ...] = BACK_OFF_S) -> None:
+    def __init__(
+        self,
+        spent: Callable[[str], None],
+        back_off_s: tuple[float, ...] = BACK_OFF_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._spent = spent
         self._back_off_s = back_off_s
+        self._monotonic = monotonic
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def add(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run `loop()`, and again whenever it ends."""
-        self._tasks.add(asyncio.get_running_loop().create_task(self._supervise(name, loop), name=name))
+    def add(self, name: str, loop: Callable[[], Awaitable[None]], *, essential: bool = True) -> None:
+        """Run `loop()`, and again whenever it ends.
 
-    async def _supervise(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        Args:
+            essential: it has a budget; what is not (the pages' messages over Redis) is tried for ever, every 5 s.
+        """
+        task = asyncio.get_running_loop().create_task(self._supervise(name, loop, essential), name=name)
+        self._tasks.add(task)
+
+    async def _supervise(self, name: str, loop: Callable[[], Awaitable[None]], essential: bool) -> None:
         ends: deque[float] = deque()
+        told = ""
         while True:
             try:
                 await loop()
                 log.error("%s ended; it is started again", name)
             except Ended as ended:
                 log.error("%s: %s; it is started again", name, ended)
-            except Exception:
-                log.exception("%s crashed; it is started again", name)
-            now = time.monotonic()
+            except Exception as error:
+                again, told = told, repr(error)
+                if essential or again != told:
+                    log.exception("%s crashed; it is started again", name)
+            now = self._monotonic()
             ends.append(now)
             while now - ends[0] > WINDOW_S:
                 ends.popleft()
-            if len(ends) >= BUDGET:
+            if essential and len(ends) >= BUDGET:
                 self._spent(f"{name} ended {BUDGET} times within {WINDOW_S:g} s")
                 return
             await asyncio.sleep(self._back_off_s[min(len(ends), len(self._back_off_s)) - 1])

@@ -6,7 +6,6 @@ event → `charge_point.handle` (which commits) → its actions, in order (desig
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -26,8 +25,6 @@ from ocppclient.events import (
     Explain,
     Feedback,
     FrameReceived,
-    LocalStart,
-    LocalStop,
     Reading,
     Reboot,
     SendFrame,
@@ -42,14 +39,11 @@ from ocppclient.view import View
 from station.faults import to_reading
 from station.inbox import Inbox
 from station.live_feed import LiveFeed
+from station.story import Story, line
 
 log = logging.getLogger("station.worker")
-frames_log = logging.getLogger("station.frames")
 
 TICK_S = 0.1
-#: Longest frame in the log, characters.
-_LOGGED = 2000
-_CALL = re.compile(r'\s*\[\s*2\s*,\s*"[^"]*"\s*,\s*"([^"]{1,50})"')
 
 
 class ChargePointLike(Protocol):
@@ -130,7 +124,7 @@ class StationWorker:
         self._outside: Outside | None = None
         self._sessions = 0
         self._facts: Reading | None = None  # of the newest reading that came in
-        self._logged: Reading | None = None
+        self._story = Story()
         self._stopping = False
         self._broken = False
         self._going = threading.Event()
@@ -199,15 +193,13 @@ class StationWorker:
         assert self._domain is not None
         return self._domain.store
 
-    def show(self, channel: str) -> None:
+    def show(self, channel: str, frames: bool) -> None:
         """Only for `call`: send everything to one page."""
         assert self._domain is not None
         assert self._outside is not None
-        out = self._outside
-        out.feed.answer(
-            channel, self.charge_point.view(), out.box.reading, out.link.status(), self._domain.clock.utc(),
-            out.box.health(),
-        )  # fmt: skip
+        out, now_utc = self._outside, self._domain.clock.utc()
+        view = self.charge_point.view()
+        out.feed.answer(channel, view, out.box.reading, out.link.status(), now_utc, out.box.health(), frames)
 
     def _run(self, build: Callable[[], Domain], built: Future[Domain]) -> None:
         try:
@@ -256,7 +248,7 @@ class StationWorker:
         assert self._domain is not None
         assert self._outside is not None
         self._broken = True  # until the event is handled and its actions ran
-        self._tell(event)
+        self._story.tell(event)
         match event:
             case Connected():
                 self._sessions += 1
@@ -273,14 +265,18 @@ class StationWorker:
     def _run_action(self, action: Action, domain: Domain, out: Outside) -> None:
         match action:
             case SendFrame(text):
-                self._tell_frame("→", text)
+                self._story.frame("→", text)
                 out.feed.frame(domain.clock.utc(), "out", text)
                 out.link.send(text, self._sessions)
             case Setpoint(amps, authorised):
                 log.info("Setpoint: %s", f"{amps:g} A" if authorised else "no energy")
                 out.box.setpoint(amps, authorised)
             case Connect(reason):
-                out.link.reconnect(out.link_settings(), reason or "the settings changed")
+                link_settings = out.link_settings()
+                if link_settings is None:
+                    out.link.close("no backend is configured any more", retry=False)
+                else:
+                    out.link.reconnect(link_settings, reason or "the settings changed")
             case Disconnect(reason, retry):
                 log.warning("The backend connection is closed: %s", reason)
                 out.link.close(reason, retry)
@@ -293,10 +289,10 @@ class StationWorker:
                 log.info("%s restart", "Hard" if hard else "Soft")
                 out.reboot(hard)
             case Feedback(kind, text):
-                log.info("To the driver: %s (%s)", text, kind)
+                log.info("To the driver: %s (%s)", line(text), kind)
             case Explain(what, verdict, rule, value, clause):
                 details = " ".join(part for part in (value, f"[{clause}]" if clause else "") if part)
-                log.info("%s %s: %s %s", what, verdict, rule, mask(details))
+                log.info("%s %s: %s %s", line(what), verdict, line(rule), line(mask(details)))
                 domain.store.add_reason(action, domain.clock.utc())
 
     def _publish(self) -> None:
@@ -309,47 +305,3 @@ class StationWorker:
             )
         except Exception:  # a page without news is no reason to stop a charge
             log.exception("The live view could not be published")
-
-    # --- the story -----------------------------------------------------------------------------------------------
-
-    def _tell(self, event: Event) -> None:
-        match event:
-            case FrameReceived(text):
-                self._tell_frame("←", text)
-            case CardSwiped(id_tag):
-                log.info("Card %s", id_tag)
-            case LocalStart(id_tag):
-                log.info("Card %s, from the local page", id_tag)
-            case LocalStop(reason):
-                log.info("Stop at the station (%s)", reason)
-            case Reading():
-                for sentence in changes(self._logged, event):
-                    log.info("%s", sentence)
-                self._logged = event
-
-    def _tell_frame(self, arrow: str, text: str) -> None:
-        if call := _CALL.match(text):
-            log.info("%s %s", arrow, call.group(1))
-        if frames_log.isEnabledFor(logging.DEBUG):
-            shown = mask(text)
-            frames_log.debug("%s %s", arrow, shown if len(shown) <= _LOGGED else f"{shown[:_LOGGED]}…")
-
-
-def changes(former: Reading | None, reading: Reading) -> list[str]:
-    """What happened between two readings, in sentences."""
-    if not reading.ready:
-        return []
-    if former is None or not former.ready:
-        former = Reading()
-        told = ["The hardware is ready"]
-    else:
-        told = []
-    if reading.ev_connected != former.ev_connected:
-        told.append("A car is plugged in" if reading.ev_connected else "The car is unplugged")
-    if reading.contactor_closed != former.contactor_closed:
-        told.append("The contactor is closed" if reading.contactor_closed else "The contactor is open")
-    for fault in reading.faults:
-        if fault not in former.faults:
-            told.append(f"Fault: {fault.error_code} {fault.vendor_error_code} {fault.info}".rstrip())
-    told += [f"Fault gone: {fault.error_code}" for fault in former.faults if fault not in reading.faults]
-    return told

@@ -8,6 +8,7 @@ const slots = new Map([...document.querySelectorAll("[data-t]")].map((element) =
 const power = chart(document.getElementById("chart"));
 const icons = document.getElementById("state-icon").getAttribute("href").split("#")[0];
 const stop = document.getElementById("stop");
+const start = document.getElementById("start");
 const reply = document.getElementById("reply");
 const confirmation = document.getElementById("confirm");
 let now = null;                // the newest snapshot
@@ -45,6 +46,7 @@ function show(snapshot) {
   set("meter", meter.energy_wh === null ? "–" : number(meter.energy_wh / 1000, 1));
   set("limit_sentence", limit.sentence);
   stop.hidden = !session?.running;
+  start.hidden = Boolean(session?.running) || state.kind === "fault" || state.kind === "unavailable";
 
   document.getElementById("backend").dataset.kind = backend.kind;
   set("link_word", backend.word);
@@ -138,14 +140,23 @@ stop.addEventListener("click", () => confirmation.showModal());
 confirmation.addEventListener("close", async () => {
   if (confirmation.returnValue !== "stop") return;
   confirmation.returnValue = "";
-  stop.disabled = true;
-  const { ok, text } = await live.command("stop");
-  stop.disabled = false;
+  order(stop, "stop");
+});
+start.addEventListener("submit", (event) => {
+  event.preventDefault();
+  order(start.querySelector("button"), "swipe", document.getElementById("card").value.trim());
+});
+
+async function order(button, command, argument) {
+  button.disabled = true;
+  const { ok, text } = await live.command(command, argument);
+  button.disabled = false;
   reply.hidden = false;
   reply.textContent = text;
   reply.classList.toggle("fault", !ok);
-  setTimeout(() => { reply.hidden = true; }, 10000);
-});
+  clearTimeout(order.timer);
+  order.timer = setTimeout(() => { reply.hidden = true; }, 10000);
+}
 
 setInterval(tick, 1000);
 setInterval(power.draw, 2000);

@@ -9,7 +9,7 @@ const KEEP_SESSION_MS = 4 * 60000;
  * Open the live connection.
  * @param {{frames?: boolean, snapshot?: Function, onframes?: Function, stale?: Function}} page
  *   snapshot(snapshot), onframes(frames, reset), stale(text or "")
- * @returns {{command: (name: string, argument?: number) => Promise<{ok: boolean, text: string}>}}
+ * @returns {{command: (name: string, argument?: number|string) => Promise<{ok: boolean, text: string}>}}
  */
 export function connect(page) {
   let socket = null;
@@ -76,7 +76,11 @@ export function connect(page) {
     else socket.send('{"type":"ping"}');
   }, PING_MS);
   setInterval(() => { if (!document.hidden) toLoginWhenOver(); }, KEEP_SESSION_MS);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden && !socket) failures = 0; });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    if (socket?.readyState === WebSocket.OPEN) socket.send('{"type":"ping"}');  // asks for news after a rest
+    else failures = 0;
+  });
   open();
 
   return {

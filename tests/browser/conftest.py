@@ -38,7 +38,7 @@ class Station:
         self._scenes.flush()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     folder = tmp_path_factory.mktemp("station")
     environment = {name: text for name, text in os.environ.items() if not name.startswith("STATION_")}
@@ -60,8 +60,9 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
     process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """Not for the session: playwright's loop runs in this thread, and Django refuses to work beside a running loop."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         yield browser

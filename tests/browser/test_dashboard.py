@@ -103,6 +103,12 @@ def test_charging_is_stopped_after_one_question(page: Page, station: Station) ->
     expect(page.locator("#reply")).to_have_text("stop None by admin")
 
 
+def test_a_session_is_started_with_a_card_number(page: Page, station: Station) -> None:
+    page.get_by_label("Start with a card number").fill(" 04A1B2C3 ")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#reply")).to_have_text("swipe 04A1B2C3 by admin")
+
+
 def test_a_silent_station_is_shown_as_stale_and_recovers(page: Page, station: Station) -> None:
     station.play("charging")
     expect(page.locator("#word")).to_have_text("Charging")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from channels.layers import channel_layers, get_channel_layer
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
@@ -17,6 +18,7 @@ from ocppclient.events import Explain
 from ocppclient.storable import tag_key
 from ocppclient.store import IdTagEntry, QueuedCall, Transaction
 from station import provisioning
+from station.live import STATION
 from station.models import IdTag
 from tests.appliance import disk_store
 
@@ -196,7 +198,16 @@ def list_entry(source: str, id_tag: str = "CARD") -> IdTag:
     return IdTag.objects.get(source=source)
 
 
+def commands_at_the_station() -> list[str]:
+    queue = get_channel_layer().channels.get(STATION)
+    found = []
+    while queue and not queue.empty():
+        found.append(queue.get_nowait()[1]["command"])
+    return found
+
+
 def test_an_entry_added_in_the_admin_is_found_by_the_station(inside: Client) -> None:
+    channel_layers.backends.clear()
     form = {"id_tag": "AbCd", "status": "Blocked", "parent_id_tag": "", "note": "spare"}
     answer = inside.post(reverse("admin:station_idtag_add"), form)
     assert answer.status_code == 302, answer.content.decode()
@@ -204,6 +215,7 @@ def test_an_entry_added_in_the_admin_is_found_by_the_station(inside: Client) -> 
     assert found is not None
     assert (found.status, found.source, found.note) == ("Blocked", "station", "spare")
     assert IdTag.objects.get().key == tag_key("AbCd")
+    assert commands_at_the_station() == ["settings"]
 
 
 def test_an_entry_cannot_be_added_twice(inside: Client) -> None:

@@ -90,6 +90,7 @@ def test_only_a_page_that_asks_for_frames_gets_them(inside: Client) -> None:
     frames = {"type": "live.frames", "frames": [{"seq": 1, "text": "[]"}], "reset": True}
 
     async def with_frames(socket: WebsocketCommunicator) -> None:
+        assert (await asked_of_the_station())["frames"] is True
         await get_channel_layer().group_send(live.GROUP, frames)
         assert await socket.receive_json_from() == {"type": "frames", "frames": frames["frames"], "reset": True}
 
@@ -100,6 +101,39 @@ def test_only_a_page_that_asks_for_frames_gets_them(inside: Client) -> None:
 
     talk(inside, with_frames, "?frames=1")
     talk(inside, without)
+
+
+def test_a_page_gets_every_frame_once_and_all_of_a_new_worker(inside: Client) -> None:
+    def ring(*numbers: int) -> dict[str, Any]:
+        return {"type": "live.frames", "frames": [{"seq": seq} for seq in numbers], "reset": True}
+
+    async def conversation(socket: WebsocketCommunicator) -> None:
+        async def got() -> tuple[list[int], bool]:
+            message = await socket.receive_json_from()
+            return [frame["seq"] for frame in message["frames"]], message["reset"]
+
+        layer = get_channel_layer()
+        for message in (ring(1, 2), {**ring(3), "reset": False}, ring(1, 2, 3, 4), ring(1, 2, 3, 4), ring(1)):
+            await layer.group_send(live.GROUP, message)
+        assert await got() == ([1, 2], True)
+        assert await got() == ([3], False)
+        assert await got() == ([4], False)
+        assert await got() == ([1], True)
+
+    talk(inside, conversation, "?frames=1")
+
+
+def test_an_open_page_asks_again_so_that_the_station_knows_it_is_watched(
+    inside: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "ASK_S", 0)
+
+    async def conversation(socket: WebsocketCommunicator) -> None:
+        await asked_of_the_station()
+        await socket.send_json_to({"type": "ping"})
+        assert (await asked_of_the_station())["type"] == "station.snapshot"
+
+    talk(inside, conversation)
 
 
 def test_a_command_goes_to_the_station_with_the_name_of_who_gave_it(inside: Client) -> None:

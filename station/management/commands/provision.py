@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from ocppclient.configuration import KEYS
 from station import provisioning
 from station.database import open_store
 
@@ -22,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Read it completely, then store it."""
-        wanted = provisioning.parse(options["file"])
+        wanted = provisioning.parse(options["file"], frozenset(key.name for key in KEYS.values()))
         open_store()
         applied = provisioning.apply(wanted)
         self.stdout.write(f"Provisioned from {options['file']}.")
