@@ -21,6 +21,7 @@ METERS = tuple(MODELS)
 READERS = ("pn532", "ascii")
 BOARD_BAUD = 115200
 UNPLUG_DEBOUNCE_S = 1.0  # while a car is authorised: some cars bounce from C through A back to C
+METER_WAIT_S = 0.25  # after the contactor opened, for a reading that holds all the energy
 _FLOWING_A = 0.2
 
 
@@ -67,6 +68,8 @@ class Box:
         self._decision = Decision(Demand(Mode.OFF, 6), 0.0, ())
         self._unplugged_at: float | None = None
         self._car_was_there = False
+        self._opened_at: float | None = None
+        self._was_closed = False
         self._sample: MeterSample | None = None
         self._side_faults: dict[FaultCode, Fault] = {}
         self._ports: list[Port] = []
@@ -227,13 +230,28 @@ class Box:
             ready=self._reading.ready or (board_is_known and meter_is_known),
             ev_connected=self._debounced(now, board.ev_connected),
             ev_requests=board.cp in ("C", "D"),
-            contactor_closed=board.relay_closed,
+            contactor_closed=self._contactor_closed(now, board.relay_closed, any(fault.blocking for fault in faults)),
             offered_a=decision.offered_a,
             limit_a=board.max_a,
             faults=faults,
             meter=sample,
             temperature_c=board.temperature_c,
         )
+
+    def _contactor_closed(self, now: float, closed: bool, faulted: bool) -> bool:
+        """An opening is told with a meter reading taken after it, so that a session ends with all its energy (2.6)."""
+        if closed:
+            self._opened_at, self._was_closed = None, True
+            return True
+        if not self._was_closed:
+            return False
+        if self._opened_at is None:
+            self._opened_at = now
+            self.refresh_meter()
+        read_since = self._sample is not None and self._sample.at >= self._opened_at
+        if faulted or self._meter is None or read_since or now - self._opened_at >= METER_WAIT_S:
+            self._was_closed = False
+        return self._was_closed
 
     def _debounced(self, now: float, connected: bool | None) -> bool | None:
         """An unplug counts at once, but with an authorised car only when it lasts: it would end the transaction."""

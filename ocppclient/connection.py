@@ -1,378 +1,271 @@
-"""The backend link: ONE supervisor loop to which every exit path of a websocket session returns.
+"""One websocket to the backend: opened in stages with a limit each, tolerant of sloppy peers, its failures in words.
 
-OCPP-J 1.6 sections 3 to 7; conformance RPC-04…06, 29…31; field problems 1…7.
+OCPP-J 1.6 section 3; conformance RPC-01…05, RPC-31; field problems 4…7; websockets 17.4 (runtime.md section 6).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
-import threading
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import broadcast
-from websockets.exceptions import ConnectionClosed
+from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, NegotiationError
+from websockets.typing import Subprotocol
+from websockets.uri import WebSocketURI, parse_uri
 
-from ocppclient.clock import Clock
-from ocppclient.events import AliveSeen, Connected, Disconnected, Event, FrameReceived
-from ocppclient.link import (
-    BackOff,
-    ConnectionSettings,
-    LinkError,
-    LinkState,
-    LinkStatus,
-    final_url,
-    has_other_key_form,
-)
-from ocppclient.websocket import CLOSE_TIMEOUT_S, MAX_BACKLOG_BYTES, LinkFailure, Socket, explain_end, open_socket
+from ocppclient import tls
+from ocppclient.link import ConnectionSettings, LinkError, authorization_header, final_url
 
-__all__ = ["Connection", "ConnectionSettings", "LinkStatus", "final_url"]
+__all__ = [
+    "CLOSE_TIMEOUT_S",
+    "MAX_BACKLOG_BYTES",
+    "ConnectionClosed",
+    "LinkFailure",
+    "Socket",
+    "broadcast",
+    "explain_end",
+    "open_socket",
+]
 
-log = logging.getLogger("station.backend")
+SUBPROTOCOL = Subprotocol("ocpp1.6")
+#: A SetChargingProfile with 86400 periods has 3.4…5 MB (product.md, ORS-15).
+MAX_MESSAGE_BYTES = 16 * 2**20
+#: A peer that does not read: so much may wait in our write buffer before we give up on it.
+MAX_BACKLOG_BYTES = 32 * 2**20
+#: So long may a peer keep the socket open after the closing handshake.
+CLOSE_TIMEOUT_S = 2.0
 
-#: Received frames that the domain thread has not taken yet; beyond it the socket is not read (back-pressure).
-MAX_UNREAD_FRAMES = 32
-MAX_UNREAD_BYTES = 32 * 2**20
-#: A session of this length was stable: the back-off starts anew (field problem 3).
-STABLE_S = 60.0
-#: Something was sent and nothing came back for so long: ask with a ping instead of waiting for the next regular one.
-PROBE_AFTER_S = 10.0
+_HTTP_CURES = {
+    401: ("password", "the backend refuses the password; check the authorization key and the charge point id"),
+    403: ("unauthorised", "the backend forbids the connection; check the charge point id and the security profile"),
+    404: ("http", "the backend does not know this path or charge point id; check both"),
+    426: ("http", "the backend does not accept this websocket request; check the address"),
+    429: ("http", "the backend says that this station connects too often; it tries again later"),
+}
+_CLOSE_WORDS = {
+    1000: "normal closure",
+    1001: "going away",
+    1002: "protocol error",
+    1003: "unsupported data",
+    1007: "invalid data",
+    1008: "policy violation",
+    1009: "message too big",
+    1011: "internal error",
+    1012: "service restart",
+    1013: "try again later",
+}
 
 
-class Connection:
-    """The link to the backend.
+class LinkFailure(Exception):
+    """An attempt failed; `error` says why."""
 
-    `run()` belongs to one asyncio loop; all other methods may be called from any thread. Per session `on_event` gets
-    (on the loop) Connected, then FrameReceived and AliveSeen, then Disconnected; a failed attempt gives Disconnected.
+    def __init__(self, error: LinkError) -> None:
+        super().__init__(error.text)
+        self.error = error
 
-    Args:
-        settings: None: no backend is configured, the link stays off until `reconnect`.
-        on_event: takes the events; must not block.
-        clock: monotonic time of the status.
-        rng: jitter of the back-off.
-        on_key_form: called with True (text) or False (bytes) when the other form of a hex key was accepted after the
-            configured one was refused; the caller remembers it (field problem 7).
+
+class _Protocol(ClientProtocol):
+    """The library's handshake, tolerant where real backends are sloppy (field problem 5)."""
+
+    subprotocol_warning = ""
+
+    def process_subprotocol(self, headers: Headers) -> Subprotocol | None:
+        answer = ", ".join(headers.get_all("Sec-WebSocket-Protocol")).strip()
+        names = [name.strip().lower() for name in answer.split(",") if name.strip()]
+        if SUBPROTOCOL in names:
+            if answer != SUBPROTOCOL:
+                self.subprotocol_warning = f"the backend spells the subprotocol {answer!r} instead of 'ocpp1.6'"
+            return SUBPROTOCOL
+        if not names:
+            self.subprotocol_warning = "the backend did not confirm the subprotocol ocpp1.6; it is used all the same"
+            return None
+        raise NegotiationError(f"the backend wants to speak {answer!r}, this station speaks ocpp1.6")
+
+
+class Socket(ClientConnection):
+    """The library's connection, with the time of the last byte and a limit for peers that never close.
+
+    Attributes:
+        last_byte_at: monotonic seconds.
+        silent_since: when something was sent after which nothing has been heard; None while nothing is owed.
+        verdict: why we gave the connection up ourselves.
     """
 
-    def __init__(
-        self,
-        settings: ConnectionSettings | None,
-        on_event: Callable[[Event], None],
-        clock: Clock,
-        rng: random.Random | None = None,
-        on_key_form: Callable[[bool], None] = lambda as_text: None,
-    ) -> None:
-        self._settings = settings
-        self._wanted = settings is not None
-        self._on_event = on_event
-        self._monotonic = clock.monotonic
-        self._on_key_form = on_key_form
-        self._back_off = BackOff(rng or random.Random())
-        self._ping_interval_s = settings.ping_interval_s if settings else 0.0
-        self._last_ping_at = 0.0
-        self._status = LinkStatus(since=self._monotonic())
-        self._socket: Socket | None = None
-        self._sessions = 0
-        self._unread: deque[int] = deque()  # sizes of the frames the domain thread has not taken
-        self._told: set[str] = set()  # failures that were logged in this outage
-        self._other_key_form = False
-        self._key_form_tried = False
-        self._known_addresses: dict[str, str] = {}
-        self._at_once = False
-        self._close_with = (1000, "")
-        self._order = asyncio.Event()
-        self._ping_due_changed = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._early: list[Callable[[], None]] = []  # orders that came before run()
-
-    # --- from any thread -----------------------------------------------------------------------------------------
-
-    def send(self, text: str, session: int | None = None) -> None:
-        """Send one message; messages keep their order. Without an open session it is dropped (the outbox re-sends).
-
-        Args:
-            session: how many Connected events the caller had taken when it made the message; a message that was made
-                for a session which has ended meanwhile is dropped. None: whatever session is open.
-        """
-        self._post(lambda: self._send(text, session))
-
-    def frame_done(self) -> None:
-        """The oldest FrameReceived was taken from the inbox: there is room for one more."""
-        self._post(self._frame_done)
-
-    def reconnect(self, settings: ConnectionSettings | None, reason: str) -> None:
-        """Open a new session at once (with new settings unless None), in place of one that exists."""
-
-        def order() -> None:
-            if settings is not None:
-                self._settings = settings
-                self._ping_interval_s = settings.ping_interval_s
-            self._other_key_form = self._key_form_tried = False
-            self._wanted = self._settings is not None
-            self._at_once = True
-            self._back_off.reset()
-            self._told.clear()
-            self._give_order(1000, reason)
-
-        self._post(order)
-
-    def close(self, reason: str, retry: bool, code: int = 1000) -> None:
-        """Close the session; with `retry` the link tries again after its back-off, without it stays off."""
-
-        def order() -> None:
-            self._wanted = self._wanted and retry
-            if self._socket is not None or not retry:
-                self._give_order(code, reason)
-
-        self._post(order)
-
-    def set_ping_interval(self, seconds: float) -> None:
-        """WebSocketPingInterval, effective at once; 0 switches pings off."""
-
-        def order() -> None:
-            self._ping_interval_s = seconds
-            self._ping_due_changed.set()
-
-        self._post(order)
-
-    def status(self) -> LinkStatus:
-        """The link as it is now."""
-        status, link = self._status, self._socket
-        return replace(status, last_byte_at=link.last_byte_at) if link else status
-
-    def _post(self, order: Callable[[], None]) -> None:
-        with self._lock:
-            if self._loop is None:
-                self._early.append(order)
-            elif not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(order)
-
-    # --- the supervisor loop -------------------------------------------------------------------------------------
-
-    async def run(self) -> None:
-        """Keep the link as ordered until cancelled; no failure of the link ends it."""
-        with self._lock:
-            self._loop = asyncio.get_running_loop()
-            early, self._early = self._early, []
-        for order in early:
-            order()
-        try:
-            while True:
-                self._order.clear()
-                self._at_once = False
-                if self._settings is None or not self._wanted:
-                    self._become("off")
-                    await self._order.wait()
-                    continue
-                settings = self._settings
-                if self._other_key_form:
-                    settings = replace(settings, key_as_text=not settings.key_as_text)
-                if error := await self._attempt_until_ordered(settings):
-                    await self._wait_after(error, settings)
-        finally:
-            with self._lock:
-                self._loop = None
-            self._become("off")
-
-    async def _attempt_until_ordered(self, settings: ConnectionSettings) -> LinkError | None:
-        """Run one attempt (and its session) until it ends by itself or by an order.
-
-        Returns:
-            Why it ended, when the back-off has to be waited for; None to go on at once.
-        """
-        attempt = asyncio.ensure_future(self._attempt(settings))
-        order = asyncio.ensure_future(self._order.wait())
-        try:
-            await asyncio.wait({attempt, order}, return_when=asyncio.FIRST_COMPLETED)
-            if not attempt.done() and (link := self._socket) is not None:
-                code, reason = self._close_with
-                link.verdict = LinkError("ordered", f"closed by this station: {reason}")
-                await link.close(code, reason.encode()[:120].decode(errors="ignore"))
-                await asyncio.wait({attempt}, timeout=CLOSE_TIMEOUT_S)
-            return attempt.result() if attempt.done() and self._wanted and not self._at_once else None
-        finally:
-            order.cancel()
-            if not attempt.done():
-                attempt.cancel()
-                await asyncio.wait({attempt})
-
-    async def _attempt(self, settings: ConnectionSettings) -> LinkError | None:
-        self._become("connecting", url=final_url(settings), attempts=self._status.attempts + 1)
-        try:
-            link = await open_socket(settings, self._monotonic, self._known_addresses)
-        except LinkFailure as failure:
-            if failure.error.kind == "password" and has_other_key_form(settings) and not self._key_form_tried:
-                self._key_form_tried = self._other_key_form = True
-                log.info(
-                    "The backend refuses the key; trying it in its other form (%s)", _form(not settings.key_as_text)
-                )
-                return None
-            self._other_key_form = False
-            self._tell(failure.error, level=logging.DEBUG)
-            self._on_event(Disconnected(failure.error.text))
-            return failure.error
-        if self._other_key_form:
-            self._settings, self._other_key_form = settings, False
-            self._on_key_form(settings.key_as_text)
-        self._key_form_tried = False
-        return await self._session(link, settings)
-
-    async def _session(self, link: Socket, settings: ConnectionSettings) -> LinkError:
-        opened_at = self._last_ping_at = self._monotonic()
-        self._sessions += 1
-        self._socket = link
-        attempts = self._status.attempts
-        self._become("connected", attempts=0, subprotocol_warning=link.subprotocol_warning)
-        log.info("Connected to %s%s", self._status.url, f" (attempt {attempts})" if attempts > 1 else "")
-        if link.subprotocol_warning:
-            log.warning("%s", link.subprotocol_warning.capitalize())
-        self._on_event(Connected())
-        error = LinkError("closed", "the connection was given up")
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                pings = tasks.create_task(self._keep_alive(link, settings.pong_timeout_s))
-                error = await self._read(link)
-                pings.cancel()
-        finally:
-            link.transport.abort()
-            self._socket = None
-            self._status = replace(self._status, last_byte_at=link.last_byte_at)
-            if self._monotonic() - opened_at >= STABLE_S:
-                self._back_off.reset()
-                self._told.clear()
-            self._tell(error, level=logging.INFO)
-            self._on_event(Disconnected(error.text))
-        return error
-
-    async def _read(self, link: Socket) -> LinkError:
-        try:
-            while True:
-                data = await link.recv(decode=False)
-                self._unread.append(len(data))
-                self._update_room()
-                self._on_event(FrameReceived(data.decode(errors="replace")))
-                await self._room.wait()
-        except ConnectionClosed as closed:
-            return explain_end(link, closed)
-
-    async def _keep_alive(self, link: Socket, pong_timeout_s: float) -> None:
-        """Ping when it is due; a line that stays silent after a ping is half-open and is dropped (RPC-29)."""
-        while True:
-            self._ping_due_changed.clear()
-            due_in_s = self._ping_due_in_s(link)
-            if due_in_s is None or due_in_s > 0:
-                await _wait_at_most(self._ping_due_changed, due_in_s)
-                continue
-            self._last_ping_at = self._monotonic()
-            try:
-                pong = asyncio.ensure_future(await link.ping())
-            except ConnectionClosed:
-                return
-            if not await self._heard(link, pong, pong_timeout_s):
-                text = f"the backend did not answer a ping within {pong_timeout_s:g} s: the connection was dead"
-                link.give_up(LinkError("mute", text))
-                return
-            if pong.cancelled() or pong.exception() is not None:
-                return
-            self._on_event(AliveSeen())
-
-    def _ping_due_in_s(self, link: Socket) -> float | None:
-        if self._ping_interval_s <= 0:
-            return None
-        due_at = self._last_ping_at + self._ping_interval_s
-        if link.silent_since is not None:
-            due_at = min(due_at, link.silent_since + PROBE_AFTER_S)
-        return due_at - self._monotonic()
-
-    async def _heard(self, link: Socket, pong: asyncio.Future[float], timeout_s: float) -> bool:
-        """The pong came (or the connection ended) before the line was silent for timeout_s."""
-        asked_at = self._monotonic()
-        while not pong.done():
-            if not self._room.is_set():
-                asked_at = self._monotonic()  # the pong waits behind frames that we do not read: not the peer's fault
-            left_s = max(asked_at, link.last_byte_at) + timeout_s - self._monotonic()
-            if left_s <= 0:
-                return False
-            await asyncio.wait({pong}, timeout=left_s)
-        return True
-
-    async def _wait_after(self, error: LinkError, settings: ConnectionSettings) -> None:
-        delay_s = self._back_off.next_s(settings.reconnect_min_s, settings.reconnect_max_s)
-        self._become("waiting", next_attempt_at=self._monotonic() + delay_s)
-        log.debug("Next attempt in %.1f s", delay_s)
-        await _wait_at_most(self._order, delay_s)
-
-    # --- on the loop ---------------------------------------------------------------------------------------------
-
-    def _send(self, text: str, session: int | None) -> None:
-        link = self._socket
-        if link is None or (session is not None and session != self._sessions):
-            log.debug("Not connected: a message is dropped; what must arrive is sent again")
-            return
-        broadcast([link], text.encode(errors="replace"), text=True)  # writes at once, in order, without waiting
-        if link.silent_since is None:
-            link.silent_since = self._monotonic()
-            self._ping_due_changed.set()
-        if link.backlog_bytes > MAX_BACKLOG_BYTES:
-            link.give_up(LinkError("overload", "the backend does not read what is sent; the connection was dropped"))
-
-    def _frame_done(self) -> None:
-        if self._unread:
-            self._unread.popleft()
-        self._update_room()
-
-    def _update_room(self) -> None:
-        if len(self._unread) < MAX_UNREAD_FRAMES and sum(self._unread) < MAX_UNREAD_BYTES:
-            self._room.set()
-        else:
-            self._room.clear()
-
-    def _give_order(self, code: int, reason: str) -> None:
-        self._close_with = (code, reason)
-        self._order.set()
-
-    def _tell(self, error: LinkError, level: int) -> None:
-        """Each distinct failure once per outage as a warning; repeats at `level`."""
-        if error.kind == "ordered":
-            log.info("Backend connection %s", error.text)
-            return
-        self._status = replace(self._status, last_error=error.text, last_error_kind=error.kind)
-        log.log(level if error.text in self._told else logging.WARNING, "No backend connection: %s", error.text)
-        self._told.add(error.text)
-
-    def _become(
-        self,
-        state: LinkState,
-        *,
-        url: str | None = None,
-        attempts: int | None = None,
-        next_attempt_at: float | None = None,
-        subprotocol_warning: str | None = None,
-    ) -> None:
-        former = self._status
-        self._status = replace(
-            former,
-            state=state,
-            since=self._monotonic(),
-            url=former.url if url is None else url,
-            attempts=former.attempts if attempts is None else attempts,
-            next_attempt_at=next_attempt_at,
-            subprotocol_warning=former.subprotocol_warning if subprotocol_warning is None else subprotocol_warning,
+    def __init__(self, uri: WebSocketURI, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self.host = uri.host
+        self.last_byte_at = monotonic()
+        self.silent_since: float | None = None
+        self.verdict: LinkError | None = None
+        self._closing = False
+        self._handshake = _Protocol(uri, subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE_BYTES)
+        super().__init__(
+            self._handshake,
+            ping_interval=None,  # backend_link.py pings by itself
+            close_timeout=CLOSE_TIMEOUT_S,
+            max_queue=4,
+            write_limit=MAX_BACKLOG_BYTES,  # send() never blocks; the backlog is checked instead
         )
 
+    @property
+    def subprotocol_warning(self) -> str:
+        """The backend speaks, but did not agree on ocpp1.6 as it should; "" when it did."""
+        return self._handshake.subprotocol_warning
 
-async def _wait_at_most(event: asyncio.Event, timeout_s: float | None) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes the peer has not taken yet."""
+        return self.transport.get_write_buffer_size()
+
+    def data_received(self, data: bytes) -> None:
+        self.last_byte_at = self._monotonic()
+        self.silent_since = None
+        super().data_received(data)
+        if self.protocol.close_expected() and not self._closing:
+            self._closing = True
+            self.loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+
+    def give_up(self, error: LinkError) -> None:
+        """Drop the connection without a closing handshake: nobody would answer it."""
+        self.verdict = self.verdict or error
+        self.transport.abort()
 
 
-def _form(as_text: bool) -> str:
-    return "text" if as_text else "bytes"
+async def open_socket(
+    settings: ConnectionSettings, monotonic: Callable[[], float], known_addresses: dict[str, str]
+) -> Socket:
+    """Open the websocket: name and TCP, TLS, upgrade; each stage has `open_timeout_s`. No proxy, no redirects.
+
+    Args:
+        known_addresses: host name → address that worked last; used when the name cannot be resolved (fault F17).
+
+    Raises:
+        LinkFailure: in words, with the cure.
+    """
+    uri = parse_uri(final_url(settings))
+    where = f"{uri.host}:{uri.port}"
+    loop = asyncio.get_running_loop()
+    transport: asyncio.Transport | None = None
+    link: Socket | None = None
+    try:
+        context = await asyncio.to_thread(tls.client_context, settings) if uri.secure else None
+        async with _stage(settings, f"{where} does not answer; check the address, the network and the firewall"):
+            transport = await _connect_tcp(loop, uri, known_addresses)
+        if context is not None:
+            async with _stage(settings, f"{where} takes the connection but does not answer TLS; is it a wss:// port?"):
+                transport = await loop.start_tls(
+                    transport,
+                    transport.get_protocol(),
+                    context,
+                    server_hostname=uri.host,
+                    ssl_handshake_timeout=settings.open_timeout_s + 1,
+                    ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
+                )
+        if transport is None:  # only start_tls of a transport that is already closed gives that
+            raise ConnectionResetError
+        link = Socket(uri, monotonic)
+        transport.set_protocol(link)
+        link.connection_made(transport)
+        headers = {}
+        if header := authorization_header(settings):
+            headers["Authorization"] = header
+        async with _stage(settings, f"{where} takes the connection but does not answer the websocket request"):
+            await link.handshake(headers, settings.user_agent)
+        return link
+    except BaseException as error:
+        if transport is not None:
+            transport.abort()
+        if isinstance(error, LinkFailure) or not isinstance(error, Exception):
+            raise
+        cause = link.connection_exc if link is not None and isinstance(link.connection_exc, ssl.SSLError) else error
+        raise LinkFailure(_explain(cause, uri.host, where)) from error
+
+
+async def _connect_tcp(
+    loop: asyncio.AbstractEventLoop, uri: WebSocketURI, known_addresses: dict[str, str]
+) -> asyncio.Transport:
+    try:
+        transport, _ = await loop.create_connection(asyncio.Protocol, uri.host, uri.port, happy_eyeballs_delay=0.25)
+    except socket.gaierror:
+        if uri.host not in known_addresses:
+            raise
+        transport, _ = await loop.create_connection(asyncio.Protocol, known_addresses[uri.host], uri.port)
+    known_addresses[uri.host] = transport.get_extra_info("peername")[0]
+    raw = transport.get_extra_info("socket")
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return transport
+
+
+@asynccontextmanager
+async def _stage(settings: ConnectionSettings, mute: str) -> AsyncIterator[None]:
+    """Limit one stage; `mute` is what a timeout means."""
+    try:
+        async with asyncio.timeout(settings.open_timeout_s):
+            yield
+    except TimeoutError as error:
+        raise LinkFailure(LinkError("timeout", f"{mute} (waited {settings.open_timeout_s:g} s)")) from error
+
+
+def _explain(error: BaseException, host: str, where: str) -> LinkError:
+    match error:
+        case ssl.SSLError():
+            return tls.explain(error, host)
+        case socket.gaierror():
+            return LinkError("dns", f"the name {host} cannot be resolved; check the address and the network's DNS")
+        case ConnectionRefusedError():
+            return LinkError("refused", f"{where} refuses connections; is the backend running, is the port right?")
+        case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
+            return LinkError("network", f"{where} broke the connection off while it was being opened")
+        case InvalidStatus():
+            return _explain_status(error.response.status_code, error.response.headers.get("Location"))
+        case NegotiationError():
+            return LinkError("subprotocol", f"{error}; the backend needs an endpoint for OCPP 1.6-J")
+        case InvalidMessage():
+            return LinkError("http", f"{where} does not answer like a websocket server; check address and port")
+        case InvalidHandshake():
+            return LinkError("http", f"{where} fails the websocket handshake: {error}")
+        case ValueError():
+            return LinkError("settings", str(error))
+        case OSError():
+            return LinkError("network", f"{where} cannot be reached: {error.strerror or error}")
+        case _:
+            raise error
+
+
+def _explain_status(status: int, location: str | None) -> LinkError:
+    if 300 <= status < 400:
+        target = f" to {location}" if location else ""
+        return LinkError(
+            "http", f"{status}: the backend redirects{target}; redirects are refused, enter the new address"
+        )
+    if status >= 500:
+        return LinkError("http", f"{status}: the backend has a problem of its own; it is tried again")
+    kind, cure = _HTTP_CURES.get(status, ("http", "the backend refuses the connection; check the address"))
+    return LinkError(kind, f"{status}: {cure}")
+
+
+def explain_end(link: Socket, closed: ConnectionClosed) -> LinkError:
+    """Why a session ended, in words."""
+    if link.verdict is not None:
+        return link.verdict
+    by_backend, by_us = closed.rcvd, closed.sent
+    if by_us is not None and (by_backend is None or closed.rcvd_then_sent is False):
+        text = "a message longer than 16 MiB came" if by_us.code == 1009 else _close_text(by_us.code, by_us.reason)
+        return LinkError("closed", f"this station closed the connection: {text}")
+    if by_backend is not None:
+        text = _close_text(by_backend.code, by_backend.reason)
+        return LinkError("closed", f"the backend closed the connection ({text})")
+    if isinstance(link.connection_exc, ssl.SSLError):
+        return tls.explain(link.connection_exc, link.host)
+    return LinkError("closed", "the connection broke without a closing handshake (1006)")
+
+
+def _close_text(code: int, reason: str) -> str:
+    words = _CLOSE_WORDS.get(code, "")
+    return " ".join(part for part in (str(code), words, repr(reason) if reason else "") if part)

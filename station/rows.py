@@ -50,15 +50,28 @@ class Table(Generic[Record]):
         """The first record of `SELECT … <rest>`."""
         return next(iter(self.select(f"{rest} LIMIT 1", *parameters)), None)
 
-    def count(self, rest: str) -> int:
+    def count(self, rest: str, *parameters: Any) -> int:
         """`SELECT COUNT(*) … <rest>`."""
         with connection.cursor() as cursor:
-            (number,) = cursor.execute(f"SELECT COUNT(*) FROM {self._quoted} {rest}").fetchone()
+            (number,) = cursor.execute(f"SELECT COUNT(*) FROM {self._quoted} {rest}", parameters).fetchone()
         return int(number)
 
     def insert(self, record: Record, replace_on: Sequence[str] = (), **extra: Any) -> int:
         """Insert; with `replace_on` (columns of a unique constraint) the row that is there is replaced. The new key."""
         row = self._row(record, extra, self._writable)
+        with connection.cursor() as cursor:
+            cursor.execute(self._insert(replace_on), row)
+            return int(cursor.lastrowid)
+
+    def insert_all(
+        self, records: Iterable[Record], extras: Iterable[dict[str, Any]], replace_on: Sequence[str] = ()
+    ) -> None:
+        """`insert` for many: one statement, prepared once; `extras` holds the extra columns of each record."""
+        rows = [self._row(record, extra, self._writable) for record, extra in zip(records, extras, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.executemany(self._insert(replace_on), rows)
+
+    def _insert(self, replace_on: Sequence[str]) -> str:
         sql = (
             f"INSERT INTO {self._quoted} ({', '.join(self._writable)}) "
             f"VALUES ({', '.join(['%s'] * len(self._writable))})"
@@ -66,9 +79,7 @@ class Table(Generic[Record]):
         if replace_on:
             changes = (f"{name} = excluded.{name}" for name in self._writable if name not in replace_on)
             sql += f" ON CONFLICT ({', '.join(replace_on)}) DO UPDATE SET {', '.join(changes)}"
-        with connection.cursor() as cursor:
-            cursor.execute(sql, row)
-            return int(cursor.lastrowid)
+        return sql
 
     def update(self, record: Record, former: Record | None, rest: str, *parameters: Any) -> int:
         """Write the fields that differ from `former` (None: all) into the rows of `<rest>`; returns how many rows."""

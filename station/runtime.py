@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 
 from hardware.box import Box
 from ocppclient.clock import Clock
-from ocppclient.connection import Connection
+from ocppclient.backend_link import BackendLink
 from ocppclient.events import ShutdownRequested
 from ocppclient.link import final_url
 from station.environment import choice
@@ -132,7 +132,7 @@ class Runtime:
             )
         except ValueError as error:
             raise StartupError(f"The hardware cannot be used: {error}. Change [hardware] in the settings.") from error
-        self._link = Connection(
+        self._link = BackendLink(
             opened.link,
             self._worker.put,
             Clock(),

@@ -39,7 +39,9 @@ class SimulatedBox:
         self._folder = data_dir / "simulator"
         self._links = {name: self._folder / "ports" / name for name in PORTS}
         board, meter, reader = (str(self._links[name]) for name in PORTS)
-        self.with_ports = replace(config, board_port=board, meter_port=meter, reader_port=reader)
+        # a simulated world may hurry (`/speed`): how fast energy rises then proves nothing about the meter
+        options = {"energy_rate_factor": "1000000", **config.options}
+        self.with_ports = replace(config, board_port=board, meter_port=meter, reader_port=reader, options=options)
         self.url = f"http://{http}/"
         self._command = _command(config, self._folder, http)
         self._car = car

@@ -7,7 +7,7 @@ no fsync. What every Tick asks for (values, the open transaction, head and lengt
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -50,6 +50,8 @@ TRANSACTIONS = Table(models.Transaction, Transaction)
 CALLS = Table(models.QueuedCall, QueuedCall)
 TAGS = Table(models.IdTag, IdTagEntry, extra=["key"])
 REASONS = Table(models.Reason, _Reason)
+
+_LISTED = "source IN ('backend', 'station')"
 
 
 class _Unread(Enum):
@@ -254,15 +256,53 @@ class DjangoStore:
             column(now),
         )
 
+    def drop_listed_from_cache(self) -> None:
+        listed = f"WHERE source = 'cache' AND key IN (SELECT key FROM station_idtag WHERE {_LISTED})"
+        if TAGS.count(listed):  # nothing to do costs no lock
+            self._begin()
+            TAGS.delete(listed)
+
     def list_entry(self, id_tag: str) -> IdTagEntry | None:
         # "backend" comes before "station", and wins
-        return TAGS.first("WHERE key = %s AND source IN ('backend', 'station') ORDER BY source", tag_key(id_tag))
+        return TAGS.first(f"WHERE key = %s AND {_LISTED} ORDER BY source", tag_key(id_tag))
 
     def save_list_entry(self, entry: IdTagEntry) -> None:
         """Insert or replace by idTag and source ("backend" or "station")."""
         if entry.source not in ("backend", "station"):
             raise ValueError(f"an entry of the local list comes from 'backend' or 'station', not {entry.source!r}")
         self._save_entry(entry)
+
+    def list_entries(self, source: str) -> list[IdTagEntry]:
+        return TAGS.select(f"WHERE source = %s AND {_LISTED} ORDER BY key", source)
+
+    def list_size(self, source: str) -> int:
+        return TAGS.count(f"WHERE source = %s AND {_LISTED}", source)
+
+    def delete_list_entry(self, id_tag: str, source: str) -> None:
+        self._begin()
+        TAGS.delete(f"WHERE key = %s AND source = %s AND {_LISTED}", tag_key(id_tag), source)
+
+    def replace_backend_list(self, entries: Sequence[IdTagEntry]) -> None:
+        """Make these the only entries of the backend; each idTag once. Entries of the station stay."""
+        self._change_backend_list(entries, lambda: TAGS.delete("WHERE source = 'backend'"))
+
+    def change_backend_list(self, saved: Sequence[IdTagEntry], removed: Sequence[str]) -> None:
+        """Insert or replace some entries of the backend, remove those of the idTags `removed`."""
+
+        def remove() -> None:
+            for id_tag in removed:
+                self.delete_list_entry(id_tag, "backend")
+
+        self._change_backend_list(saved, remove)
+
+    def _change_backend_list(self, saved: Sequence[IdTagEntry], remove: Callable[[], object]) -> None:
+        if any(entry.source != "backend" for entry in saved):
+            raise ValueError("only entries with the source 'backend' belong to the backend's list")
+        rows = [storable(entry) for entry in saved]
+        with self.atomic():  # an error between the two must not leave half a list
+            self._begin()
+            remove()
+            TAGS.insert_all(rows, [{"key": tag_key(row.id_tag)} for row in rows], replace_on=["key", "source"])
 
     def _save_entry(self, entry: IdTagEntry) -> None:
         entry = storable(entry)

@@ -153,6 +153,19 @@ def test_a_setpoint_becomes_energy_and_its_withdrawal_ends_it(make_rig: MakeRig)
     assert (reading.ev_connected, reading.offered_a, reading.faults) == (True, 0.0, ())
 
 
+def test_an_open_contactor_is_told_with_a_meter_reading_taken_after_it(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.start()
+    rig.charge(16.0)
+    rig.box.setpoint(0.0, False)
+    last_closed = rig.until(lambda reading: reading.offered_a == 0.0)
+    opened = rig.until(lambda reading: not reading.contactor_closed)
+    assert opened.meter is not None
+    assert last_closed.meter is not None
+    assert opened.meter.at > last_closed.meter.at
+    assert opened.at - opened.meter.at < 0.3  # at six-fold speed: the sample that the opening asked for
+
+
 def test_a_setpoint_reaches_the_board_without_waiting_for_the_next_poll(make_rig: MakeRig) -> None:
     rig = make_rig(speed=1.0, meter="", reader="")
     rig.start()

@@ -12,8 +12,8 @@ from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 
+from ocppclient.backend_link import BackendLink, ConnectionSettings
 from ocppclient.clock import Clock
-from ocppclient.connection import Connection, ConnectionSettings
 from ocppclient.events import Connected, Disconnected, Event, FrameReceived
 
 PATIENCE_S = 10.0
@@ -24,7 +24,7 @@ class Events:
 
     def __init__(self, take_frames: bool = True) -> None:
         self.all: list[Event] = []
-        self.connection: Connection | None = None
+        self.connection: BackendLink | None = None
         self._take_frames = take_frames
         self._news = asyncio.Event()
 
@@ -76,10 +76,10 @@ def settings_for(port: int, **changes: Any) -> ConnectionSettings:
 @asynccontextmanager
 async def station(
     settings: ConnectionSettings | None, *, take_frames: bool = True, **options: Any
-) -> AsyncIterator[tuple[Connection, Events]]:
+) -> AsyncIterator[tuple[BackendLink, Events]]:
     """A running connection and its events."""
     events = Events(take_frames)
-    connection = Connection(settings, events, Clock(), random.Random(7), **options)
+    connection = BackendLink(settings, events, Clock(), random.Random(7), **options)
     events.connection = connection
     task = asyncio.create_task(connection.run())
     try:

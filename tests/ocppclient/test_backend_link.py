@@ -17,7 +17,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from ocppclient import connection as module
+from ocppclient import backend_link as module
 from ocppclient.clock import Clock
 from ocppclient.events import AliveSeen, Connected, Disconnected, FrameReceived
 from ocppclient.link import LinkStatus
@@ -158,7 +158,7 @@ async def test_whatever_ends_a_session_another_one_follows(
 
 @in_loop
 async def test_a_backend_that_says_goodbye_but_keeps_the_socket_open_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ocppclient.websocket.CLOSE_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("ocppclient.connection.CLOSE_TIMEOUT_S", 0.05)
     came_again = asyncio.Event()
 
     async def half_goodbye(link: ServerConnection) -> None:
@@ -603,7 +603,7 @@ async def test_orders_given_before_the_loop_runs_are_followed() -> None:
             events_seen.append(event)
             done.set()
 
-        connection = module.Connection(None, take, Clock())
+        connection = module.BackendLink(None, take, Clock())
         connection.reconnect(settings_for(port), "configured")
         task = asyncio.create_task(connection.run())
         await asyncio.wait_for(done.wait(), 5)
