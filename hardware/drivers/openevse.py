@@ -30,6 +30,7 @@ _LIMIT_REPEAT_S = 2.0
 _REFUSED_LIMIT_REPEAT_S = 10.0
 _POLL_S = {"GS": 1.0, "SY": 2.0, "GE": 5.0, "GP": 10.0, "GF": 300.0}
 _TRANSITION_POLL_S = 0.25
+_OPENING_POLL_S = 0.05  # the relay alone sends no message, and a session waits for it to open
 _HEARTBEAT_LIMITING = 2
 
 
@@ -302,18 +303,26 @@ class OpenEvse:
 
     # --- polling ------------------------------------------------------------------------------------------------------
     def _in_transition(self, now: float) -> bool:
-        closing_down = self._status.relay_closed and self._demand.mode is not Mode.ON
         return (
             now - max(self._changed_at, self._facts.changed_at) < TRANSITION_S
-            or closing_down
+            or self._is_opening
             or bool(self._missing_command())
         )
+
+    @property
+    def _is_opening(self) -> bool:
+        """No energy is wanted, and the contactor is still closed."""
+        return self._status.relay_closed and self._demand.mode is not Mode.ON
+
+    @property
+    def _transition_poll_s(self) -> float:
+        return _OPENING_POLL_S if self._is_opening else _TRANSITION_POLL_S
 
     def _next_poll_at(self) -> float:
         now = self._clock()
         state_due = self._due.get("GS", now)
         if self._in_transition(now):
-            state_due = min(state_due, self._facts.asked_at + _TRANSITION_POLL_S)
+            state_due = min(state_due, self._facts.asked_at + self._transition_poll_s)
         return min(state_due, *(self._due.get(poll, now) for poll in ("SY", "GE", "GP", "GF")))
 
     def _poll(self, link: RapiLink) -> bool:
@@ -321,7 +330,7 @@ class OpenEvse:
         now = self._clock()
         if self._next_poll_at() > now:
             return False
-        if self._in_transition(now) and now >= self._facts.asked_at + _TRANSITION_POLL_S:
+        if self._in_transition(now) and now >= self._facts.asked_at + self._transition_poll_s:
             self._due["GS"] = now
         for poll, interval in _POLL_S.items():
             if self._due.get(poll, now) <= now:

@@ -43,6 +43,8 @@ MODELS = {
     "sdm230": _ONE_PHASE,
     "sdm630": Model(18, (0x00, 0x02, 0x04), (0x06, 0x08, 0x0A), (0x0C, 0x0E, 0x10)),
 }
+#: A fresh reading of energy may stand beside power that is so old.
+_INSTANT_LASTS_S = 1.5
 
 
 class Sdm:
@@ -92,6 +94,8 @@ class Sdm:
         self._started_at = clock()
         self._failures = 0
         self._failed = False
+        self._instant: tuple[float, ...] | None = None  # the newest voltages, currents and powers
+        self._instant_at = 0.0
         self.warning = ""
 
     @property
@@ -130,14 +134,25 @@ class Sdm:
         if now < due_at and not self._fresh_wanted:
             self._line.read(due_at - now)  # stray bytes belong to no request
             return
+        if self._fresh_wanted and self._instant is not None and now - self._instant_at <= _INSTANT_LASTS_S:
+            self._fresh_wanted = False
+            self._poll_energy(self._line, self._instant)
+            self._polled_at = now - IDLE_INTERVAL_S  # the whole reading follows
+            return
         self._fresh_wanted = False
         self._polled_at = now
         self._poll(self._line)
 
     # --- reading ------------------------------------------------------------------------------------------------------
+    def _poll_energy(self, line: Line, instant: tuple[float, ...]) -> None:
+        """The register alone, with the power of a moment ago: whoever asks for a fresh reading waits for energy."""
+        self._take(instant, self._read(line, _ENERGY_ADDRESS, _ENERGY_COUNT))
+
     def _poll(self, line: Line) -> None:
-        instant = self._read(line, 0, self._model.count)
-        energy = self._read(line, _ENERGY_ADDRESS, _ENERGY_COUNT) if instant else None
+        self._instant, self._instant_at = self._read(line, 0, self._model.count), self._clock()
+        self._take(self._instant, self._read(line, _ENERGY_ADDRESS, _ENERGY_COUNT) if self._instant else None)
+
+    def _take(self, instant: tuple[float, ...] | None, energy: tuple[float, ...] | None) -> None:
         if instant is None or energy is None:
             self._failures += 1
             self._judge_silence(self._failures >= FAILURES)

@@ -116,6 +116,19 @@ def test_a_fresh_reading_comes_as_soon_as_the_line_allows() -> None:
     assert bench.until(lambda: len(bench.samples) > before, 2) < 0.5
 
 
+def test_while_energy_flows_a_fresh_register_comes_within_a_tenth_of_a_second() -> None:
+    bench = Bench()
+    bench.driver.set_fast(True)
+    bench.run(2.5)
+    before = len(bench.samples)
+    bench.meter.values[0x48] += 0.005
+    bench.driver.request_fresh()
+    assert bench.until(lambda: len(bench.samples) > before, 2) < 0.1
+    assert bench.samples[-1].energy_wh == bench.samples[-2].energy_wh + 5
+    before = len(bench.samples)
+    assert bench.until(lambda: len(bench.samples) > before, 2) < 0.3, "the whole reading follows at once"
+
+
 def test_a_damaged_answer_is_asked_for_again_and_counted() -> None:
     bench = Bench()
     bench.meter.corrupt = 2
