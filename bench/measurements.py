@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.journeys.rig import CARD, Rig
+from tests.journeys.rig import Rig
 from tests.journeys.story import Entry
 
 IDLE_S = 20.0
@@ -80,7 +80,7 @@ def remote_start_and_stop(folder: Path) -> list[Figure]:
             rig.sim.plug()
             rig.backend.wait_status("Preparing")
             pause(0.5)
-            request = send(rig, "RemoteStartTransaction", {"idTag": CARD, "connectorId": 1})
+            request = send(rig, "RemoteStartTransaction", {"idTag": rig.card, "connectorId": 1})
             session = rig.wait_started()
             starts.append((session.start.at - request.at) * 1000)
             rig.backend.wait_status("Charging", timeout_s=20)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from ocppclient import profile_frame
 from ocppclient.clock import Clock
 from ocppclient.connection import (
     CLOSE_TIMEOUT_S,
@@ -47,6 +48,8 @@ MAX_UNREAD_BYTES = 32 * 2**20
 STABLE_S = 60.0
 #: Something was sent and nothing came back for so long: ask with a ping instead of waiting for the next regular one.
 PROBE_AFTER_S = 10.0
+#: Frames from this length on are parsed in a thread of their own before they reach the domain.
+BESIDE = 262_144
 
 
 class BackendLink:
@@ -263,7 +266,10 @@ class BackendLink:
                 data = await link.recv(decode=False)
                 self._unread.append(len(data))
                 self._update_room()
-                self._on_event(FrameReceived(data.decode(errors="replace")))
+                text = data.decode(errors="replace")
+                # a big profile is parsed beside the domain thread and this loop: both go on meanwhile
+                read = await asyncio.to_thread(profile_frame.read, text) if len(text) >= BESIDE else None
+                self._on_event(FrameReceived(text, read))
                 await self._room.wait()
         except ConnectionClosed as closed:
             return explain_end(link, closed)

@@ -18,6 +18,9 @@ Registration = Literal["waiting", "accepted", "pending", "rejected"]
 
 #: The backend's time is adopted when it differs by more: below lies the delay of the line, not the clock.
 CLOCK_TOLERANCE_S = 1.0
+#: Messages of a plausible clock are dated again when it was off by more: a clock that starts where the box was
+#: switched off is. Less is mere drift, and the older messages were right.
+_REDATE_S = 60.0
 _DAY_S = 86_400.0
 #: The last good time is stored at most this often; after a power cut no clock starts before it.
 _FLOOR_S = 3600.0
@@ -178,8 +181,8 @@ class Boot:
     def _adopt_time(self, current_time: object) -> None:
         try:
             utc = parse_utc(current_time)  # type: ignore[arg-type]  # anything may stand there; parse_utc refuses it
-            first = not self._clock.confirmed
-            if self._clock.synchronised and abs(utc - self._clock.utc()) <= timedelta(seconds=CLOCK_TOLERANCE_S):
+            first, guess = not self._clock.confirmed, not self._clock.synchronised
+            if not guess and abs(utc - self._clock.utc()) <= timedelta(seconds=CLOCK_TOLERANCE_S):
                 self._clock.confirm()
                 self._keep_floor()
                 return
@@ -191,7 +194,8 @@ class Boot:
                         str(current_time)[:40], "CLK-01")
             )  # fmt: skip
             return
-        if first:
+        if guess or (first and abs(delta_s) > _REDATE_S):
+            self._clock.correction_s = delta_s
             self._outbox.redate(delta_s)
         self._floor_at = None
         self._keep_floor()

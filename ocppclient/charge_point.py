@@ -6,7 +6,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
-from ocppclient import narration
+from ocppclient import feature_profiles, narration
 from ocppclient.authorization import Authorization
 from ocppclient.availability import Availability
 from ocppclient.boot import Boot
@@ -17,6 +17,7 @@ from ocppclient.codec import (
     CallError,
     CallFailure,
     CallResult,
+    Encoded,
     Malformed,
     Payload,
     check_request,
@@ -48,12 +49,14 @@ from ocppclient.events import (
 )
 from ocppclient.facts import Facts
 from ocppclient.limits import Limits
+from ocppclient.local_auth_list import LocalAuthList
 from ocppclient.meter_values import MeterValues
 from ocppclient.outbox import Outbox, Outcome
 from ocppclient.remote_control import RemoteControl
 from ocppclient.remote_trigger import RemoteTrigger
 from ocppclient.reset import Reset
 from ocppclient.settings import ChargePointSettings
+from ocppclient.smart_charging import SmartCharging
 from ocppclient.status import Status
 from ocppclient.store import Store, Transaction
 from ocppclient.transactions import RESET_CAUSE, Transactions
@@ -62,6 +65,8 @@ from ocppclient.view import TransactionView, View
 log = logging.getLogger(__name__)
 
 _REMEMBERED_ANSWERS = 50  # field problem 18: a CALL that comes twice gets the same answer, and is done once
+#: A longer frame is remembered by its hash, a longer answer not at all (only GetCompositeSchedule has one: it asks).
+_LONGEST_REMEMBERED = 65_536
 
 
 class ChargePoint:
@@ -76,15 +81,16 @@ class ChargePoint:
         self._clock = clock
         self._settings = settings
         self._actions: list[Action] = []
-        self._answers: OrderedDict[tuple[str, str], str] = OrderedDict()  # of this connection
+        self._answers: OrderedDict[tuple[str, str | int], str] = OrderedDict()  # of this connection
         factory, electrical, out = settings.factory, settings.electrical, self._actions
 
         # constructor order is dependency order: nobody receives what is built later
-        self.facts = facts = Facts()
-        self.config = config = Configuration(store, settings.configuration, out)
+        self.facts = facts = Facts(heard_at=clock.monotonic())
+        self.config = config = Configuration(store, settings.configuration, out, factory.feature_profiles)
         self.outbox = outbox = Outbox(store, clock, config, factory, facts, out)
         self.boot = boot = Boot(store, clock, config, outbox, settings, out)
         self.availability = availability = Availability(store, out)
+        self.local_auth_list = local_auth_list = LocalAuthList(store, clock, config, out)
         self.authorization = authorization = Authorization(
             store, clock, config, facts, outbox, boot, availability, factory, out
         )
@@ -92,29 +98,39 @@ class ChargePoint:
         self.transactions = transactions = Transactions(
             store, clock, config, facts, outbox, authorization, meter_values, factory, electrical, out
         )
-        self.limits = limits = Limits(facts, transactions, electrical, out)
+        self.smart_charging = smart_charging = SmartCharging(
+            store, clock, config, facts, authorization, transactions, electrical, out
+        )
+        self.limits = limits = Limits(clock, config, facts, transactions, smart_charging, electrical, out)
         self.status = status = Status(
             clock, config, facts, outbox, boot, availability, authorization, transactions, limits
         )
         self.remote_control = remote_control = RemoteControl(
-            store, config, facts, boot, availability, authorization, transactions, out
+            store, config, facts, boot, availability, authorization, transactions, smart_charging, out
         )
         self.reset = reset = Reset(store, clock, outbox, transactions, out)
         self.remote_trigger = remote_trigger = RemoteTrigger(outbox, boot, meter_values, status, out)
 
         #: CALL of the backend → who answers it.
-        self.requests: dict[str, Callable[[Payload], Payload]] = {
+        self.requests: dict[str, Callable[[Payload], Payload | Encoded]] = {
             "ChangeAvailability": availability.change_availability,
             "ChangeConfiguration": config.change_configuration,
             "ClearCache": authorization.clear_cache,
+            "ClearChargingProfile": smart_charging.clear_charging_profile,
             "DataTransfer": lambda request: data_transfer(request, out),
+            "GetCompositeSchedule": smart_charging.get_composite_schedule,
             "GetConfiguration": config.get_configuration,
+            "GetLocalListVersion": local_auth_list.get_local_list_version,
             "RemoteStartTransaction": remote_control.remote_start_transaction,
             "RemoteStopTransaction": remote_control.remote_stop_transaction,
             "Reset": reset.reset,
+            "SendLocalList": local_auth_list.send_local_list,
+            "SetChargingProfile": smart_charging.set_charging_profile,
             "TriggerMessage": remote_trigger.trigger_message,
             "UnlockConnector": remote_control.unlock_connector,
         }
+        for action in feature_profiles.left_out(config.profiles):
+            self.requests.pop(action, None)
         #: Our CALL → who takes what became of it.
         self.replies: dict[str, Callable[[Outcome], None]] = {
             "Authorize": authorization.authorize_conf,
@@ -138,6 +154,7 @@ class ChargePoint:
             self.availability.update()
             self.authorization.update()
             self.transactions.update()
+            self.smart_charging.update()
             self.meter_values.update()
             self.limits.update()
             self.status.update()
@@ -153,16 +170,19 @@ class ChargePoint:
                     self._reply(outcome)
             case Reading():
                 self.facts.take(event)
-            case FrameReceived(text):
+            case FrameReceived(text, read):
+                self.facts.heard_at = self._clock.monotonic()
                 self.outbox.alive()
-                self._receive(text)
+                self._receive(text, read)
             case AliveSeen():
+                self.facts.heard_at = self._clock.monotonic()
                 self.outbox.alive()
             case CardSwiped(id_tag) | LocalStart(id_tag):
                 self.authorization.present(id_tag)
             case LocalStop(reason):
                 self.transactions.stop(reason)
             case Connected():
+                self.facts.heard_at = self._clock.monotonic()
                 self._answers.clear()
                 self.outbox.connected()
                 self.boot.connected()
@@ -174,6 +194,7 @@ class ChargePoint:
                     self._reply(outcome)
             case SettingsChanged():
                 self.config.forget()
+                self.local_auth_list.settings_changed()
             case ResendParked(seq):
                 self.outbox.resend_parked(seq)
             case ShutdownRequested():
@@ -182,8 +203,8 @@ class ChargePoint:
 
     # -- frames
 
-    def _receive(self, text: str) -> None:
-        message = decode(text)
+    def _receive(self, text: str, read: tuple[str, Payload] | None) -> None:
+        message = decode(text, read)
         match message:
             case Call():
                 self._answer(message, text)
@@ -203,10 +224,12 @@ class ChargePoint:
         if self.boot.registration == "rejected":  # conformance BOOT-07: silent until the interval is over
             log.info("%s was not answered: the backend has rejected this station", call.action)
             return
-        key = (call.message_id, text)
+        key = (call.message_id, text if len(text) <= _LONGEST_REMEMBERED else hash(text))
         answer = self._answers.get(key)
         if answer is None:
-            answer = self._answers[key] = self._execute(call)
+            answer = self._execute(call)
+            if len(answer) <= _LONGEST_REMEMBERED:
+                self._answers[key] = answer
             while len(self._answers) > _REMEMBERED_ANSWERS:
                 self._answers.popitem(last=False)
         self._actions.insert(0, SendFrame(answer))
@@ -223,9 +246,11 @@ class ChargePoint:
                     f"{call.action[:50]} is {'not supported by' if known else 'unknown to'} this station",
                 )
             with self._store.atomic():
-                check_request(call.action, call.payload)
+                if not call.checked:
+                    check_request(call.action, call.payload)
                 response = handler(call.payload)
-                check_response(call.action, response)
+                if not isinstance(response, Encoded):
+                    check_response(call.action, response)
         except CallFailure as failure:
             self._undo(told)
             self._actions.append(Explain(call.action[:50], failure.code, f"{failure.description}.", "", "RPC-19"))
@@ -240,12 +265,13 @@ class ChargePoint:
         return encode_result(call.message_id, response)
 
     def _undo(self, told: int) -> None:
-        """A CALL failed and its writes were rolled back: forget what it told, and read the configuration again.
+        """A CALL failed and its writes were rolled back: forget what it told, and read what memory holds again.
 
         Handlers write first and touch their memory last, so nothing else of them is left.
         """
         del self._actions[told:]
         self.config.forget()
+        self.smart_charging.forget()
 
     def _reply(self, outcome: Outcome) -> None:
         self.replies[outcome.action](outcome)
@@ -258,8 +284,9 @@ class ChargePoint:
     def _hand_on_changes(self) -> None:
         """Configuration changes that somebody outside has to know."""
         if self.config.changes:
-            if Configuration.web_socket_ping_interval.name in self.config.changes:
-                self._actions.append(SetPingInterval(self.config.web_socket_ping_interval))
+            pings = (Configuration.web_socket_ping_interval.name, Configuration.loss_of_control_time_out.name)
+            if any(name in pings for name in self.config.changes):
+                self._actions.append(SetPingInterval(self.limits.ping_interval_s))
             self.config.changes.clear()
 
     # -- for people

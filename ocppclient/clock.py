@@ -39,7 +39,7 @@ class Clock:
         #: False until the backend told the time: a plausible system clock may still be hours behind (a board without
         #: a battery clock starts where it was switched off), so what is dated before is corrected then.
         self.confirmed = False
-        #: How far the first confirmation moved the clock, seconds: what was dated before is off by that much.
+        #: What was dated before the confirmation is off by that many seconds; 0.0: not worth a correction.
         self.correction_s = 0.0
         self._offset = (start if self.synchronised else lowest) - timedelta(seconds=monotonic())
 
@@ -63,8 +63,6 @@ class Clock:
             raise ValueError(f"{utc.isoformat()} is outside {FLOOR:%Y}…{CEILING:%Y}: the backend's clock looks wrong")
         delta_s = (utc - self.utc()).total_seconds()
         self._offset += timedelta(seconds=delta_s)
-        if not self.confirmed:
-            self.correction_s = delta_s
         self.confirm()
         return delta_s
 

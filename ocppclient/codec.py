@@ -1,6 +1,7 @@
 """OCPP-J text ⇄ messages (OCPP-J 1.6 section 4): strict on CALLs, tolerant on answers, and it never raises on input.
 
-Schemas are those of the `ocpp` package, compiled by fastjsonschema at first use.
+Schemas are those of the `ocpp` package, compiled by fastjsonschema at first use. A SetChargingProfile with many periods
+is read and checked by `profile_frame.py`; whatever that does not accept goes the strict way like everything else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import fastjsonschema
+
+from ocppclient import profile_frame
 
 Payload = dict[str, Any]
 
@@ -68,11 +71,12 @@ class CallFailure(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """[2, message_id, action, payload]"""
+    """[2, message_id, action, payload]; `checked`: the payload is known to obey its schema."""
 
     message_id: str
     action: str
     payload: Payload
+    checked: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,13 +108,22 @@ class Malformed:
 Message = Call | CallResult | CallError | Malformed
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A payload that is JSON text already, ASCII only, and obeys its schema."""
+
+    text: str
+
+
 def encode_call(message_id: str, action: str, payload_json: str) -> str:
     """A CALL around a payload that is JSON text already (queued payloads stay byte-identical)."""
     return f'[2,"{message_id}","{action}",{payload_json}]'
 
 
-def encode_result(message_id: str, payload: Payload) -> str:
+def encode_result(message_id: str, payload: Payload | Encoded) -> str:
     """A CALLRESULT."""
+    if isinstance(payload, Encoded):
+        return f"[3,{dumps(message_id)},{payload.text}]"
     return dumps([3, message_id, payload])
 
 
@@ -124,9 +137,15 @@ def dumps(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def decode(text: str) -> Message:
-    """Read one websocket message. Never raises: what is no message comes back as `Malformed`."""
+def decode(text: str, read: tuple[str, Payload] | None = None) -> Message:
+    """Read one websocket message. Never raises: what is no message comes back as `Malformed`.
+
+    Args:
+        read: what `profile_frame.read` said about it, when it was asked already.
+    """
     text = text.strip("\ufeff\x00 \t\r\n")
+    if (big := read or profile_frame.read(text)) is not None:
+        return Call(big[0], "SetChargingProfile", big[1], checked=True)
     try:
         frame = _loads(text)
     except (ValueError, RecursionError, OverflowError) as problem:
@@ -292,13 +311,22 @@ _CODES = {
 }
 
 
+#: Requests whose limits may have more than one decimal: they are rounded down, not refused (field problem 30).
+_ROUNDED = ("SetChargingProfile", "RemoteStartTransaction")
+
+
+def _without_multiple_of(schema: dict[str, Any]) -> dict[str, Any]:
+    return {name: rule for name, rule in schema.items() if name != "multipleOf"}
+
+
 @cache
 def _validator(name: str) -> Callable[[Payload], object]:
     package = find_spec("ocpp")
     if package is None or not package.submodule_search_locations:
         raise RuntimeError("the ocpp package is not installed; run `make install`")
     schema = json.loads(
-        (Path(package.submodule_search_locations[0]) / "v16/schemas" / f"{name}.json").read_text("utf-8-sig")
+        (Path(package.submodule_search_locations[0]) / "v16/schemas" / f"{name}.json").read_text("utf-8-sig"),
+        object_hook=_without_multiple_of if name in _ROUNDED else None,
     )
     # date-times are parsed (and refused) by the feature that reads them: schema formats know too few spellings
     compiled: Callable[[Payload], object] = fastjsonschema.compile(schema, use_default=False, use_formats=False)

@@ -7,10 +7,11 @@ generated documentation, the backend reads GetConfiguration: all from the same d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, overload
 
+from ocppclient import feature_profiles
 from ocppclient.codec import CallFailure, Payload, tolerant_int
 from ocppclient.events import Action, Explain
 from ocppclient.store import Store
@@ -216,6 +217,7 @@ class Configuration:
         store: keeps what was changed, under "key.<name>".
         factory: values fixed by the provisioning; they are trusted and may lie outside the range.
         actions: where reasons of refusals are told (`Explain`).
+        profiles: feature profiles that the factory leaves in; None: all. Keys of the others do not exist.
     """
 
     allow_offline_tx_for_unknown_id = Bool(
@@ -298,7 +300,10 @@ class Configuration:
         "StopTxnSampledDataMaxLength", 99, "Most items of StopTxnSampledData.", access=Access.R
     )
     supported_feature_profiles = Csl(
-        "SupportedFeatureProfiles", ("Core",), "The feature profiles of this station.", access=Access.R
+        "SupportedFeatureProfiles",
+        feature_profiles.IMPLEMENTED,
+        "The feature profiles of this station.",
+        access=Access.R,
     )
     transaction_message_attempts = Int(
         "TransactionMessageAttempts", 3, "How often a transaction message is sent before it is parked.",
@@ -314,12 +319,58 @@ class Configuration:
     web_socket_ping_interval = Int(
         "WebSocketPingInterval", 120, "Time between pings of the station; 0: none.", high=86400, unit="s"
     )
-    local_auth_list_enabled = Bool("LocalAuthListEnabled", True, "Use the local authorization list.")
+    local_auth_list_enabled = Bool(
+        "LocalAuthListEnabled", True, "Use the local authorization list.", profile="LocalAuthListManagement"
+    )
+    local_auth_list_max_length = Int(
+        "LocalAuthListMaxLength", 100, "Most entries of the backend in the local list.",
+        access=Access.R, profile="LocalAuthListManagement",
+    )  # fmt: skip
+    send_local_list_max_length = Int(
+        "SendLocalListMaxLength", 100, "Most entries of one SendLocalList.",
+        access=Access.R, profile="LocalAuthListManagement",
+    )  # fmt: skip
+    charge_profile_max_stack_level = Int(
+        "ChargeProfileMaxStackLevel", 3, "Highest stackLevel of a charging profile; the lowest is 0.",
+        access=Access.R, profile="SmartCharging",
+    )  # fmt: skip
+    charging_schedule_allowed_charging_rate_unit = Csl(
+        "ChargingScheduleAllowedChargingRateUnit", ("Current", "Power"), "Units of charging schedules: A, W.",
+        allowed=("Current", "Power"), access=Access.R, profile="SmartCharging",
+    )  # fmt: skip
+    charging_schedule_max_periods = Int(
+        "ChargingScheduleMaxPeriods", 86400, "Most periods of one charging schedule.",
+        access=Access.R, profile="SmartCharging",
+    )  # fmt: skip
+    max_charging_profiles_installed = Int(
+        "MaxChargingProfilesInstalled", 12, "Most charging profiles installed at once.",
+        access=Access.R, profile="SmartCharging",
+    )  # fmt: skip
+    loss_of_control_time_out = Int(
+        "OpenStation.LossOfControlTimeOut", 0, "After so long without any sign of life of the backend the current is "
+        "limited.", low=10, high=86400, zero_is_off=True, unit="s",
+    )  # fmt: skip
+    loss_of_control_current = Int(
+        "OpenStation.LossOfControlCurrent", 6, "Limit while the backend is silent, per phase; below 6 charging pauses.",
+        high=80, unit="A",
+    )  # fmt: skip
 
-    def __init__(self, store: Store, factory: Mapping[str, str], actions: list[Action]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        factory: Mapping[str, str],
+        actions: list[Action],
+        profiles: Collection[str] | None = None,
+    ) -> None:
         self._store = store
         self._actions = actions
-        self._factory = {name.casefold(): text for name, text in factory.items()}
+        #: The feature profiles in use.
+        self.profiles = feature_profiles.in_use(profiles)
+        self._keys = {name: key for name, key in KEYS.items() if key.profile in self.profiles}
+        self._factory = {
+            Configuration.supported_feature_profiles.name.casefold(): ",".join(self.profiles),
+            **{name.casefold(): text for name, text in factory.items()},
+        }
         #: Names of the keys that this event changed; the front door hands them on as actions.
         self.changes: list[str] = []
         self._values: dict[str, Any] = {}
@@ -330,6 +381,8 @@ class Configuration:
         for key in KEYS.values():
             text = stored.get(f"key.{key.name}", self._factory.get(key.name.casefold()))
             self._values[key.name] = key.default if text is None else _trusted(key, text)
+            if isinstance(key, Bool) and key.profile not in self.profiles:
+                self._values[key.name] = False  # the switch of a function that is not there
 
     def forget(self) -> None:
         """Read everything again: a unit of work was undone, or a person changed a key."""
@@ -364,10 +417,10 @@ class Configuration:
                 f"at most {self.get_configuration_max_keys} keys at once (GetConfigurationMaxKeys), not {len(names)}",
             )
         if not names:
-            return {"configurationKey": [self.entry(key) for key in KEYS.values()]}
+            return {"configurationKey": [self.entry(key) for key in self._keys.values()]}
         known, unknown = [], []
         for name in dict.fromkeys(names):
-            key = KEYS.get(name.casefold())
+            key = self._keys.get(name.casefold())
             if key is None:
                 unknown.append(name)
             else:
@@ -380,7 +433,7 @@ class Configuration:
     def change_configuration(self, request: Payload) -> Payload:
         """ChangeConfiguration.req (section 5.3): effective at once and durable, or nothing changes."""
         name, text = request["key"], request["value"]
-        key = KEYS.get(name.casefold())
+        key = self._keys.get(name.casefold())
         if key is None:
             # its value is not told: what nobody here knows may be a secret
             return self._refuse("NotSupported", f"This station has no configuration key {name!r}.", "", "CFG-04")

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 # --- facts that travel inside events ---------------------------------------------------------------------------------
 
@@ -106,9 +107,13 @@ class Disconnected:
 
 @dataclass(frozen=True)
 class FrameReceived:
-    """One websocket text (or binary) message; undecodable bytes arrive as text with replacement characters."""
+    """One websocket text (or binary) message; undecodable bytes arrive as text with replacement characters.
+
+    `read`: what `profile_frame.read` made of it already, outside the domain thread; None: nothing.
+    """
 
     text: str
+    read: tuple[str, dict[str, Any]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

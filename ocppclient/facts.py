@@ -25,11 +25,13 @@ class Facts:
         energy_wh: the register in this boot, None before it was read. It never runs backwards (conformance MTR-10);
             when the device itself starts anew, what it counts from there on is added.
         boot_id: identifies this boot in durable rows.
+        heard_at: monotonic time of the backend's last sign of life, of the start of the process before the first.
     """
 
     reading: Reading = field(default_factory=lambda: Reading(ready=False))
     energy_wh: int | None = None
     boot_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    heard_at: float = 0.0
     _offset_wh: int = 0
     _dropped: Meter | None = None  # the first reading that was too low
 

@@ -1,10 +1,13 @@
-"""The effective current limit and the Setpoint that carries it to the hardware."""
+"""The effective current limit with its reason, and the Setpoint that carries it to the hardware (OCPP 1.6, 3.13.4)."""
 
 from __future__ import annotations
 
-from ocppclient.events import Action, Setpoint
+from ocppclient.clock import Clock
+from ocppclient.configuration import Configuration
+from ocppclient.events import Action, Explain, Setpoint
 from ocppclient.facts import MINIMUM_CURRENT_A, Facts
 from ocppclient.settings import Electrical
+from ocppclient.smart_charging import Allowed, SmartCharging
 from ocppclient.transactions import Transactions
 
 
@@ -12,29 +15,77 @@ class Limits:
     """The smallest of all limits; a Setpoint goes out whenever it, or the permission, changes.
 
     Attributes:
-        limit_a: what may be offered to a car now, ampere per phase.
+        limit_a: the smallest limit now, ampere per phase; below 6 A nothing is offered.
         sentence: the limit and its reason, for people.
     """
 
-    def __init__(self, facts: Facts, transactions: Transactions, electrical: Electrical, actions: list[Action]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        config: Configuration,
+        facts: Facts,
+        transactions: Transactions,
+        smart_charging: SmartCharging,
+        electrical: Electrical,
+        actions: list[Action],
+    ) -> None:
+        self._clock = clock
+        self._config = config
         self._facts = facts
         self._transactions = transactions
+        self._smart_charging = smart_charging
         self._electrical = electrical
         self._actions = actions
         self._last: Setpoint | None = None
+        self._silent = False
         self.limit_a = electrical.max_current_a
         self.sentence = ""
 
     def update(self) -> None:
         """Recompute, and tell the hardware when something changed."""
-        installer_a, hardware_a = self._electrical.max_current_a, self._facts.reading.limit_a
-        if 0 < hardware_a < installer_a:
-            self.limit_a, reason = hardware_a, "what the hardware allows"
-        else:
-            self.limit_a, reason = installer_a, "the installer's limit"
-        self.sentence = f"{self.limit_a:.1f} A, {reason}"
+        candidates = [(self._electrical.max_current_a, ", the installer's limit")]
+        if (hardware_a := self._facts.reading.limit_a) > 0:
+            candidates.append((hardware_a, ", what the hardware allows"))
+        if (allowed := self._smart_charging.allowed()) is not None:
+            candidates.append((allowed.limit_a, f" by operator profile {allowed.profile_id}{self._until(allowed)}"))
+        if self._control_lost():
+            silent_s = self._config.loss_of_control_time_out
+            reason = f", because the operator's backend has been silent for more than {silent_s} s"
+            candidates.append((float(self._config.loss_of_control_current), reason))
+        self.limit_a, reason = min(candidates, key=lambda candidate: candidate[0])
+        too_low = " (no car can charge with less than 6 A)" if 0 < self.limit_a < MINIMUM_CURRENT_A else ""
+        self.sentence = f"{self.limit_a:.1f} A{reason}{too_low}"
         offered_a = self.limit_a if self.limit_a >= MINIMUM_CURRENT_A else 0.0
         setpoint = Setpoint(offered_a, self._transactions.energy_authorised)
         if setpoint != self._last:
             self._last = setpoint
             self._actions.append(setpoint)
+
+    def _until(self, allowed: Allowed) -> str:
+        if allowed.until is None:
+            return ""
+        far = allowed.until.date() != self._clock.utc().date()
+        return f" until {allowed.until:%Y-%m-%d %H:%M} UTC" if far else f" until {allowed.until:%H:%M} UTC"
+
+    # -- loss of control (field problems, section 5 item 5)
+
+    def _control_lost(self) -> bool:
+        """The backend has been silent for longer than the installer or the operator lets the station go on alone."""
+        time_out_s = self._config.loss_of_control_time_out
+        silent = 0 < time_out_s <= self._clock.monotonic() - self._facts.heard_at
+        if silent != self._silent:
+            self._silent = silent
+            rule = f"The backend has been silent for {time_out_s} s." if silent else "The backend is heard again."
+            verdict = "loss of control" if silent else "control regained"
+            value = f"{self._config.loss_of_control_current} A" if silent else ""
+            self._actions.append(Explain("limit", verdict, rule, value, "SC-27"))
+        return silent
+
+    @property
+    def ping_interval_s(self) -> int:
+        """WebSocketPingInterval, or shorter: a healthy line has to show three signs of life before control is lost."""
+        interval_s = self._config.web_socket_ping_interval
+        if time_out_s := self._config.loss_of_control_time_out:
+            shortest_s = max(time_out_s // 3, 1)
+            return min(interval_s or shortest_s, shortest_s)
+        return interval_s

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from ocppclient.storable import clean_text, storable, tag_key
-from ocppclient.store import IdTagEntry, QueuedCall, Transaction
+from ocppclient.store import IdTagEntry, InstalledProfile, QueuedCall, Transaction
 
 
 class MemoryStore:
@@ -25,6 +25,7 @@ class MemoryStore:
         self._parked: dict[int, QueuedCall] = {}  # by seq, ascending
         self._cache: dict[str, IdTagEntry] = {}
         self._list: dict[tuple[str, str], IdTagEntry] = {}
+        self._profiles: dict[int, InstalledProfile] = {}  # by profile_id, ascending
         self._counter: dict[str, int] = {"seq": 0}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self._depth = 0
@@ -147,15 +148,55 @@ class MemoryStore:
         if self._cache:
             self._write(self._cache, min(self._cache.items(), key=worth)[0], None)
 
+    def drop_listed_from_cache(self) -> None:
+        for key in {key for key, _ in self._list}.intersection(self._cache):
+            self._write(self._cache, key, None)
+
     def list_entry(self, id_tag: str) -> IdTagEntry | None:
         key = tag_key(id_tag)
         return self._list.get((key, "backend")) or self._list.get((key, "station"))
+
+    def list_entries(self, source: str) -> list[IdTagEntry]:
+        return [entry for (_, whose), entry in sorted(self._list.items()) if whose == source]
+
+    def list_size(self, source: str) -> int:
+        return sum(whose == source for _, whose in self._list)
 
     def save_list_entry(self, entry: IdTagEntry) -> None:
         """Insert or replace by idTag and source ("backend" or "station")."""
         if entry.source not in ("backend", "station"):
             raise ValueError(f"an entry of the local list comes from 'backend' or 'station', not {entry.source!r}")
         self._write(self._list, (tag_key(entry.id_tag), entry.source), storable(entry))
+
+    def delete_list_entry(self, id_tag: str, source: str) -> None:
+        self._write(self._list, (tag_key(id_tag), source), None)
+
+    def replace_backend_list(self, entries: Sequence[IdTagEntry]) -> None:
+        """Make these the only entries of the backend; each idTag once. Entries of the station stay."""
+        kept = {tag_key(entry.id_tag) for entry in entries}
+        removed = [key for key, whose in self._list if whose == "backend" and key not in kept]
+        self.change_backend_list(entries, removed)
+
+    def change_backend_list(self, saved: Sequence[IdTagEntry], removed: Sequence[str]) -> None:
+        """Insert or replace some entries of the backend, remove those of the idTags `removed`."""
+        if any(entry.source != "backend" for entry in saved):
+            raise ValueError("only entries with the source 'backend' belong to the backend's list")
+        saved = [storable(entry) for entry in saved]
+        for id_tag in removed:
+            self.delete_list_entry(id_tag, "backend")
+        for entry in saved:
+            self.save_list_entry(entry)
+
+    # -- charging profiles
+    def charging_profiles(self) -> list[InstalledProfile]:
+        return list(self._profiles.values())
+
+    def save_charging_profile(self, profile: InstalledProfile) -> None:
+        profile = storable(profile)
+        self._write(self._profiles, profile.profile_id, profile)
+
+    def delete_charging_profile(self, profile_id: int) -> None:
+        self._write(self._profiles, profile_id, None)
 
 
 def _put(table: dict[Any, Any], key: Any, row: Any) -> None:

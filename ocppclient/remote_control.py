@@ -9,6 +9,8 @@ from ocppclient.codec import Payload
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain
 from ocppclient.facts import Facts
+from ocppclient.profile_rules import Unfit
+from ocppclient.smart_charging import SmartCharging
 from ocppclient.store import Store
 from ocppclient.transactions import Transactions
 
@@ -25,6 +27,7 @@ class RemoteControl:
         availability: Availability,
         authorization: Authorization,
         transactions: Transactions,
+        smart_charging: SmartCharging,
         actions: list[Action],
     ) -> None:
         self._store = store
@@ -34,6 +37,7 @@ class RemoteControl:
         self._availability = availability
         self._authorization = authorization
         self._transactions = transactions
+        self._smart_charging = smart_charging
         self._actions = actions
 
     def remote_start_transaction(self, request: Payload) -> Payload:
@@ -43,13 +47,17 @@ class RemoteControl:
             rule, clause = reason
             self._actions.append(Explain("RemoteStartTransaction", "Rejected", rule, request["idTag"], clause))
             return {"status": "Rejected"}
-        if "chargingProfile" in request:
-            rule = "Charging profiles are not supported yet; the session starts without it."
-            self._actions.append(Explain("RemoteStartTransaction", "profile ignored", rule, "", "RST-10"))
+        try:
+            profile = self._smart_charging.profile_for_remote_start(request.get("chargingProfile"))
+        except Unfit as unfit:
+            explain = Explain("RemoteStartTransaction", "Rejected", unfit.rule, request["idTag"], unfit.clause)
+            self._actions.append(explain)
+            return {"status": "Rejected"}
         if self._config.authorize_remote_tx_requests:
             self._authorization.request(request["idTag"], remote=True)
         else:
             self._authorization.grant_unasked(request["idTag"])
+        self._smart_charging.use_for_next(profile)
         return {"status": "Accepted"}
 
     def _why_no_start(self, request: Payload) -> tuple[str, str] | None:

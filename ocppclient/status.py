@@ -33,6 +33,9 @@ ChargePointStatus = Literal[
 #: Between the start of a transaction and the first closing of the contactor the EV and the board need their time: it
 #: is still Preparing then (board self-test up to 5 s, EV up to 3 s; hardware.md section 2.6).
 START_GRACE_S = 10.0
+#: A contactor that opens while charging is the first thing seen of a car that is being unplugged; the unplug itself is
+#: believed a second later (hardware/box.py). Only a longer pause is the EV's wish.
+PAUSE_SETTLE_S = 1.5
 UNPLUGGED_INFO = "EV side disconnected"
 #: EVCommunicationError is a warning that only these may carry (section 7.6; conformance STA-11).
 _EV_WAITS = ("Preparing", "SuspendedEV", "SuspendedEVSE", "Finishing")
@@ -173,9 +176,15 @@ class Status:
         sent = self._sent.get(connector_id)
         if sent == condition or not (self._outbox.online and self._boot.registration == "accepted"):
             return
-        if sent is not None and now - self._since[connector_id] < self._config.minimum_status_duration:
+        if sent is not None and now - self._since[connector_id] < self._needed_s(sent, condition):
             return
         self._send(connector_id, condition)
+
+    def _needed_s(self, sent: Condition, condition: Condition) -> float:
+        """How long a condition must have lasted before it is told."""
+        if (sent.status, condition.status, condition.info) == ("Charging", "SuspendedEV", ""):
+            return max(PAUSE_SETTLE_S, self._config.minimum_status_duration)
+        return self._config.minimum_status_duration
 
     def _send(self, connector_id: int, condition: Condition, *, passes_gate: bool = False) -> None:
         # dated only now: the clock may have been set since

@@ -6,6 +6,7 @@ all. Only the domain thread calls a store. `memory_store.py` is the in-memory tw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -110,6 +111,36 @@ class IdTagEntry:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class InstalledProfile:
+    """One charging profile as SetChargingProfile (or a remote start) installed it; one row, however many periods.
+
+    Attributes:
+        profile_id: chargingProfileId, the key.
+        purpose, kind, recurrency_kind, unit: words of sections 7.8 to 7.13; recurrency_kind "" unless Recurring.
+        period_starts, period_limits: `charging_profile.Periods`, little-endian, 4 bytes a period.
+        period_phases: one byte a period, b"" when numberPhases was never given.
+        valid_from_s, valid_to_s, start_s: whole seconds since 1970, UTC.
+        transaction_uid: of a TxProfile.
+    """
+
+    profile_id: int
+    connector_id: int
+    stack_level: int
+    purpose: str
+    kind: str
+    unit: str
+    period_starts: bytes
+    period_limits: bytes
+    period_phases: bytes = b""
+    recurrency_kind: str = ""
+    valid_from_s: int | None = None
+    valid_to_s: int | None = None
+    start_s: int | None = None
+    duration_s: int | None = None
+    transaction_uid: str = ""
+
+
 class Store(Protocol):
     """Durable state. All methods are synchronous; reads see the writes of the running unit of work.
 
@@ -177,6 +208,39 @@ class Store(Protocol):
         """Remove one entry: not valid (or expired) ones first, then the oldest (conformance AUT-11)."""
         ...
 
+    def drop_listed_from_cache(self) -> None:
+        """Remove the cache entries of tags that are in the local list, whatever the source (conformance LAL-09)."""
+        ...
+
     def list_entry(self, id_tag: str) -> IdTagEntry | None:
         """The local list entry; a backend entry wins over a station entry of the same idTag."""
         ...
+
+    def list_entries(self, source: str) -> list[IdTagEntry]:
+        """All local list entries of "backend" or "station", by their case-folded idTag."""
+        ...
+
+    def list_size(self, source: str) -> int: ...
+    def save_list_entry(self, entry: IdTagEntry) -> None:
+        """Insert or replace by idTag and source ("backend" or "station")."""
+        ...
+
+    def delete_list_entry(self, id_tag: str, source: str) -> None: ...
+    def replace_backend_list(self, entries: Sequence[IdTagEntry]) -> None:
+        """Make these the only entries of the backend; each idTag once. Entries of the station stay."""
+        ...
+
+    def change_backend_list(self, saved: Sequence[IdTagEntry], removed: Sequence[str]) -> None:
+        """Insert or replace some entries of the backend, remove those of the idTags `removed`."""
+        ...
+
+    # -- charging profiles
+    def charging_profiles(self) -> list[InstalledProfile]:
+        """All of them, by profile_id."""
+        ...
+
+    def save_charging_profile(self, profile: InstalledProfile) -> None:
+        """Insert or replace by profile_id."""
+        ...
+
+    def delete_charging_profile(self, profile_id: int) -> None: ...

@@ -199,6 +199,8 @@ class Transactions:
             return
         uids, self._undated = self._undated, []
         delta_s = self._clock.correction_s
+        if not delta_s:
+            return
         for transaction in filter(None, map(self._store.transaction, uids)):
             self._store.save_transaction(
                 replace(

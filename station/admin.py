@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
-from asgiref.sync import async_to_sync
-from channels.exceptions import ChannelFull
-from channels.layers import get_channel_layer
-from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.decorators import login_required
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
-from ocppclient.storable import tag_key
-from station import provisioning
-from station.live import STATION
+from station import local_list
+from station.forms import EntryForm
 from station.models import IdTag
 
 admin.site.site_header = "Charging station"
@@ -28,16 +20,19 @@ admin.site.index_title = "Local list and users"
 admin.site.login = login_required(admin.site.login)  # type: ignore[method-assign]
 
 
-class EntryForm(forms.ModelForm):  # type: ignore[type-arg]
-    """One entry; a tag stands only once in the list, whatever its case."""
+class SourceFilter(admin.SimpleListFilter):
+    """Whose entry it is; the cache is not in this list."""
 
-    def clean_id_tag(self) -> str:
-        """The tag, refused when it is there already."""
-        id_tag: str = self.cleaned_data["id_tag"]
-        source = self.instance.source if self.instance.pk else "station"
-        if IdTag.objects.filter(key=tag_key(id_tag), source=source).exclude(pk=self.instance.pk).exists():
-            raise forms.ValidationError(f"{id_tag} is in the list already (upper and lower case count as the same).")
-        return id_tag
+    title = "source"
+    parameter_name = "source"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The two sources of the list."""
+        return [(source, source) for source in local_list.LISTED]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[IdTag]) -> QuerySet[IdTag]:
+        """Only those entries."""
+        return queryset.filter(source=self.value()) if self.value() in local_list.LISTED else queryset
 
 
 @admin.register(IdTag)
@@ -45,52 +40,55 @@ class IdTagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Entries of the local list; the cache is the station's own affair."""
 
     form = EntryForm
-    list_display = ["id_tag", "status", "parent_id_tag", "expiry_date", "source", "note"]
-    list_filter = ["source", "status"]
+    list_display = ["id_tag", "status", "parent_id_tag", "expiry_date", "note", "whose"]
+    list_filter = [SourceFilter, "status"]
     search_fields = ["id_tag", "parent_id_tag", "note"]
+    search_help_text = "Card number, group or note"
     fields = ["id_tag", "status", "parent_id_tag", "expiry_date", "note"]
+    ordering = ["key", "source"]
     list_per_page = 50
+
+    @admin.display(description="source", ordering="source")
+    def whose(self, entry: IdTag) -> str:
+        """In one word: the column is narrow."""
+        return entry.source
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IdTag]:
         """The list without the cache."""
         return super().get_queryset(request).exclude(source="cache")
 
+    def get_fieldsets(self, request: HttpRequest, obj: IdTag | None = None) -> Any:
+        """An entry that cannot be changed says why."""
+        if local_list.is_ours(obj):
+            return super().get_fieldsets(request, obj)
+        why = (
+            "This entry came from the backend (SendLocalList), and only the backend changes it. Without a backend in "
+            "the settings it can be edited here."
+        )
+        return [(None, {"fields": self.fields, "description": why})]
+
     def has_change_permission(self, request: HttpRequest, obj: IdTag | None = None) -> bool:
-        """See `_is_ours`."""
-        return super().has_change_permission(request, obj) and _is_ours(obj)
+        """See `local_list.is_ours`."""
+        return super().has_change_permission(request, obj) and local_list.is_ours(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: IdTag | None = None) -> bool:
-        """See `_is_ours`."""
-        return super().has_delete_permission(request, obj) and _is_ours(obj)
+        """See `local_list.is_ours`."""
+        return super().has_delete_permission(request, obj) and local_list.is_ours(obj)
 
     def save_model(self, request: HttpRequest, obj: IdTag, form: Any, change: bool) -> None:
-        """Fill in what people do not type."""
-        obj.key, obj.updated_at = tag_key(obj.id_tag), timezone.now()
+        """Say what is doubtful about it, and tell the station."""
         super().save_model(request, obj, form, change)
-        _poke(request)
+        for doubt in form.doubts():
+            messages.warning(request, doubt)
+        local_list.poke(request.user.get_username())
 
     def delete_model(self, request: HttpRequest, obj: IdTag) -> None:
         """Tell the station."""
         super().delete_model(request, obj)
-        _poke(request)
+        local_list.poke(request.user.get_username())
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[IdTag]) -> None:
         """Of the chosen entries only those that may be deleted."""
-        super().delete_queryset(request, queryset.filter(pk__in=[row.pk for row in queryset if _is_ours(row)]))
-        _poke(request)
-
-
-def _is_ours(entry: IdTag | None) -> bool:
-    """Entries of the backend change by SendLocalList only, as long as there is a backend."""
-    return entry is None or entry.source == "station" or not provisioning.stored("backend", "url")
-
-
-def _poke(request: HttpRequest) -> None:
-    """Let the station look at once; it would find the change anyway (design.md, concept 9)."""
-    message = {"type": "station.command", "command": "settings", "user": request.user.get_username()}
-
-    def send() -> None:
-        with contextlib.suppress(ChannelFull):
-            async_to_sync(get_channel_layer().send)(STATION, message)
-
-    transaction.on_commit(send)
+        ours = [row.pk for row in queryset if local_list.is_ours(row)]
+        super().delete_queryset(request, queryset.filter(pk__in=ours))
+        local_list.poke(request.user.get_username())

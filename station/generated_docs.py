@@ -18,9 +18,9 @@ def configuration_keys() -> str:
         "# Configuration keys",
         "",
         _MADE.format(source="ocppclient/configuration.py"),
-        "What GetConfiguration tells and ChangeConfiguration takes. Every change acts at once and is durable; a value that "
-        "does not fit is Rejected with its reason in the why log, an unknown key is NotSupported. The factory's provisioning "
-        "file may set any key in `[ocpp]`, also read-only ones and values outside the range.",
+        "What GetConfiguration tells and ChangeConfiguration takes. Every change acts at once and is durable; a value "
+        "that does not fit is Rejected with its reason in the why log, an unknown key is NotSupported. The factory's "
+        "provisioning file may set any key in `[ocpp]`, also read-only ones and values outside the range.",
         "",
         "| key | profile | access | default | unit | range | meaning |",
         "|---|---|---|---|---|---|---|",
@@ -28,9 +28,8 @@ def configuration_keys() -> str:
     for key in KEYS.values():
         access = "read-only" if key.access is Access.R else "read and write"
         default = key.format(key.default) or "(empty)"
-        lines.append(
-            f"| {key.name} | {key.profile} | {access} | `{default}` | {key.unit or '–'} | {key.range_text} | {key.meaning} |"
-        )
+        cells = (key.name, key.profile, access, f"`{default}`", key.unit or "–", key.range_text, key.meaning)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

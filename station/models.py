@@ -98,6 +98,29 @@ class IdTag(models.Model):
         return f"{self.id_tag} ({self.source}): {self.status}"
 
 
+class ChargingProfile(models.Model):
+    """One installed charging profile; its periods are blobs, a row a period would be far too many."""
+
+    profile_id = models.BigIntegerField(primary_key=True)
+    connector_id = models.BigIntegerField()
+    stack_level = models.BigIntegerField()
+    purpose = models.TextField()
+    kind = models.TextField()
+    unit = models.TextField()
+    period_starts = models.BinaryField()
+    period_limits = models.BinaryField()
+    period_phases = models.BinaryField()
+    recurrency_kind = models.TextField()
+    valid_from_s = models.BigIntegerField(null=True)
+    valid_to_s = models.BigIntegerField(null=True)
+    start_s = models.BigIntegerField(null=True)
+    duration_s = models.BigIntegerField(null=True)
+    transaction_uid = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.profile_id}, level {self.stack_level}, {len(self.period_starts) // 4} periods"
+
+
 class Reason(models.Model):
     """One line of the why log: why something was refused, ignored or limited."""
 

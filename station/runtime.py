@@ -20,8 +20,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from hardware.box import Box
-from ocppclient.clock import Clock
 from ocppclient.backend_link import BackendLink
+from ocppclient.clock import Clock
 from ocppclient.events import ShutdownRequested
 from ocppclient.link import final_url
 from station.environment import choice

@@ -18,7 +18,7 @@ from django.db import transaction as db_transaction
 
 from ocppclient.events import Explain
 from ocppclient.storable import clean_text, fits, storable, tag_key
-from ocppclient.store import IdTagEntry, QueuedCall, Transaction
+from ocppclient.store import IdTagEntry, InstalledProfile, QueuedCall, Transaction
 from station import models
 from station.rows import Table, column
 
@@ -49,6 +49,7 @@ VALUES = Table(models.Value, _Value, keyed=True)
 TRANSACTIONS = Table(models.Transaction, Transaction)
 CALLS = Table(models.QueuedCall, QueuedCall)
 TAGS = Table(models.IdTag, IdTagEntry, extra=["key"])
+PROFILES = Table(models.ChargingProfile, InstalledProfile, keyed=True)
 REASONS = Table(models.Reason, _Reason)
 
 _LISTED = "source IN ('backend', 'station')"
@@ -308,6 +309,20 @@ class DjangoStore:
         entry = storable(entry)
         self._begin()
         TAGS.insert(entry, replace_on=["key", "source"], key=tag_key(entry.id_tag))
+
+    # -- charging profiles
+    def charging_profiles(self) -> list[InstalledProfile]:
+        return PROFILES.select("ORDER BY profile_id")
+
+    def save_charging_profile(self, profile: InstalledProfile) -> None:
+        profile = storable(profile)
+        self._begin()
+        PROFILES.insert(profile, replace_on=["profile_id"])
+
+    def delete_charging_profile(self, profile_id: int) -> None:
+        if fits(profile_id):
+            self._begin()
+            PROFILES.delete("WHERE profile_id = %s", profile_id)
 
     # -- the why log
     def add_reason(self, explain: Explain, at: datetime) -> None:

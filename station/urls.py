@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path
 
-from station.views import pages
+from station.views import cards, pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
@@ -14,6 +14,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("transactions", pages.transactions, name="transactions"),
     path("transactions/latest", pages.latest_transactions, name="latest_transactions"),
     path("why", pages.why, name="why"),
+    path("cards", cards.cards, name="cards"),
+    path("cards/add", cards.add, name="cards_add"),
+    path("cards/<int:pk>", cards.edit, name="cards_edit"),
+    path("cards/export", cards.export, name="cards_export"),
+    path("cards/import", cards.upload, name="cards_import"),
+    path("cards/import/preview", cards.preview, name="cards_preview"),
     path("session", pages.session, name="session"),
     path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),

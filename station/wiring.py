@@ -82,7 +82,7 @@ class Wiring:
                 root_certificates=backend.root_certificates,
                 client_certificate=backend.client_certificate,
                 client_key=backend.client_key,
-                ping_interval_s=self._charge_point.config.web_socket_ping_interval,
+                ping_interval_s=self._charge_point.limits.ping_interval_s,
                 reconnect_min_s=provision.reconnect_min_s,
                 reconnect_max_s=provision.reconnect_max_s,
                 user_agent=f"openstation/{__version__}",

@@ -160,7 +160,9 @@ async def worker() -> None:
         message = await layer.receive(live.STATION)
         if scene == "silent":
             continue
-        reply = message["reply_channel"]
+        reply = message.get("reply_channel")
+        if reply is None:  # a poke: nobody waits for an answer
+            continue
         if message["type"] == "station.snapshot":
             await layer.send(reply, {"type": "live.snapshot", "snapshot": picture()})
             await layer.send(reply, {"type": "live.frames", "frames": frames(), "reset": True})

@@ -200,11 +200,12 @@ def test_the_why_page_shows_what_a_backend_wrote_as_text(page: Page, station: St
 
 def test_the_admin_works_under_the_strict_policy(page: Page, station: Station) -> None:
     page.get_by_role("link", name="Cards").click()
+    page.get_by_role("link", name="Admin").click()
     page.get_by_role("link", name="Local list").first.click()
     page.get_by_role("link", name="Add local list entry").first.click()
-    page.locator("#id_id_tag").fill("BROWSER1")
+    page.locator("#id_id_tag").fill("ADMIN1")
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("link", name="BROWSER1", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="ADMIN1", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -225,8 +226,8 @@ def test_no_page_scrolls_sideways(
         expect(page.locator("#word")).to_have_text(word)
         page.screenshot(path=tmp_path / f"{scene}-{width}-{scheme}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for path in ("/transactions", "/frames", "/why", "/nowhere"):
+    for path in ("/transactions", "/frames", "/why", "/cards", "/cards/add", "/cards/import", "/nowhere"):
         page.goto(f"{station.url}{path}")
-        page.screenshot(path=tmp_path / f"{path[1:]}-{width}-{scheme}.png")
+        page.screenshot(path=tmp_path / f"{path[1:].replace('/', '-')}-{width}-{scheme}.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     context.close()

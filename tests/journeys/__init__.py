@@ -1,0 +1,5 @@
+"""Journeys: the real processes (worker, simulator) against a scripted Central System on loopback.
+
+`story.py` what happened · `backend.py` the Central System · `station.py` the processes · `rig.py` both, with moves ·
+`wire.py` and `ledger.py` the rules and promises every journey is judged by · `test_harness.py` sees each of them red.
+"""

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from websockets.exceptions import ProtocolError
+from websockets.exceptions import InvalidState, ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import SEND_EOF
@@ -234,7 +234,7 @@ class ScriptedBackend:
         if self._muted:
             return
         queue = self._next.get(call.action)
-        answer = queue.pop(0) if queue else self._always.get(call.action, self._default)
+        answer = queue.pop(0) if queue else self._always.get(call.action, self.default_answer)
         self._give(connection, call, answer)
 
     def _give(self, connection: Connection, call: Entry, answer: Any) -> None:
@@ -263,7 +263,8 @@ class ScriptedBackend:
         newest = self.connection
         self._give(connection if connection.open or newest is None else newest, call, answer)
 
-    def _default(self, call: Entry) -> dict:
+    def default_answer(self, call: Entry) -> dict:
+        """What a well-behaved Central System says to this CALL."""
         match call.action:
             case "BootNotification":
                 return {"status": "Accepted", "currentTime": utc_now(), "interval": self.interval_s}
@@ -508,12 +509,16 @@ class Connection:
         with self._lock:
             if not self.open:
                 return
+            try:
+                if isinstance(text, str):
+                    self._protocol.send_text(text.encode("utf-8", "surrogatepass"))
+                else:
+                    self._protocol.send_binary(text)
+            except InvalidState:  # the station is closing the websocket
+                self.open = False
+                return
             shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
             self.backend.story.add(self.number, "backend", shown)
-            if isinstance(text, str):
-                self._protocol.send_text(text.encode("utf-8", "surrogatepass"))
-            else:
-                self._protocol.send_binary(text)
             try:
                 self._flush()
             except OSError:
@@ -535,8 +540,9 @@ class Connection:
                 return
             if not abruptly and self.open:
                 self.backend.story.note("the backend closes the websocket", self.number)
-                self._protocol.send_close(1001)
-                self._flush()
+                with contextlib.suppress(InvalidState):
+                    self._protocol.send_close(1001)
+                    self._flush()
                 return
             self._cut = True
         with contextlib.suppress(OSError):

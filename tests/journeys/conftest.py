@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.journeys.rig import Rig, RigMaker
+from tests.journeys.station import LoneSimulator
 
 #: The simulated world runs that much faster than the clock: cars, contactors and the board's self-tests cost time.
 SPEED = 8.0
 
 _RIGS = pytest.StashKey[list[Rig]]()
 _FAILED = pytest.StashKey[bool]()
+_TOLD = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,6 +32,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
         for number, rig in enumerate(item.stash.get(_RIGS, [])):
             report.sections.append((f"story of rig {number}", rig.story()))
     return report
+
+
+@pytest.fixture
+def lone_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneSimulator]:
+    """A simulated box that lives on when the station beside it is killed."""
+    box = LoneSimulator(tmp_path_factory.mktemp("box"), reader="ascii", speed=SPEED)
+    yield box
+    box.close()
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say something in the summary of the test run."""
+    return request.config.stash.setdefault(_TOLD, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(_TOLD, []):
+        terminalreporter.write_line(line)
 
 
 def _finish(request: pytest.FixtureRequest, rig: Rig) -> None:

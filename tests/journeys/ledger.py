@@ -6,6 +6,7 @@ the transactions, and every broken promise as one sentence.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -160,7 +161,7 @@ class _Line:
             value = payload.get("transactionId") if isinstance(payload, dict) else None
             if isinstance(value, str) and value.strip().lstrip("-").isdigit():
                 value = int(value)
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value):
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
                 ids.add(int(value))
         return ids
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from tests.journeys.backend import ScriptedBackend
 from tests.journeys.ledger import Ledger, check_ledger, read_ledger
-from tests.journeys.station import Provision, Simulator, Station, merge, until
+from tests.journeys.station import LoneSimulator, Provision, Simulator, Station, merge, until
 from tests.journeys.story import CALLRESULT, Entry, render
 from tests.journeys.wire import check_wire
-
-#: Four-byte UIDs of ISO 14443 cards: the pn532 reader needs hex, the ascii reader takes any text.
-CARD, OTHER_CARD, GROUP_CARD = "04A1B2C3", "04D4E5F6", "0499AA77"
 
 #: Short times, so that a journey takes seconds.
 QUICK: Provision = {
@@ -45,25 +43,35 @@ class Rig:
     """One station with one backend.
 
     Attributes:
+        card, other_card, group_card: idTags, new ones for every journey (readers ignore the same card for a while):
+            UIDs of ISO 14443 cards, because the pn532 reader needs hex.
         unknown_id: the journey makes the station give up a StartTransaction (transactionId -1 is right then).
         tolerated: regular expressions; violations of wire rules that match one of them are part of the journey.
         message_timeout_s: MessageTimeout of the station, for the rule "one CALL outstanding".
     """
 
     def __init__(
-        self, folder: Path, provision: Provision | None = None, *, speed: float = 1.0, web: bool = False
+        self,
+        folder: Path,
+        provision: Provision | None = None,
+        *,
+        speed: float = 1.0,
+        web: bool = False,
+        box: LoneSimulator | None = None,
     ) -> None:
         self.backend = ScriptedBackend()
         # A world that runs faster than the clock: its energy rises faster than a meter's plausibly could.
         fixed = {"backend": {"url": self.backend.url}, "hardware": {"energy_rate_factor": max(1.0, speed)}}
-        tables = merge(merge(QUICK, provision or {}), fixed)
+        tables = merge(merge(merge(QUICK, provision or {}), fixed), box.provision() if box else {})
         self.provision = tables
-        self.station = Station(folder, tables, self.backend.story, speed=speed, web=web)
+        self.station = Station(folder, tables, self.backend.story, speed=speed, web=web, box=box)
         self.backend.log_tail = self.station.log_tail
         self.unknown_id = False
         self.tolerated: list[str] = []
         self.message_timeout_s = float(tables["ocpp"].get("MessageTimeout", 30))
         self._begin = 0
+        self._journeys = count(1)
+        self._new_cards()
         self._changed_keys: dict[str, str] = {}
 
     @property
@@ -90,6 +98,11 @@ class Rig:
         self._begin = len(self.backend.story)
         self.unknown_id = False
         self.tolerated = []
+        self._new_cards()
+
+    def _new_cards(self) -> None:
+        number = next(self._journeys)
+        self.card, self.other_card, self.group_card = (f"04{kind}{number:04X}" for kind in ("A1", "D4", "99"))
 
     def entries(self) -> list[Entry]:
         """The story of this journey."""
@@ -111,10 +124,10 @@ class Rig:
             self.backend.call("ChangeConfiguration", {"key": key, "value": value})
         self._changed_keys.clear()
         self.backend.call("ClearCache")
-        until(self._idle, 20, lambda: f"the station is idle\n{self.backend.story}\n{self.station.log_tail()}")
+        until(self._idle, 20, self._why_not_idle)
 
     def _idle(self) -> bool:
-        if self.status() != "Available":
+        if self.status() != "Available" or not no_card(self.sim.state()):
             return False
         ledger = read_ledger(self.entries(), unknown_id=self.unknown_id)
         if ledger.open is not None:
@@ -122,6 +135,10 @@ class Rig:
                 self.backend.call("RemoteStopTransaction", {"transactionId": transaction_id})
             return False
         return True
+
+    def _why_not_idle(self) -> str:
+        broken = read_ledger(self.entries(), unknown_id=self.unknown_id).violations
+        return f"the station is idle; broken promises so far: {broken}\n{self.story()}"
 
     def check(self) -> Ledger:
         """The promises that hold in every journey, over the story of this one."""
@@ -151,7 +168,7 @@ class Rig:
             answer = self.backend.call("ChangeConfiguration", {"key": key, "value": text})
             assert answer == {"status": "Accepted"}, f"ChangeConfiguration {key}={text}: {answer}"
 
-    def start_session(self, card: str = CARD, **ev: object) -> Session:
+    def start_session(self, card: str = "", **ev: object) -> Session:
         """Plug, tap, and charge until the contactor is closed and the backend knows it."""
         self.sim.plug(**ev)
         self.backend.wait_status("Preparing")
@@ -178,9 +195,10 @@ class Rig:
         assert entry.message[0] == CALLRESULT, f"{start.text} was answered {entry.text}"
         return entry.message[2]["transactionId"]
 
-    def swipe(self, card: str = CARD) -> None:
-        """Present a card (the simulator keeps the same card apart for as long as readers ignore it)."""
-        self.sim.swipe(card)
+    def swipe(self, card: str = "") -> None:
+        """Present a card until the reader has seen it; the same card comes only after the moment readers ignore it."""
+        self.sim.request("POST", "/swipe", {"uid": card or self.card, "hold_ms": 50})
+        self.sim.wait(no_card, 15, "the card was read")
 
     def charge_wh(self, energy_wh: float, timeout_s: float = 30) -> dict:
         """Wait until that much energy more has flowed."""
@@ -191,6 +209,11 @@ class Rig:
         """The status that the station reported last."""
         reports = [e.payload for e in self.backend.calls("StatusNotification")]
         return next((p["status"] for p in reversed(reports) if p["connectorId"] == connector), None)
+
+
+def no_card(state: dict) -> bool:
+    """No card lies on the simulated reader, and none waits for its turn."""
+    return state["reader"]["card"] is None and not state["reader"]["waiting"]
 
 
 RigMaker = Callable[..., Rig]

@@ -129,6 +129,41 @@ class Simulator:
         return until(found, timeout_s, lambda: f"{what or 'the wanted state of the simulator'}; it is {last}")
 
 
+class LoneSimulator:
+    """The simulated box as a process of its own: it lives on when the station is killed.
+
+    Args:
+        folder: for its memory and the links to its ports.
+        options: of its command line.
+    """
+
+    def __init__(self, folder: Path, **options: object) -> None:
+        self.control = Simulator(free_port())
+        self.ports = folder / "box" / "ports"
+        self._log = (folder / "simulator.log").open("ab")
+        words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "hardware.simulator", f"--data-dir={folder / 'box'}"),
+                *(f"--http=127.0.0.1:{self.control.port}", *words),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            cwd=PROJECT,
+            start_new_session=True,
+        )
+
+    def provision(self) -> dict[str, dict[str, object]]:
+        """The part of the provisioning file that tells where its ports are."""
+        return {"hardware": {f"{name}_port": str(self.ports / name) for name in ("board", "meter", "reader")}}
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+        self._log.close()
+
+
 class Station:
     """One station: its data folder, its provisioning file, its process group.
 
@@ -138,6 +173,7 @@ class Station:
         story: gets a note at each start and end.
         speed: factor of the simulated world's time, set at every start (1 leaves it alone).
         web: with the web server (otherwise --no-web).
+        box: the simulator that it is connected to; None: it starts its own (--simulate), which dies with it.
         command: replaces `manage.py runstation …` (tests of this harness).
     """
 
@@ -149,6 +185,7 @@ class Station:
         *,
         speed: float = 1.0,
         web: bool = False,
+        box: LoneSimulator | None = None,
         command: list[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -160,12 +197,13 @@ class Station:
         self.provision_path = folder / "provision.toml"
         self.provision_path.write_text(to_toml(provision), "utf-8")
         self.http_port = free_port()
-        self.sim = Simulator(free_port())
+        self.sim = box.control if box else Simulator(free_port())
         self.process: subprocess.Popen[bytes] | None = None
         #: Processes of the group that outlived the main process after the last `terminate`.
         self.left_over: list[int] = []
         self.command = command or [
-            *(sys.executable, str(PROJECT / "manage.py"), "runstation", "--simulate"),
+            *(sys.executable, str(PROJECT / "manage.py"), "runstation"),
+            *([] if box else ["--simulate"]),
             *([] if web else ["--no-web"]),
         ]
         self.environment = {

@@ -97,6 +97,11 @@ class Story:
         with self.changed:
             return list(self._entries)
 
+    def newest(self, number: int) -> list[Entry]:
+        """The last entries, oldest first."""
+        with self.changed:
+            return self._entries[-number:]
+
     def __len__(self) -> int:
         return len(self._entries)
 

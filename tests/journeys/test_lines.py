@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.rig import CARD, Rig
+from tests.journeys.rig import Rig
 
 
 @pytest.fixture(scope="module", params=["pn532", "ascii"])
@@ -48,7 +48,7 @@ def test_the_board_is_lost_and_comes_back(rig: Rig):
     rig.sim.link("board", "ok")
     rig.backend.wait_status("Charging", timeout_s=30, errorCode="NoError")
     rig.sim.wait(lambda s: s["relay"], 15, "the contactor closes again")
-    rig.swipe(CARD)
+    rig.swipe()
     assert rig.backend.next("StopTransaction").payload["transactionId"] == session.transaction_id
 
 
@@ -78,7 +78,7 @@ def test_a_lost_meter_at_the_stop_costs_only_what_was_not_seen(rig: Rig):
     quiet(rig, 1.2)
     rig.sim.link("meter", "unplugged")
     at_loss = rig.sim.state()["energy_wh"]
-    rig.swipe(CARD)
+    rig.swipe()
     stop = rig.backend.next("StopTransaction", 20).payload
     assert stop["transactionId"] == session.transaction_id
     assert stop["meterStop"] >= at_loss - 4
@@ -89,14 +89,14 @@ def test_the_reader_is_lost_and_comes_back(rig: Rig):
     rig.backend.wait_for("StatusNotification", lambda p: p["errorCode"] == "ReaderFailure", 30)
     rig.sim.plug()
     rig.backend.wait_status("Preparing")
-    answer = rig.backend.call("RemoteStartTransaction", {"idTag": CARD, "connectorId": 1})
+    answer = rig.backend.call("RemoteStartTransaction", {"idTag": rig.card, "connectorId": 1})
     assert answer == {"status": "Accepted"}, "the operator can still start"
     rig.wait_started()
     rig.sim.link("reader", "ok")
     rig.backend.wait_for(
         "StatusNotification", lambda p: p["connectorId"] == 0 and p["errorCode"] == "NoError", 30, why="NoError again"
     )
-    rig.swipe(CARD)
+    rig.swipe()
     rig.backend.next("StopTransaction")
 
 
@@ -119,11 +119,11 @@ def start_with_bad_lines(rig: Rig):
     rig.sim.plug()
     rig.backend.wait_status("Preparing", timeout_s=20)
     for _ in range(4):
-        rig.swipe(CARD)
+        rig.swipe()
         if rig.backend.story.wait(lambda: rig.backend._find("StartTransaction", None), 3):
             break
     session = rig.wait_started()
-    assert session.start.payload["idTag"] == CARD
+    assert session.start.payload["idTag"] == rig.card
     rig.backend.wait_status("Charging", timeout_s=20)
     return session
 

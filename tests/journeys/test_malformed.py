@@ -119,6 +119,7 @@ def test_an_odd_id_ends_nothing(rig: Rig, name: str):
 
 
 def test_bom_and_nul_around_a_frame_are_overlooked(rig: Rig):
+    rig.tolerated = ["an answer"]  # the wire rules read only the BOM-less frame as a CALL
     rig.backend.send('\ufeff[2,"bom","GetConfiguration",{"key":["NumberOfConnectors"]}]\x00')
     assert rig.backend.wait_answer("bom", 5).message[0] == 3
     assert_works(rig)

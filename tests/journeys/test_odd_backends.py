@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 
 from tests.journeys.backend import NULL, AnswerThenCut, Cut, Error, Late, Raw, Silence
-from tests.journeys.rig import CARD, Rig
+from tests.journeys.rig import Rig
 from tests.journeys.story import Entry
 
-TIMEOUT_S = 3
+TIMEOUT_S = 2
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def begin(rig: Rig, *answers: object) -> Entry:
     rig.backend.answer_next("StartTransaction", *answers)
     rig.sim.plug()
     rig.backend.wait_status("Preparing")
-    rig.swipe(CARD)
+    rig.swipe()
     return rig.backend.next("StartTransaction")
 
 
@@ -85,7 +85,7 @@ def test_no_answer_to_start_is_a_timeout_and_it_is_sent_again(rig: Rig):
     assert stop_of(rig)["transactionId"] == rig.transaction_id(second)
 
 
-@pytest.mark.parametrize("garbage", ["garbage", "[3", "[]", "[3,7,{}]", '[3,"{id}x",{}]', '[5,"{id}",{}]'])
+@pytest.mark.parametrize("garbage", ["garbage", '[3,"{id}x",{}]'])
 def test_garbage_instead_of_the_start_answer_is_no_answer(rig: Rig, garbage: str):
     first = begin(rig, Raw(garbage))
     second = rig.backend.next("StartTransaction", TIMEOUT_S + 5)
@@ -121,7 +121,7 @@ def test_start_given_up_after_the_attempts_is_parked_and_the_queue_goes_on(rig: 
     rig.backend.expect_no("StartTransaction", 0.5)
     # the next session is not harmed
     rig.backend.wait_status("Available", timeout_s=15)
-    session = rig.start_session("04D4E5F6")
+    session = rig.start_session(rig.other_card)
     rig.sim.unplug()
     assert rig.backend.next("StopTransaction").payload["transactionId"] == session.transaction_id
 
@@ -167,7 +167,7 @@ def test_no_usable_verdict_on_a_card_means_the_offline_policy(rig: Rig, answer: 
     rig.backend.answer_always("Authorize", answer)
     rig.sim.plug()
     rig.backend.wait_status("Preparing")
-    rig.swipe(CARD)
+    rig.swipe()
     rig.backend.next("Authorize")
     rig.wait_started(timeout_s=8)
 
@@ -175,7 +175,7 @@ def test_no_usable_verdict_on_a_card_means_the_offline_policy(rig: Rig, answer: 
 def test_a_backend_that_answers_nothing_at_all_stops_nobody_from_charging(rig: Rig):
     rig.backend.mute()
     rig.sim.plug()
-    rig.swipe(CARD)
+    rig.swipe()
     rig.sim.wait(lambda s: s["relay"], 30, "the contactor closes though the backend is mute")
     rig.backend.unmute()
     session_start = rig.backend.next("StartTransaction", 30)
@@ -187,14 +187,23 @@ def test_a_backend_that_answers_nothing_at_all_stops_nobody_from_charging(rig: R
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("action", ["StatusNotification", "MeterValues", "Heartbeat"])
-@pytest.mark.parametrize("answer", [NULL, Error(), Raw("garbage")], ids=["null", "CALLERROR", "garbage"])
+@pytest.mark.parametrize(
+    ("action", "answer"),
+    [
+        ("StatusNotification", NULL),
+        ("StatusNotification", Error()),
+        ("StatusNotification", Raw("garbage")),
+        ("MeterValues", Error()),
+        ("Heartbeat", Raw("garbage")),
+    ],
+    ids=repr,
+)
 def test_odd_answers_to_reports_do_not_hold_up_a_session(rig: Rig, action: str, answer: object):
     rig.configure(MeterValueSampleInterval=1, HeartbeatInterval=1)
     rig.backend.answer_always(action, answer)
     rig.sim.plug()
     rig.backend.wait_status("Preparing")
-    rig.swipe(CARD)
+    rig.swipe()
     session = rig.wait_started(20)
     rig.sim.wait(lambda s: s["relay"], 15, "the contactor closes")
     rig.backend.next("MeterValues", 20)

@@ -8,24 +8,24 @@ from itertools import pairwise
 import pytest
 
 from tests.journeys.backend import utc_now
-from tests.journeys.rig import CARD, OTHER_CARD, Rig, RigMaker
+from tests.journeys.rig import Rig, RigMaker
 
 
 @pytest.fixture(scope="module")
 def shared_provision() -> dict:
-    return {"ocpp": {"AllowOfflineTxForUnknownId": True}}
+    return {"ocpp": {"AllowOfflineTxForUnknownId": True, "ConnectionTimeOut": 20}}
 
 
 def test_offline_start_TC_037_1(rig: Rig):
     rig.configure(LocalAuthorizeOffline=True)
-    learn(rig, CARD)
+    learn(rig, rig.card)
     rig.backend.go_down()
     rig.sim.plug()
-    rig.swipe(CARD)
+    rig.swipe()
     rig.sim.wait(lambda s: s["relay"], 15, "the contactor closes without the backend")
     rig.backend.come_up()
     start = rig.backend.next("StartTransaction", 15)
-    assert start.payload["idTag"] == CARD
+    assert start.payload["idTag"] == rig.card
     rig.backend.wait_status("Charging")
     rig.backend.expect_no("Authorize", 0.1)
     rig.backend.expect_no("BootNotification", 0.1)  # a mere reconnect
@@ -44,10 +44,10 @@ def test_offline_start_TC_037_1(rig: Rig):
 def test_the_offline_policy(rig: Rig, known: bool, keys: dict, starts: bool):
     rig.configure(**keys)
     if known:
-        learn(rig, CARD)
+        learn(rig, rig.card)
     rig.backend.go_down()
     rig.sim.plug()
-    rig.swipe(CARD)
+    rig.swipe()
     if starts:
         rig.sim.wait(lambda s: s["relay"], 15, "the contactor closes")
     rig.backend.come_up()
@@ -63,7 +63,7 @@ def test_offline_stop_TC_038(rig: Rig):
     session = rig.start_session()
     rig.backend.go_down()
     rig.charge_wh(1)
-    rig.swipe(CARD)
+    rig.swipe()
     rig.sim.wait(lambda s: not s["relay"], what="the contactor opens")
     rig.backend.come_up()
     stop = rig.backend.next("StopTransaction", 15).payload
@@ -73,13 +73,13 @@ def test_offline_stop_TC_038(rig: Rig):
 
 
 def test_a_whole_session_offline_TC_039(rig: Rig):
-    learn(rig, CARD)
+    learn(rig, rig.card)
     rig.backend.go_down()
     rig.sim.plug()
-    rig.swipe(CARD)
+    rig.swipe()
     rig.sim.wait(lambda s: s["relay"], 15, "the contactor closes")
     rig.charge_wh(1)
-    rig.swipe(CARD)
+    rig.swipe()
     rig.sim.wait(lambda s: not s["relay"], what="the contactor opens")
     rig.sim.unplug()
     rig.backend.come_up()
@@ -92,7 +92,7 @@ def test_a_whole_session_offline_TC_039(rig: Rig):
 
 def test_two_sessions_offline_are_delivered_in_order(rig: Rig):
     rig.backend.go_down()
-    for card in (CARD, OTHER_CARD):
+    for card in (rig.card, rig.other_card):
         rig.sim.plug()
         rig.swipe(card)
         rig.sim.wait(lambda s: s["relay"], 15, "the contactor closes")
@@ -104,7 +104,7 @@ def test_two_sessions_offline_are_delivered_in_order(rig: Rig):
     first_stop = rig.backend.next("StopTransaction")
     second = rig.backend.next("StartTransaction")
     second_stop = rig.backend.next("StopTransaction")
-    assert [first.payload["idTag"], second.payload["idTag"]] == [CARD, OTHER_CARD]
+    assert [first.payload["idTag"], second.payload["idTag"]] == [rig.card, rig.other_card]
     assert first_stop.payload["transactionId"] == rig.transaction_id(first)
     assert second_stop.payload["transactionId"] == rig.transaction_id(second)
     assert first.at < first_stop.at < second.at < second_stop.at
@@ -193,7 +193,7 @@ def test_a_session_without_the_backend_since_boot(make_rig: RigMaker):
     rig.backend.go_down()
     rig.station.start()
     rig.sim.plug()
-    rig.swipe(CARD)
+    rig.swipe()
     rig.sim.wait(lambda s: s["relay"], 20, "the contactor closes without the backend")
     rig.charge_wh(1)
     rig.sim.unplug()

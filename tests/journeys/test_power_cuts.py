@@ -6,7 +6,8 @@ import pytest
 
 from tests.journeys.backend import Silence
 from tests.journeys.ledger import register_values
-from tests.journeys.rig import CARD, Rig, RigMaker
+from tests.journeys.rig import Rig, RigMaker
+from tests.journeys.station import LoneSimulator, until
 
 SAMPLING = {"ocpp": {"MeterValueSampleInterval": 1}}
 
@@ -48,7 +49,7 @@ def test_power_cut_before_the_start_was_answered(make_rig: RigMaker):
     rig.backend.answer_next("StartTransaction", Silence())
     rig.sim.plug()
     rig.backend.wait_status("Preparing")
-    rig.swipe(CARD)
+    rig.swipe()
     first = rig.backend.next("StartTransaction")
     rig.sim.wait(lambda s: s["relay"], 15, "the contactor closes")
     rig.charge_wh(2)
@@ -82,7 +83,7 @@ def test_power_cut_while_the_backend_is_away(make_rig: RigMaker):
     rig.start()
     rig.backend.go_down()
     rig.sim.plug()
-    rig.swipe(CARD)
+    rig.swipe()
     rig.sim.wait(lambda s: s["relay"], 15, "the contactor closes")
     rig.charge_wh(2)
     rig.station.kill()
@@ -107,7 +108,7 @@ def test_power_cut_with_a_car_that_waits_starts_nothing(make_rig: RigMaker):
     assert rig.sim.state()["plugged"], "the car stays plugged over a power cut"
     rig.backend.wait_status("Preparing")
     rig.backend.expect_no("StartTransaction", 1.0)
-    rig.swipe(CARD)
+    rig.swipe()
     rig.wait_started()
 
 
@@ -138,6 +139,55 @@ def test_sigterm_ends_in_time_and_does_not_stop_the_transaction(make_rig: RigMak
     boot_again(rig)
     stop = stop_after_boot(rig)
     assert (stop["transactionId"], stop["reason"]) == (session.transaction_id, "Reboot")
+
+
+def test_a_crash_while_the_box_goes_on_charging(lone_box: LoneSimulator, make_rig: RigMaker):
+    rig = make_rig(SAMPLING, box=lone_box)
+    rig.start()
+    session = rig.start_session()
+    rig.backend.next("MeterValues")
+    rig.station.kill()
+    assert rig.sim.state()["relay"], "the box goes on without its host"
+    rig.charge_wh(3)
+    rig.backend.skip()
+    boot_again(rig)
+    stop = stop_after_boot(rig)
+    assert stop["transactionId"] == session.transaction_id
+    state = rig.sim.wait(lambda s: not s["relay"], what="the contactor opens")
+    assert abs(stop["meterStop"] - state["energy_wh"]) <= 1, "all that flowed belongs to the session"
+    again = rig.backend.call("RemoteStartTransaction", {"idTag": rig.other_card, "connectorId": 1})
+    assert again == {"status": "Accepted"}
+    assert rig.wait_started().start.payload["meterStart"] == stop["meterStop"]
+
+
+def test_a_crash_and_a_new_session_at_once(lone_box: LoneSimulator, make_rig: RigMaker):
+    """The table of statuses has no way from Finishing to Charging (the rules of the wire check it)."""
+    rig = make_rig(SAMPLING, box=lone_box)
+    rig.start()
+    rig.start_session()
+    rig.station.kill()
+    rig.backend.skip()
+    boot_again(rig)
+    request = {"idTag": rig.other_card, "connectorId": 1}
+    until(lambda: rig.backend.call("RemoteStartTransaction", request)["status"] == "Accepted", 15, "accepted", 0.02)
+    rig.backend.next("StopTransaction", 15)
+    rig.backend.wait_status("Charging", timeout_s=15)
+    rig.sim.wait(lambda s: s["relay"], what="the contactor closes")
+
+
+def test_a_lost_meter_at_boot_does_not_hold_up_the_stop(lone_box: LoneSimulator, make_rig: RigMaker):
+    rig = make_rig(SAMPLING, box=lone_box)
+    rig.start()
+    session = rig.start_session()
+    for _ in range(2):
+        rig.backend.next("MeterValues")
+    rig.station.kill()
+    rig.sim.link("meter", "mute")
+    rig.backend.skip()
+    rig.station.launch()
+    rig.backend.next("BootNotification", 15)
+    stop = rig.backend.next("StopTransaction", 45).payload
+    assert stop["transactionId"] == session.transaction_id
 
 
 @pytest.mark.parametrize("after_s", [0.2, 0.6, 1.0])

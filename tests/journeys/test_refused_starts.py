@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.rig import CARD, OTHER_CARD, Rig
+from tests.journeys.rig import Rig
 
 INVALID = {"transactionId": 4711, "idTagInfo": {"status": "Invalid"}}
 
@@ -55,7 +55,7 @@ def test_concurrent_tx_in_the_answer_is_a_refusal(rig: Rig):
     rig.backend.answer_next("StartTransaction", {"transactionId": 0, "idTagInfo": {"status": "ConcurrentTx"}})
     rig.sim.plug()
     rig.backend.wait_status("Preparing")
-    rig.swipe(CARD)
+    rig.swipe()
     stop = rig.backend.next("StopTransaction").payload
     assert (stop["transactionId"], stop["reason"]) == (0, "DeAuthorized")
 
@@ -68,7 +68,7 @@ def start_refused(rig: Rig, offline: bool) -> dict:
     rig.sim.plug()
     if not offline:
         rig.backend.wait_status("Preparing")
-    rig.swipe(OTHER_CARD)
+    rig.swipe(rig.other_card)
     if offline:
         rig.sim.wait(lambda s: s["relay"], 15, "the offline session charges")
         rig.backend.come_up()

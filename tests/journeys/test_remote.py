@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.rig import CARD, OTHER_CARD, Rig
+from tests.journeys.rig import Rig
 
 ACCEPTED, REJECTED = {"status": "Accepted"}, {"status": "Rejected"}
 
 
-def remote_start(rig: Rig, card: str = CARD, **more: object) -> dict:
-    return rig.backend.call("RemoteStartTransaction", {"idTag": card, "connectorId": 1, **more})
+def remote_start(rig: Rig, card: str = "", **more: object) -> dict:
+    return rig.backend.call("RemoteStartTransaction", {"idTag": card or rig.card, "connectorId": 1, **more})
 
 
 @pytest.mark.parametrize("authorize", [True, False])
@@ -20,8 +20,8 @@ def test_remote_start_with_the_cable_plugged_in_first_TC_010(rig: Rig, authorize
     rig.backend.wait_status("Preparing")
     assert remote_start(rig) == ACCEPTED
     if authorize:
-        assert rig.backend.next("Authorize").payload == {"idTag": CARD}
-    assert rig.wait_started().start.payload["idTag"] == CARD
+        assert rig.backend.next("Authorize").payload == {"idTag": rig.card}
+    assert rig.wait_started().start.payload["idTag"] == rig.card
     rig.backend.wait_status("Charging", timeout_s=15)
     if not authorize:
         rig.backend.expect_no("Authorize", 0.1)
@@ -32,7 +32,7 @@ def test_remote_start_first_TC_011_1(rig: Rig):
     rig.backend.wait_status("Preparing")
     rig.backend.expect_no("StartTransaction", 0.3)
     rig.sim.plug()
-    assert rig.wait_started().start.payload["idTag"] == CARD
+    assert rig.wait_started().start.payload["idTag"] == rig.card
     rig.backend.wait_status("Charging", timeout_s=15)
 
 
@@ -58,7 +58,7 @@ def test_remote_stop_TC_012(rig: Rig):
 
 def test_remote_start_of_a_card_that_the_backend_refuses_TC_023_5(rig: Rig):
     rig.configure(AuthorizeRemoteTxRequests=True)
-    rig.backend.cards[CARD] = {"status": "Blocked"}
+    rig.backend.cards[rig.card] = {"status": "Blocked"}
     assert remote_start(rig) == ACCEPTED
     rig.backend.next("Authorize")
     rig.sim.plug()
@@ -68,7 +68,7 @@ def test_remote_start_of_a_card_that_the_backend_refuses_TC_023_5(rig: Rig):
 
 def test_remote_start_during_a_transaction_is_rejected_TC_026(rig: Rig):
     rig.start_session()
-    assert remote_start(rig, OTHER_CARD) == REJECTED
+    assert remote_start(rig, rig.other_card) == REJECTED
 
 
 def test_remote_start_of_connector_0_is_rejected_TC_027(rig: Rig):
@@ -79,7 +79,7 @@ def test_remote_start_of_connector_0_is_rejected_TC_027(rig: Rig):
 def test_remote_start_without_a_connector_means_the_only_one(rig: Rig):
     rig.sim.plug()
     rig.backend.wait_status("Preparing")
-    assert rig.backend.call("RemoteStartTransaction", {"idTag": CARD}) == ACCEPTED
+    assert rig.backend.call("RemoteStartTransaction", {"idTag": rig.card}) == ACCEPTED
     assert rig.wait_started().start.payload["connectorId"] == 1
 
 
@@ -92,4 +92,4 @@ def test_remote_stop_of_an_unknown_transaction_is_rejected_TC_028(rig: Rig):
 
 def test_a_second_remote_start_while_one_waits_is_rejected(rig: Rig):
     assert remote_start(rig) == ACCEPTED
-    assert remote_start(rig, OTHER_CARD) == REJECTED
+    assert remote_start(rig, rig.other_card) == REJECTED

@@ -47,7 +47,8 @@ class FakeTime:
 class Bench:
     """One charge point under test.
 
-    `calls` holds the station's CALLs that the test has not looked at yet, as (id, action, payload).
+    `calls` holds the station's CALLs that the test has not looked at yet, as (id, action, payload); `frames` the text
+    of every CALL it ever sent, by id.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Bench:
         self.reading = Reading(ready=True, limit_a=32.0, meter=Meter(self.time.now, 1000))
         self.actions: list[Action] = []
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
+        self.frames: dict[str, str] = {}
         self.answers: dict[str, list[Any]] = {}
         self._next_id = 0
         self._make()
@@ -88,6 +90,7 @@ class Bench:
                 if frame[0] == 2:
                     check_request(frame[2], frame[3])
                     self.calls.append((frame[1], frame[2], frame[3]))
+                    self.frames[frame[1]] = action.text
                 else:
                     self.answers.setdefault(frame[1], []).append(frame)
         return actions
@@ -104,12 +107,19 @@ class Bench:
     def swipe(self, id_tag: str) -> list[Action]:
         return self.do(CardSwiped(id_tag))
 
-    def wait(self, seconds: float) -> None:
+    def wait(self, seconds: float, step_s: float = TICK_S) -> None:
         """Let time pass, tick by tick."""
-        ticks = round(seconds / TICK_S)
-        for _ in range(ticks):
-            self.time.now += TICK_S
+        for _ in range(round(seconds / step_s)):
+            self.time.now += step_s
             self.do(Tick())
+
+    def live(self, seconds: float, step_s: float = TICK_S) -> list[tuple[str, dict[str, Any]]]:
+        """The same with a backend that answers everything; returns what the station sent."""
+        sent = self.settle()
+        for _ in range(round(seconds / step_s)):
+            self.wait(step_s, step_s)
+            sent += self.settle()
+        return sent
 
     def reboot(self, away_s: float = 5.0) -> None:
         """Power cut: memory is gone, the store stays."""
@@ -174,6 +184,10 @@ class Bench:
 
     def call(self, action: str, **payload: Any) -> list[Any]:
         """Send a CALL to the station; returns its answer frame, which must be the first thing it sent."""
+        return self.call_raw(action, payload)
+
+    def call_raw(self, action: str, payload: Any) -> list[Any]:
+        """The same with any payload."""
         self._next_id += 1
         message_id = f"cs-{self._next_id}"
         actions = self.do(FrameReceived(json.dumps([2, message_id, action, payload])))
@@ -189,8 +203,16 @@ class Bench:
         """The level that the hardware was last told."""
         return next(action for action in reversed(self.actions) if isinstance(action, Setpoint))
 
+    @property
+    def status(self) -> str:
+        """What connector 1 is now (reported or not)."""
+        return self.cp.status.condition[1].status
+
     def reasons(self) -> list[str]:
         return [action.rule for action in self.actions if isinstance(action, Explain)]
+
+    def clauses(self) -> list[str]:
+        return [action.clause for action in self.actions if isinstance(action, Explain)]
 
     def feedback(self) -> list[str]:
         return [action.kind.value for action in self.actions if isinstance(action, Feedback)]
@@ -212,3 +234,20 @@ class Bench:
     def open_contactor(self) -> None:
         """The hardware has obeyed a stop."""
         self.read(contactor_closed=False, offered_a=0.0)
+
+
+def statuses(sent: list[tuple[str, dict[str, Any]]], connector_id: int = 1) -> list[str]:
+    """The statuses of one connector among what `settle` returned."""
+    return [
+        payload["status"]
+        for action, payload in sent
+        if action == "StatusNotification" and payload["connectorId"] == connector_id
+    ]
+
+
+def of(sent: list[tuple[str, dict[str, Any]]], *actions: str) -> list[tuple[str, dict[str, Any]]]:
+    """Only these actions among what `settle` returned."""
+    return [item for item in sent if item[0] in actions]
+
+
+TRANSACTIONAL = ("StartTransaction", "MeterValues", "StopTransaction")

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocppclient.memory_store import MemoryStore
-from ocppclient.store import IdTagEntry, QueuedCall, Store, Transaction
+from ocppclient.store import IdTagEntry, InstalledProfile, QueuedCall, Store, Transaction
 from tests.appliance import disk_store, empty_tables
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -257,6 +258,87 @@ def test_an_entry_goes_only_where_its_source_belongs(store: Any) -> None:
         store.save_list_entry(cached("A"))
 
 
+def listed(id_tag: str, source: str = "backend", **more: Any) -> IdTagEntry:
+    return IdTagEntry(**{"id_tag": id_tag, "status": "Accepted", "source": source, **more})
+
+
+def test_list_entries_are_told_by_source_and_in_the_order_of_their_tags(store: Store) -> None:
+    entries = [listed("b", parent_id_tag="P", expiry_date=NOON, updated_at=NOON, note="n"), listed("C"), listed("a")]
+    for entry in (*entries, listed("A", "station"), listed("Z", "station")):
+        store.save_list_entry(entry)
+    store.save_cache_entry(cached("K"))
+    assert store.list_entries("backend") == [entries[2], entries[0], entries[1]]
+    assert [entry.id_tag for entry in store.list_entries("station")] == ["A", "Z"]
+    assert (store.list_size("backend"), store.list_size("station")) == (3, 2)
+    assert (store.list_entries("cache"), store.list_size("cache")) == ([], 0)
+
+
+def test_deleting_a_list_entry_leaves_that_of_the_other_source(store: Store) -> None:
+    for source in ("backend", "station"):
+        store.save_list_entry(listed("AbC", source))
+    store.save_cache_entry(cached("ABC"))
+    store.delete_list_entry("aBc", "backend")
+    store.delete_list_entry("aBc", "cache")
+    store.delete_list_entry("never there", "backend")
+    assert store.list_entry("abc") == listed("AbC", "station")
+    assert store.cache_size() == 1
+    store.delete_list_entry("ABC", "station")
+    assert store.list_entry("abc") is None
+
+
+def test_replacing_the_backend_list_leaves_station_and_cache_alone(store: Store) -> None:
+    for tag in ("A", "B"):
+        store.save_list_entry(listed(tag, note="old"))
+    store.save_list_entry(listed("S", "station"))
+    store.save_cache_entry(cached("B"))
+    new = [listed("b", status="Blocked", expiry_date=NOON), listed("C")]
+    store.replace_backend_list(new)
+    assert store.list_entries("backend") == new
+    assert (store.list_size("station"), store.cache_size()) == (1, 1)
+    store.replace_backend_list([])
+    assert (store.list_size("backend"), store.list_size("station")) == (0, 1)
+
+
+def test_changing_the_backend_list_saves_and_removes(store: Store) -> None:
+    store.replace_backend_list([listed("A"), listed("B"), listed("C")])
+    store.save_list_entry(listed("B", "station"))
+    store.change_backend_list([listed("a", status="Blocked"), listed("D")], ["b", "never there"])
+    assert store.list_entries("backend") == [listed("a", status="Blocked"), listed("C"), listed("D")]
+    assert store.list_entries("station") == [listed("B", "station")]
+    store.change_backend_list([], [])
+    assert store.list_size("backend") == 3
+
+
+def test_a_list_with_a_bad_entry_changes_nothing(store: Store) -> None:
+    store.replace_backend_list([listed("A")])
+    for bad in (listed("B", "station"), listed("B", expiry_date=NOON.replace(tzinfo=None))):
+        with pytest.raises(ValueError, match=r"backend|zone"):
+            store.replace_backend_list([listed("C"), bad])
+        with pytest.raises(ValueError, match=r"backend|zone"):
+            store.change_backend_list([listed("C"), bad], ["A"])
+    assert store.list_entries("backend") == [listed("A")]
+
+
+def test_a_list_that_the_disk_refuses_half_way_changes_nothing() -> None:
+    empty_tables()
+    store = disk_store()
+    store.replace_backend_list([listed("A")])
+    with pytest.raises(IntegrityError):
+        store.replace_backend_list([listed("B"), listed("C", status=None)])
+    assert disk_store().list_entries("backend") == [listed("A")]
+
+
+def test_listed_tags_leave_the_cache(store: Store) -> None:
+    for tag in ("a", "B", "C"):
+        store.save_cache_entry(cached(tag))
+    store.save_list_entry(listed("A"))
+    store.save_list_entry(listed("b", "station"))
+    store.drop_listed_from_cache()
+    store.drop_listed_from_cache()
+    assert [tag for tag in ("A", "B", "C") if store.cache_entry(tag)] == ["C"]
+    assert (store.list_size("backend"), store.list_size("station")) == (1, 1)
+
+
 # -- what cannot be stored
 
 
@@ -296,6 +378,7 @@ def fill(store: Any) -> None:
     store.update_queued(replace(store.queued(2), parked_reason="refused"))
     store.save_cache_entry(cached("CARD"))
     store.save_list_entry(IdTagEntry("L", "Accepted", "station"))
+    store.replace_backend_list([listed("A"), listed("B")])
 
 
 def change_everything(store: Any) -> None:
@@ -310,6 +393,10 @@ def change_everything(store: Any) -> None:
     store.clear_cache()
     store.save_cache_entry(cached("NEW"))
     store.save_list_entry(IdTagEntry("l", "Blocked", "station"))
+    store.change_backend_list([listed("NEW")], ["A"])
+    store.drop_listed_from_cache()
+    store.replace_backend_list([listed("b", status="Invalid"), listed("X")])
+    store.delete_list_entry("x", "backend")
 
 
 def everything(store: Any) -> tuple[Any, ...]:
@@ -328,6 +415,7 @@ def everything(store: Any) -> tuple[Any, ...]:
         store.undated_calls("b1"),
         store.cache_size(),
         [(store.cache_entry(tag), store.list_entry(tag)) for tag in tags],
+        [(store.list_entries(source), store.list_size(source)) for source in ("backend", "station")],
     )
 
 
@@ -407,6 +495,12 @@ _seqs = st.integers(1, 12)
 _tags = st.sampled_from(["CARD", "card", "NEW", "L"])
 _times = st.none() | st.integers(0, 3).map(lambda day: NOON + timedelta(days=day))
 _entries = st.builds(cached, _tags, st.sampled_from(["Accepted", "Blocked"]), expiry_date=_times, updated_at=_times)
+_sources = st.sampled_from(["backend", "station"])
+_backend_list = st.lists(
+    st.builds(listed, _tags, status=st.sampled_from(["Accepted", "Blocked"])),
+    max_size=3,
+    unique_by=lambda entry: entry.id_tag.casefold(),
+)
 _operation = st.one_of(
     st.tuples(st.just("set_value"), st.sampled_from("ab"), st.none() | st.sampled_from("12")),
     st.tuples(
@@ -426,7 +520,11 @@ _operation = st.one_of(
     ),
     st.tuples(st.just("delete_queued"), _seqs),
     st.tuples(st.just("save_cache_entry"), _entries),
-    st.tuples(st.just("save_list_entry"), st.builds(IdTagEntry, _tags, st.just("Accepted"), st.just("backend"))),
+    st.tuples(st.just("save_list_entry"), st.builds(listed, _tags, _sources)),
+    st.tuples(st.just("delete_list_entry"), _tags, _sources),
+    st.tuples(st.just("replace_backend_list"), _backend_list),
+    st.tuples(st.just("change_backend_list"), _backend_list, st.lists(_tags, max_size=2)),
+    st.tuples(st.just("drop_listed_from_cache")),
     st.tuples(st.just("delete_cache_entry"), _tags),
     st.tuples(st.just("evict_cache_entry"), st.just(NOON + timedelta(days=1))),
     st.tuples(st.just("clear_cache")),
@@ -474,3 +572,44 @@ def test_both_stores_answer_alike_to_any_sequence_of_operations(program: list[An
     assert run(memory, program, 0, lambda: None) == run(disk, program, 0, disk._forget)
     assert everything(memory) == everything(disk)
     assert everything(memory) == everything(disk_store())
+
+
+# -- charging profiles
+
+
+def installed(profile_id: int = 1, **more: Any) -> InstalledProfile:
+    fields: dict[str, Any] = {
+        "profile_id": profile_id, "connector_id": 1, "stack_level": 0, "purpose": "TxProfile", "kind": "Absolute",
+        "unit": "A", "period_starts": b"\0\0\0\0", "period_limits": b"\x01\0\0\0",
+    }  # fmt: skip
+    return InstalledProfile(**{**fields, **more})
+
+
+def test_charging_profiles_come_back_with_every_field_by_their_id(store: Store) -> None:
+    full = installed(
+        -5, connector_id=0, stack_level=3, purpose="TxDefaultProfile", kind="Recurring", unit="W",
+        period_starts=bytes(range(256)) * 1350, period_limits=bytes(reversed(range(256))) * 1350, period_phases=b"\0\1",
+        recurrency_kind="Daily", valid_from_s=-(2**40), valid_to_s=2**40, start_s=0, duration_s=2**62,
+        transaction_uid="u1",
+    )  # fmt: skip
+    store.save_charging_profile(installed(7))
+    store.save_charging_profile(full)
+    assert disk_or_same(store).charging_profiles() == [full, installed(7)]
+
+
+def test_a_charging_profile_is_replaced_and_deleted_by_its_id(store: Store) -> None:
+    store.save_charging_profile(installed(1))
+    store.save_charging_profile(installed(1, unit="W", period_starts=b""))
+    assert store.charging_profiles() == [installed(1, unit="W", period_starts=b"")]
+    store.delete_charging_profile(2)
+    store.delete_charging_profile(10**30)
+    store.delete_charging_profile(1)
+    assert store.charging_profiles() == []
+
+
+def test_a_failed_unit_of_work_leaves_the_charging_profiles(store: Store) -> None:
+    store.save_charging_profile(installed(1))
+    with failing_unit(store):
+        store.delete_charging_profile(1)
+        store.save_charging_profile(installed(2))
+    assert disk_or_same(store).charging_profiles() == [installed(1)]

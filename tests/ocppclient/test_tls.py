@@ -136,12 +136,12 @@ async def test_an_unknown_or_self_signed_issuer_is_refused_and_several_roots_are
     folder: Path, root: Issued, rsa_server: Issued
 ) -> None:
     other = issue(folder, "other-root")
-    async with backend(ssl=server_context(rsa_server)) as (port, _):
-        async with station(secure(port, other)) as (connection, events):
-            assert "install the operator's root certificate" in (await events.until(Disconnected)).reason
-            both = secure(port, root, root_certificates=(other.cert_file, root.cert_file))
-            connection.reconnect(both, "another root was installed")
-            await events.until(Connected)
+    server = backend(ssl=server_context(rsa_server))
+    async with server as (port, _), station(secure(port, other)) as (connection, events):
+        assert "install the operator's root certificate" in (await events.until(Disconnected)).reason
+        both = secure(port, root, root_certificates=(other.cert_file, root.cert_file))
+        connection.reconnect(both, "another root was installed")
+        await events.until(Connected)
     alone = issue(folder, "self-signed", hosts=("localhost",))
     async with backend(ssl=server_context(alone)) as (port, _), station(secure(port, root)) as (_, events):
         assert "self-signed" in (await events.until(Disconnected)).reason

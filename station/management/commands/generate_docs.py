@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is out of date")
 
     def handle(self, *args: Any, check: bool, **options: Any) -> None:
-        stale = [path for path, make in PAGES.items() if not (ROOT / path).exists() or (ROOT / path).read_text() != make()]
+        stale = [path for path in PAGES if not (ROOT / path).exists() or (ROOT / path).read_text() != PAGES[path]()]
         if check:
             for path in stale:
                 self.stderr.write(f"{path} is out of date: run `make docs`")

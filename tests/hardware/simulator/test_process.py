@@ -237,10 +237,8 @@ def test_http_refuses_what_is_no_call_and_survives_it(running: Running):
     assert running.client.ev("full")["soc"] == 100
 
 
-def test_it_starts_quickly_and_stays_small(running: Running):
-    started = time.monotonic()
+def test_it_stays_small(running: Running):
     running.client.state()
-    assert time.monotonic() - started < 0.2
     status = Path(f"/proc/{running.process.pid}/status").read_text()
     resident_kb = int(status.split("VmRSS:")[1].split()[0])
     assert resident_kb <= 22 * 1024

@@ -1,0 +1,53 @@
+"""GetCompositeSchedule.conf (OCPP 1.6 section 6.22), also with 86,400 periods (docs/decisions/0006-big-profiles.md)."""
+
+from __future__ import annotations
+
+from ocppclient.clock import format_utc
+from ocppclient.codec import Encoded, Payload, check_response, dumps
+from ocppclient.composite_schedule import Composite
+from ocppclient.profile_rules import moment
+
+#: Up to so many periods the answer is made and checked like any other.
+ORDINARY = 200
+
+
+def composite_conf(connector_id: int, start_s: int, schedule: Composite) -> Payload | Encoded:
+    """GetCompositeSchedule.conf; without startSchedule (errata 3.57)."""
+    periods = [
+        {"startPeriod": start, "limit": tenths / 10, **({"numberPhases": phases} if phases else {})}
+        for start, tenths, phases in zip(
+            schedule.starts[:ORDINARY], schedule.limits, schedule.phases or bytes(ORDINARY), strict=False
+        )
+    ]
+    answer = {
+        "status": "Accepted",
+        "connectorId": connector_id,
+        "scheduleStart": format_utc(moment(start_s)),
+        "chargingSchedule": {
+            "duration": schedule.duration_s,
+            "chargingRateUnit": schedule.unit,
+            "chargingSchedulePeriod": periods,
+        },
+    }
+    if len(schedule.starts) <= ORDINARY:
+        return answer
+    check_response("GetCompositeSchedule", answer)  # its first periods stand for all, which are written alike
+    before, after = dumps(answer).split(dumps(periods))
+    return Encoded(f"{before}[{_periods_text(schedule)}]{after}")
+
+
+def _periods_text(schedule: Composite) -> str:
+    """The periods as JSON; ten times faster than making objects for an encoder and checking them."""
+    if schedule.phases:
+        pairs = list(zip(schedule.limits, schedule.phases, strict=True))
+        of_pair = {pair: _ending(*pair) for pair in set(pairs)}
+        endings = map(of_pair.__getitem__, pairs)
+    else:
+        of_limit = {tenths: _ending(tenths, 0) for tenths in set(schedule.limits)}
+        endings = map(of_limit.__getitem__, schedule.limits)
+    both = zip(schedule.starts, endings, strict=True)
+    return ",".join([f'{{"startPeriod":{start}{ending}' for start, ending in both])
+
+
+def _ending(tenths: int, phases: int) -> str:
+    return f',"limit":{tenths / 10}' + (f',"numberPhases":{phases}}}' if phases else "}")

@@ -1,0 +1,104 @@
+"""Forms: what people type, checked with sentences they can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from ocppclient.storable import tag_key
+from station import local_list
+from station.models import IdTag
+
+_MEANINGS = {
+    "Accepted": "Accepted: may charge",
+    "Blocked": "Blocked: may not charge",
+    "Expired": "Expired: may not charge any more",
+    "Invalid": "Invalid: is not known as a card",
+    "ConcurrentTx": "ConcurrentTx: may charge, is in use elsewhere",
+}
+
+
+class EntryForm(forms.ModelForm):  # type: ignore[type-arg]
+    """One entry of the local list. What a person saves is the station's own, whoever made the entry first."""
+
+    class Meta:
+        model = IdTag
+        fields = ["id_tag", "status", "parent_id_tag", "expiry_date", "note"]
+        labels = {
+            "id_tag": "Card number",
+            "status": "Verdict",
+            "parent_id_tag": "Group",
+            "expiry_date": "Valid until (UTC)",
+        }
+        help_texts = {
+            "id_tag": "1 to 20 characters, as the reader tells them; upper and lower case count as the same.",
+            "parent_id_tag": "Cards of one group may stop each other's sessions. Leave empty if in doubt.",
+            "expiry_date": "In UTC. Leave empty for no end.",
+            "note": "For people only, for example a name.",
+        }
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if "status" in self.fields:  # a read-only entry has no fields
+            self.fields["status"].choices = list(_MEANINGS.items())  # type: ignore[attr-defined]
+
+    def clean_id_tag(self) -> str:
+        """The tag, refused when it is there already."""
+        id_tag = _fitting(local_list.check_id_tag, self.cleaned_data["id_tag"])
+        others = IdTag.objects.filter(key=tag_key(id_tag), source="station").exclude(pk=self.instance.pk)
+        if others.exists():
+            raise forms.ValidationError(f"{id_tag} is in the list already (upper and lower case count as the same).")
+        return id_tag
+
+    def clean_parent_id_tag(self) -> str:
+        """A group has the form of a tag."""
+        return _fitting(local_list.check_parent_id_tag, self.cleaned_data["parent_id_tag"])
+
+    def clean_note(self) -> str:
+        """One line."""
+        return _fitting(local_list.check_note, self.cleaned_data["note"])
+
+    def save(self, commit: bool = True) -> IdTag:
+        """Fill in what people do not type."""
+        entry: IdTag = self.instance
+        entry.key, entry.source, entry.updated_at = tag_key(entry.id_tag), "station", timezone.now()
+        saved: IdTag = super().save(commit)
+        return saved
+
+    def doubts(self) -> list[str]:
+        """What is saved, but perhaps not what was meant."""
+        entry: IdTag = self.instance
+        found = []
+        if entry.expiry_date is not None and entry.expiry_date <= timezone.now():
+            found.append(f"{entry.id_tag} has expired already, at {entry.expiry_date:%Y-%m-%d %H:%M} UTC.")
+        if IdTag.objects.filter(key=tag_key(entry.id_tag), source="backend").exclude(pk=entry.pk).exists():
+            found.append(f"The backend has an entry of {entry.id_tag} too, and the backend's entry wins.")
+        return found
+
+
+class CardForm(EntryForm):
+    """The same on the station's own pages."""
+
+    class Meta(EntryForm.Meta):
+        widgets = {
+            "id_tag": forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+            "expiry_date": forms.DateTimeInput(
+                format="%Y-%m-%dT%H:%M:%S", attrs={"type": "datetime-local", "step": "1"}
+            ),
+        }
+
+
+class UploadForm(forms.Form):
+    """A CSV file with cards."""
+
+    file = forms.FileField(label="CSV file", allow_empty_file=True, error_messages={"required": "Choose a file first."})
+
+
+def _fitting(check: Callable[[str], str], text: str) -> str:
+    try:
+        return check(text)
+    except local_list.Unfit as problem:
+        raise forms.ValidationError(str(problem)) from None
