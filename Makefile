@@ -25,7 +25,8 @@ run: install ## start the station with simulated hardware (BACKEND=wss://… ID=
 test: install-dev ## style, types, layering and all tests
 	@tools/test_packages.sh
 	@$(MAKE) --no-print-directory style
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 -m "not journey"
+	$(PY) -m pytest -n 4 --dist loadfile -m journey
 
 style: install-dev ## ruff, mypy, import-linter
 	$(VENV)/bin/ruff check .
@@ -34,13 +35,13 @@ style: install-dev ## ruff, mypy, import-linter
 	$(VENV)/bin/lint-imports --no-cache
 
 unit: install-dev ## the unit tests only (seconds)
-	$(PY) -m pytest -m "not journey and not browser"
+	$(PY) -m pytest -n 2 -m "not journey and not browser"
 
 bench: install-dev ## measure the product and print the table
 	$(PY) -m bench
 
-prove: install-dev ## long campaigns (kills, fuzzing)
-	$(PY) -m pytest -m "journey" --campaign=long
+prove: install-dev ## long campaigns (2,000 kills)
+	$(PY) -m pytest -n 2 --dist loadfile tests/journeys/test_kills.py --campaign=long
 
 docs: install-dev ## regenerate the generated pages
 	$(PY) manage.py generate_docs

@@ -98,9 +98,7 @@ class ChargePoint:
         self.transactions = transactions = Transactions(
             store, clock, config, facts, outbox, authorization, meter_values, factory, electrical, out
         )
-        self.smart_charging = smart_charging = SmartCharging(
-            store, clock, config, facts, authorization, transactions, electrical, out
-        )
+        self.smart_charging = smart_charging = SmartCharging(store, clock, config, facts, transactions, electrical, out)
         self.limits = limits = Limits(clock, config, facts, transactions, smart_charging, electrical, out)
         self.status = status = Status(
             clock, config, facts, outbox, boot, availability, authorization, transactions, limits

@@ -36,18 +36,23 @@ def composite_conf(connector_id: int, start_s: int, schedule: Composite) -> Payl
     return Encoded(f"{before}[{_periods_text(schedule)}]{after}")
 
 
+_START = '{"startPeriod":'
+
+
 def _periods_text(schedule: Composite) -> str:
     """The periods as JSON; ten times faster than making objects for an encoder and checking them."""
+    pieces = [""] * (2 * len(schedule.starts))
+    pieces[::2] = map(str, schedule.starts)
     if schedule.phases:
         pairs = list(zip(schedule.limits, schedule.phases, strict=True))
-        of_pair = {pair: _ending(*pair) for pair in set(pairs)}
-        endings = map(of_pair.__getitem__, pairs)
+        of_pair = {pair: _between(*pair) for pair in set(pairs)}
+        pieces[1::2] = map(of_pair.__getitem__, pairs)
     else:
-        of_limit = {tenths: _ending(tenths, 0) for tenths in set(schedule.limits)}
-        endings = map(of_limit.__getitem__, schedule.limits)
-    both = zip(schedule.starts, endings, strict=True)
-    return ",".join([f'{{"startPeriod":{start}{ending}' for start, ending in both])
+        of_limit = {tenths: _between(tenths, 0) for tenths in set(schedule.limits)}
+        pieces[1::2] = map(of_limit.__getitem__, schedule.limits)
+    return f"{_START}{''.join(pieces).removesuffix(f',{_START}')}"
 
 
-def _ending(tenths: int, phases: int) -> str:
-    return f',"limit":{tenths / 10}' + (f',"numberPhases":{phases}}}' if phases else "}")
+def _between(tenths: int, phases: int) -> str:
+    """What stands between a startPeriod and the next one."""
+    return f',"limit":{tenths / 10}' + (f',"numberPhases":{phases}' if phases else "") + f"}},{_START}"

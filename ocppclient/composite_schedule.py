@@ -217,6 +217,10 @@ def _capped(steps: _Steps, ceilings: list[int]) -> _Steps:
 def _append_merged(steps: _Steps, starts: list[int], values: list[int]) -> None:
     """Append steps; neighbours that are equal become one (field problem 30)."""
     new_starts, new_values = steps
-    former = values[-1:] or [-1]
-    starts.extend(compress(new_starts, map(ne, new_values, joined(former, new_values))))
-    values.extend(compress(new_values, map(ne, new_values, joined(former, new_values))))
+    differs = list(map(ne, new_values, joined(values[-1:] or [-1], new_values)))
+    if all(differs):
+        starts += new_starts
+        values += new_values
+    else:
+        starts += compress(new_starts, differs)
+        values += compress(new_values, differs)

@@ -27,6 +27,7 @@ _UNANSWERED_LIMIT = 2  # field problem 1: as many unanswered CALLs in a row mean
 _ALIVE_AFTER_S = 5.0
 #: Ids of one message that are remembered: more cannot have an answer under way.
 _MESSAGE_IDS = 100
+_REPORTS = ("StatusNotification", "Heartbeat")  # what may wait for one transaction message
 _LIVE_QUEUE = 2  # more waiting messages than that are history, and status reports overtake them
 
 Gate = Literal["closed", "pending", "open"]
@@ -100,6 +101,7 @@ class Outbox:
         self._unanswered = 0
         self._retry_at = 0.0  # the head of the durable queue waits until then
         self._resume_at = 0.0
+        self._reported_last = False  # the CALL that left last was one of _REPORTS
 
     # -- what others put in
 
@@ -165,6 +167,7 @@ class Outbox:
 
     def connected(self) -> None:
         self.online = True
+        self._reported_last = False
         self._unanswered = 0
         now = self._clock.monotonic()
         self.last_activity = now
@@ -301,18 +304,18 @@ class Outbox:
         return self._store.next_queued()
 
     def _goes_first(self, row: QueuedCall) -> bool:
-        """The start or stop of the session that is going on does not wait behind a mere status report."""
-        return (
-            self._urgent[0].action == "StatusNotification"
-            and row.action in ("StartTransaction", "StopTransaction")
-            and self._store.queue_depth() <= _LIVE_QUEUE
-        )
+        """Reports never hold up the queue: after one of them it is the queue's turn, and a live session's start or
+        stop does not wait behind one at all.
+        """
+        is_live = row.action in ("StartTransaction", "StopTransaction") and self._store.queue_depth() <= _LIVE_QUEUE
+        return self._urgent[0].action in _REPORTS and (is_live or self._reported_last)
 
     def _transmit(
         self, message_id: str, action: str, payload: Payload, text: str, row: QueuedCall | None = None
     ) -> None:
         now = self._clock.monotonic()
         self.last_activity = now
+        self._reported_last = action in _REPORTS
         self._in_flight = _InFlight(
             message_id, action, payload, now, row.seq if row else None, row.transaction_uid if row else ""
         )

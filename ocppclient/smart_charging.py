@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 
-from ocppclient.authorization import Authorization
 from ocppclient.charging_profile import Periods, Profile, Supply, Unit
 from ocppclient.clock import Clock
 from ocppclient.codec import CallFailure, Encoded, Payload, dumps
@@ -46,7 +45,6 @@ class SmartCharging:
         clock: Clock,
         config: Configuration,
         facts: Facts,
-        authorization: Authorization,
         transactions: Transactions,
         electrical: Electrical,
         actions: list[Action],
@@ -55,7 +53,6 @@ class SmartCharging:
         self._clock = clock
         self._config = config
         self._facts = facts
-        self._authorization = authorization
         self._transactions = transactions
         self._electrical = electrical
         self._actions = actions
@@ -214,7 +211,7 @@ class SmartCharging:
         return profile
 
     def use_for_next(self, profile: Profile | None) -> None:
-        """The remote start was accepted: the transaction it leads to gets this profile."""
+        """A remote start was accepted: the transaction it leads to gets this profile, or none."""
         self._for_next = profile
 
     # -- looking at the facts
@@ -222,9 +219,9 @@ class SmartCharging:
     def update(self) -> None:
         """TxProfiles come and go with their transaction (section 3.13.1, conformance SC-09)."""
         transaction = self._store.open_transaction()
-        if self._for_next is not None and (transaction is not None or not self._authorization.busy):
+        if self._for_next is not None and transaction is not None:
             profile, self._for_next = self._for_next, None
-            if transaction is not None and transaction.remote:
+            if transaction.remote:  # otherwise another card was faster
                 self._install(replace(profile, transaction_uid=transaction.uid))
         uid = transaction.uid if transaction is not None else ""
         over = [

@@ -77,6 +77,7 @@ class Transactions:
         self.ended_plugged = False
         self.ended_unplugged = False
         self._recovered = False
+        self._box_went_on = False  # the contactor of the former boot's session was found closed
         self._ready_at: float | None = None
         self._undated: list[str] = []  # uids of this boot that were started before the clock was confirmed
         self._stop_asked_at: float | None = None
@@ -298,26 +299,34 @@ class Transactions:
         transaction = self._store.open_transaction()
         if transaction is not None and self._facts.energy_wh is None and now - self._ready_at < RECOVERY_WAIT_S:
             return  # the register is part of the evidence: wait for it, but a dead meter must not hide the session
+        reading = self._facts.reading
+        resumes = self._factory.resume_after_power_loss and reading.ev_connected
+        if transaction is not None and reading.contactor_closed and not resumes:
+            # only the host was gone, the box went on: it is told to stop, and the session ends when it has
+            self._box_went_on = True
+            if now - self._ready_at < STOP_WAIT_S:
+                return
         self._recovered = True
         cause = self._store.value(RESET_CAUSE) or "PowerLoss"
         self._store.set_value(RESET_CAUSE, None)
         if transaction is None:
             return
-        reading = self._facts.reading
-        if self._factory.resume_after_power_loss and reading.ev_connected and not transaction.reason:
+        if resumes and not transaction.reason:
             self._store.save_transaction(replace(transaction, boot_id=self._facts.boot_id))
             return
         last_at = transaction.last_seen_at or transaction.started_at
         register_wh = transaction.last_wh if self._facts.energy_wh is None else self._facts.energy_wh
-        # The contactor was open since the cut, so the register still shows where the session ended.
+        # The contactor is open (since the cut, or since a moment ago): the register shows where the session ended.
         power_w = self._electrical.max_current_a * self._electrical.nominal_voltage_v * self._electrical.phases
         away_h = max((self._clock.utc() - last_at).total_seconds(), 0.0) / 3600
         moved_wh = register_wh - transaction.last_wh
         transaction = replace(transaction, reason=transaction.reason or cause)
-        if 0 <= moved_wh <= JOURNAL_WH + power_w * 10 / 3600:  # the journal's step, and ten seconds of readings
+        step_wh = JOURNAL_WH + power_w * 10 / 3600  # of the journal, and ten seconds of readings
+        if 0 <= moved_wh <= step_wh and not self._box_went_on:
             self._close(transaction, last_at, register_wh, dated=True)
-        elif 0 <= moved_wh <= JOURNAL_WH + power_w * away_h:  # the box went on without its host
-            self._close(transaction, self._clock.utc(), register_wh, dated=True)
+        elif 0 <= moved_wh <= step_wh + power_w * away_h:  # energy flowed without the host
+            # a clock that was lost with the power shows less than the journal: no session ends before it was seen
+            self._close(transaction, max(self._clock.utc(), last_at), register_wh, dated=True)
         else:
             rule = f"The register moved by {moved_wh} Wh meanwhile, which this session cannot have drawn."
             self._actions.append(Explain("recovery", "register not used", rule, f"{register_wh} Wh", "TX-16"))

@@ -121,9 +121,11 @@ class Bench:
             sent += self.settle()
         return sent
 
-    def reboot(self, away_s: float = 5.0) -> None:
-        """Power cut: memory is gone, the store stays."""
+    def reboot(self, away_s: float = 5.0, *, box_goes_on: bool = False) -> None:
+        """Memory is gone, the store stays: a power cut, or with `box_goes_on` a crash of the host alone."""
         self.time.now += away_s
+        if not box_goes_on:
+            self.reading = replace(self.reading, contactor_closed=False, offered_a=0.0)
         self.calls.clear()
         self._make()
 

@@ -98,7 +98,7 @@ def test_a_mere_reconnect_is_not():
 
 
 def test_accepted_brings_the_interval_and_the_statuses_of_0_and_1():
-    """BOOT-04, BOOT-10, T:TC_001"""
+    """BOOT-04, BOOT-10, GEN-01, T:TC_001"""
     bench = waiting("Accepted", 77)
     sent = bench.settle()
     assert (statuses(sent, 0), statuses(sent, 1)) == (["Available"], ["Available"])

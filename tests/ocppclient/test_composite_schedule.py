@@ -138,6 +138,14 @@ def test_a_daily_profile_starts_again_after_24_hours_and_not_before_its_start():
     assert pairs(started) == [(0, 8), (3600, 32), (82_800, 6), (86_400, 8)]
 
 
+def test_a_recurring_profile_changes_at_its_end_and_when_it_starts_again():
+    """SC-31"""
+    daily = stack(profile("TxDefaultProfile", (0, 6), kind="Recurring", recurrency_kind="Daily", duration_s=100))
+    assert daily.next_change_after(X - 1) == X
+    assert daily.next_change_after(X) == X + 100
+    assert daily.next_change_after(X + 100) == X + 86_400
+
+
 def test_a_weekly_profile_repeats_on_its_weekday_and_is_cut_at_the_week():
     """SC-13, SC-17"""
     week = 604_800
@@ -148,6 +156,18 @@ def test_a_weekly_profile_repeats_on_its_weekday_and_is_cut_at_the_week():
     assert pairs(composite(weekly, duration_s=2 * week)) == [
         (0, 6), (week - 100, 8), (week, 6), (2 * week - 100, 8)
     ]  # fmt: skip
+
+
+def test_what_is_longer_than_the_recurrence_is_not_executed():
+    """SC-17, errata 3.44"""
+    long = profile(
+        "TxDefaultProfile", (0, 6), (86_300, 8), (86_500, 9),
+        kind="Recurring", recurrency_kind="Daily", duration_s=90_000, start_s=X - 86_400 + 150,
+    )  # fmt: skip
+    assert pairs(composite(long)) == [(0, 6), (50, 8), (150, 6)]
+    assert stack(long).prevailing(X + 149) == (80, long)
+    assert stack(long).prevailing(X + 150) == (60, long)
+    assert stack(long).next_change_after(X + 50) == X + 150
 
 
 def test_a_relative_profile_counts_from_the_start_of_charging():

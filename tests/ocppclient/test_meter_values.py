@@ -344,7 +344,7 @@ NUMBERS = st.none() | st.floats(-1e6, 1e6)
     st.floats(0, 80),
 )
 def test_whatever_is_read_makes_a_valid_message(measurands, meter, offered_a):
-    """GEN-07, MTR-02, MTR-11, RPC-33"""
+    """GEN-07, MTR-02, MTR-11, MTR-22, RPC-33: never SignedData"""
     values = sampled_values(tuple(measurands), Reading(meter=meter, offered_a=offered_a), 5, "Trigger", Electrical())
     entry = {"timestamp": format_utc(START), "sampledValue": values}
     if values:
@@ -354,6 +354,7 @@ def test_whatever_is_read_makes_a_valid_message(measurands, meter, offered_a):
             {"transactionId": 1, "meterStop": 1, "timestamp": format_utc(START), "transactionData": [entry]},
         )
     assert len({value["measurand"] for value in values}) == len(values)
+    assert {value["format"] for value in values} <= {"Raw"}
 
 
 def test_offered_values_count_the_phases():

@@ -110,6 +110,23 @@ def test_statuses_go_out_before_a_long_queue_of_history():
     assert bench.expect("StatusNotification")["status"] == "Finishing"
 
 
+def test_a_backend_that_never_answers_reports_does_not_hold_up_the_queue():
+    """TXQ-01: reports and transaction messages take turns."""
+    bench = charging({"MeterValueSampleInterval": "10", "MessageTimeout": "2"})
+    bench.wait(10)
+    assert bench.answer() == "MeterValues"
+    bench.read(contactor_closed=False)
+    bench.wait(2)
+    bench.read(contactor_closed=True)
+    seen = []
+    for _ in range(200):
+        while bench.calls and bench.calls[0][1] != "StatusNotification":
+            seen.append(bench.answer())
+        bench.calls.clear()  # a report is never answered
+        bench.wait(0.5)
+    assert seen.count("MeterValues") >= 8
+
+
 def test_the_start_of_the_live_session_does_not_wait_behind_status_reports():
     """GEN-12"""
     bench = Bench(NO_SAMPLES).ready()
@@ -309,6 +326,16 @@ def test_a_late_answer_to_any_attempt_counts_and_the_copy_under_way_means_nothin
     assert bench.expect("StatusNotification")
 
 
+def test_a_late_callerror_burns_no_attempt():
+    """RPC-18, TXQ-05: the copy under way decides"""
+    bench = starting({"MessageTimeout": "30", "TransactionMessageAttempts": "1"})
+    first = bench.calls.pop(0)
+    bench.wait(31)
+    bench.do(FrameReceived(json.dumps([4, first[0], "InternalError", "", {}])))
+    assert bench.store.next_queued().attempts == 0
+    assert bench.store.parked_calls() == []
+
+
 def test_an_answer_to_nothing_is_ignored():
     """RPC-18"""
     bench = starting()
@@ -375,7 +402,7 @@ def test_a_late_answer_to_a_parked_start_is_still_mapped_to_its_transaction():
 
 
 def test_a_parked_message_stays_over_a_reboot_and_is_sent_again_by_hand_with_a_new_id():
-    """P1, P6, settled question 5, RPC-13"""
+    """P1, P6, TXQ-09, settled question 5, RPC-13"""
     bench = starting({"TransactionMessageAttempts": "1"})
     used = bench.calls[0][0]
     bench.refuse()

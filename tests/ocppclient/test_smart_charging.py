@@ -251,6 +251,14 @@ def test_the_profile_of_a_remote_start_goes_with_its_refused_or_expired_start():
 
     bench = ready()
     assert start_remotely(bench, purpose="TxProfile") == "Accepted"
+    bench.settle(Authorize={"idTagInfo": {"status": "Blocked"}})
+    assert bench.call("RemoteStartTransaction", connectorId=1, idTag="CARD2")[2] == {"status": "Accepted"}
+    bench.settle()
+    bench.read(ev_connected=True)
+    assert bench.setpoint == Setpoint(32.0, True)
+
+    bench = ready()
+    assert start_remotely(bench, purpose="TxProfile") == "Accepted"
     bench.settle()
     bench.swipe("CARD3")  # another card is accepted meanwhile, and plugs in first
     bench.settle()
@@ -307,7 +315,7 @@ def test_a_resumed_transaction_keeps_its_tx_profile():
     bench = ready().charge()
     put(bench, profile("TxProfile", (0, 9)))
     bench.reboot()
-    bench.read()
+    bench.read(contactor_closed=False, offered_a=0.0)
     assert bench.cp.smart_charging.installed == {}
 
 
@@ -554,6 +562,14 @@ def test_big_and_small_frames_mean_the_same():
     assert list(compact.phases) == [period.get("numberPhases", 0) for period in plain]
 
 
+def test_escapes_do_not_cost_the_speed():
+    """Some serialisers spell the plus of an offset so."""
+    text = frame(big(300, validFrom="2026-03-01T12:00:00+01:00")).replace("+01:00", "\\u002B01:00")
+    read = profile_frame.read(text)
+    assert read is not None
+    assert read[1]["csChargingProfiles"]["validFrom"] == "2026-03-01T12:00:00+01:00"
+
+
 def strictly(text: str) -> Any:
     """The message as the strict way reads it, or the code of its refusal."""
     threshold, profile_frame.BIG = profile_frame.BIG, 2**60
@@ -603,6 +619,11 @@ BAD = [
     ('"TxDefaultProfile"', '"TxDefaultProfile", "recurrencyKind": null'),
     ('"TxDefaultProfile"', '"TxDefaultProfile", "validTo": "\ud800"'),
     ('"TxDefaultProfile"', '"TxDefaultProfile", "validTo": "\\ud800"'),
+    ('"TxDefaultProfile"', '"TxDefaultProfile", "validTo": "\\ud800x"'),
+    ('"TxDefaultProfile"', '"TxDefaultProfile", "validTo": "\\ud800\\u0041"'),
+    ('"TxDefaultProfile"', '"TxDefaultProfile", "validTo": "\\ude00\\ud83d"'),
+    ('"TxDefaultProfile"', '"TxDefaultProfile", "validTo": "\\ud83d\\ude00"'),
+    ('"TxDefaultProfile"', '"TxDefaultProfile", "validTo": "a\\"b"'),
     ('"TxDefaultProfile"', '"TxDefaultProfile", "validTo": "never\t"'),
     ('"TxDefaultProfile"', '"TxDefaultProfile", "validTo": 7'),
     ('"TxDefaultProfile"', '"TxDefaultProfile", "transactionId": 1e2'),

@@ -433,7 +433,7 @@ def test_no_walk_through_the_day_leaves_the_table_of_transitions():
     rng = random.Random(16)
     bench = Bench({**NO_SAMPLES, "ConnectionTimeOut": "5", "AllowOfflineTxForUnknownId": "true"}).ready()
     walk = [bench.status]
-    for _ in range(3000):
+    for _ in range(2000):
         match rng.randrange(9):
             case 0:
                 bench.read(ev_connected=not bench.reading.ev_connected, contactor_closed=False)

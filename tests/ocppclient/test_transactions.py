@@ -449,6 +449,21 @@ def test_energy_that_flowed_while_only_the_host_was_away_belongs_to_the_session(
     assert parse_utc(stop["timestamp"]) > START + timedelta(minutes=59)
 
 
+def test_a_box_that_went_on_and_a_clock_that_was_lost_date_no_stop_before_its_start():
+    """TX-16, CLK-04"""
+    bench = charging()
+    bench.read(energy_wh=1150)
+    bench.start = START.replace(year=1970)
+    bench.reboot(away_s=60)
+    bench.read(energy_wh=1160)  # the contactor is still closed
+    bench.open_contactor()
+    bench.wait(7)
+    bench.boot()
+    (stop,) = stops(bench.settle())
+    assert stop["meterStop"] == 1160
+    assert parse_utc(stop["timestamp"]) >= START
+
+
 @pytest.mark.parametrize("register_wh", [900_000, 12])
 def test_a_register_that_cannot_be_true_is_not_billed(register_wh):
     """TX-16, F21, P9: another meter, or one that was reset"""
@@ -497,7 +512,7 @@ def test_before_the_hardware_was_read_no_energy_is_authorised():
 
 
 def test_a_start_that_was_never_answered_is_sent_before_its_stop():
-    """TX-16, TX-19, TX-20, field problem 21"""
+    """TX-16, TX-19, TX-20, TXQ-09, field problem 21"""
     bench = Bench({**NO_SAMPLES, "AllowOfflineTxForUnknownId": "true"}).ready()
     bench.disconnect()
     bench.read(ev_connected=True)
@@ -553,3 +568,31 @@ def test_a_resumed_session_never_reports_less_than_before():
     assert values["meterValue"][0]["sampledValue"][0]["value"] == "1500"
     bench.swipe("CARD1")
     assert stops(bench.settle())[0]["meterStop"] == 1500
+
+
+def test_a_crash_while_the_box_goes_on_is_stopped_when_the_contactor_is_open_with_all_its_energy():
+    """TX-16: nothing is told before the energy has ended."""
+    bench = Bench(NO_SAMPLES).ready().charge()
+    bench.read(energy_wh=1010)
+    bench.reboot(away_s=20, box_goes_on=True)
+    bench.read(energy_wh=1030)
+    assert not bench.setpoint.authorised
+    bench.boot()
+    assert of(bench.settle(), "StopTransaction") == []
+    bench.wait(1)
+    bench.read(energy_wh=1033, contactor_closed=False)
+    ((_, stop),) = of(bench.settle(), "StopTransaction")
+    assert (stop["meterStop"], stop["reason"]) == (1033, "PowerLoss")
+    assert stop["timestamp"] == format_utc(bench.clock.utc())
+
+
+def test_a_contactor_that_does_not_open_after_a_crash_does_not_hide_the_session():
+    """TX-16"""
+    bench = Bench(NO_SAMPLES).ready().charge()
+    bench.reboot(away_s=20, box_goes_on=True)
+    bench.read(energy_wh=1030)
+    bench.boot()
+    bench.settle()
+    bench.wait(7)
+    ((_, stop),) = of(bench.settle(), "StopTransaction")
+    assert stop["meterStop"] == 1030
