@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from django.core.management import call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from station.errors import EX_CANTCREAT, EX_DATAERR, StartupError
@@ -94,7 +94,10 @@ def migrate(path: Path) -> None:
         return
     copy = _copy(path) if applied else None
     try:
-        call_command("migrate", verbosity=0, interactive=False)
+        # One transaction for all of it: Django records a migration after its own commit, and a power cut between the
+        # two would leave tables that the next start wants to make again.
+        with connection.constraint_checks_disabled(), transaction.atomic():
+            call_command("migrate", verbosity=0, interactive=False)
     except DatabaseError as error:
         cure = f" The copy from before is {copy}." if copy else ""
         raise StartupError(
