@@ -147,3 +147,20 @@ def test_a_bad_environment_is_told_in_one_line(tmp_path: Path) -> None:
     )
     assert answer.returncode == 78
     assert answer.stderr == "STATION_HTTP is 'nonsense', but must be host:port, for example 127.0.0.1:8080\n"
+
+
+def test_a_kill_between_a_migration_and_its_record_does_not_lock_the_station_out(tmp_path: Path) -> None:
+    """Django records a migration after its own commit; both have to be one transaction."""
+    start = "import django; django.setup(); from station.database import open_store; "
+    die = (
+        "import os; from django.db.migrations.recorder import MigrationRecorder as R; old = R.record_applied; "
+        "R.record_applied = lambda self, app, name: "
+        "os.kill(os.getpid(), 9) if app == 'station' else old(self, app, name); "
+    )
+    environment = {**os.environ, "STATION_DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "station.settings"}
+
+    def run(code: str) -> int:
+        return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=False).returncode
+
+    assert run(start + die + "open_store()") == -9
+    assert run(start + "open_store().set_value('alive', 'yes')") == 0
