@@ -82,11 +82,6 @@ class Boot:
         """Nothing waits for an answer any more."""
         self._asked = self._heartbeat_asked = self._accepted_here = False
 
-    def settings_changed(self) -> None:
-        """Another backend or identity: register again on the next connection."""
-        self.registration = "waiting"
-        self._outbox.gate = "closed"
-
     def notify(self) -> bool:
         """Send a BootNotification now; False when it cannot leave."""
         identity = self._settings.identity

@@ -30,8 +30,6 @@ class Transaction:
         last_wh, last_seen_at: the meter journal (at most 60 s or 100 Wh old).
         deauthorised: StartTransaction.conf refused the idTag and StopTransactionOnInvalidId is false.
         energy_cap_wh: register value at which the grace energy of an invalid idTag ends; None: no cap.
-        next_sample_at: UTC when the next sampled MeterValues falls due; None when sampling is off.
-        sample_interval_s: the interval next_sample_at was computed with.
         data: JSON text of the transactionData collected so far (a list of MeterValue).
         reservation_id: consumed reservation; None without one.
         remote: started by RemoteStartTransaction.
@@ -55,8 +53,6 @@ class Transaction:
     last_seen_at: datetime | None = None
     deauthorised: bool = False
     energy_cap_wh: int | None = None
-    next_sample_at: datetime | None = None
-    sample_interval_s: int = 0
     data: str = "[]"
     reservation_id: int | None = None
     remote: bool = False

@@ -40,8 +40,6 @@ class Transaction(models.Model):
     last_seen_at = models.DateTimeField(null=True)
     deauthorised = models.BooleanField()
     energy_cap_wh = models.BigIntegerField(null=True)
-    next_sample_at = models.DateTimeField(null=True)
-    sample_interval_s = models.BigIntegerField()
     data = models.TextField()
     reservation_id = models.BigIntegerField(null=True)
     remote = models.BooleanField()

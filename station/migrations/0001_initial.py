@@ -44,8 +44,6 @@ class Migration(migrations.Migration):
                 ('last_seen_at', models.DateTimeField(null=True)),
                 ('deauthorised', models.BooleanField()),
                 ('energy_cap_wh', models.BigIntegerField(null=True)),
-                ('next_sample_at', models.DateTimeField(null=True)),
-                ('sample_interval_s', models.BigIntegerField()),
                 ('data', models.TextField()),
                 ('reservation_id', models.BigIntegerField(null=True)),
                 ('remote', models.BooleanField()),

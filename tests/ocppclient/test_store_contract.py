@@ -86,7 +86,7 @@ def test_a_transaction_comes_back_with_every_field(store: Store) -> None:
         uid="u1", connector_id=1, id_tag="Card", meter_start_wh=-5, started_at=NOON, parent_id_tag="P",
         transaction_id=-1, start_delivered=True, start_parked=True, stopped_at=NOON + timedelta(1),
         meter_stop_wh=2**62, stop_id_tag="S", reason="Local", last_wh=77, last_seen_at=NOON, deauthorised=True,
-        energy_cap_wh=88, next_sample_at=NOON, sample_interval_s=60, data='[{"a": "ü"}]', reservation_id=0, remote=True,
+        energy_cap_wh=88, data='[{"a": "ü"}]', reservation_id=0, remote=True,
         boot_id="b",
     )  # fmt: skip
     store.save_transaction(full)
