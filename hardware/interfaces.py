@@ -13,6 +13,7 @@ from typing import Protocol
 class FaultCode(StrEnum):
     """Internal fault names (hardware.md, section 9). The appliance maps them to the words of its backend protocol."""
 
+    ESTOP = "estop"
     GROUND_FAULT = "ground_fault"
     NO_GROUND = "no_ground"
     GFCI_SELFTEST = "gfci_selftest"
@@ -30,15 +31,24 @@ class FaultCode(StrEnum):
     METER_COMM = "meter_comm"
     READER_COMM = "reader_comm"
     RESET_FAILED = "reset_failed"
+    EV_IGNORES_PILOT = "ev_ignores_pilot"
+    TAMPER = "tamper"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One active fault. `blocking` faults make energy delivery impossible; the others are warnings."""
+    """One active fault.
+
+    Attributes:
+        blocking: energy delivery is impossible; otherwise the fault is a warning.
+        info: what was seen, a few words for the technician.
+        final: the board has given up trying again by itself: only a person can clear it.
+    """
 
     code: FaultCode
     blocking: bool
     info: str = ""
+    final: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ class Fault:
         connector_id: 1, or 0 for the parts that belong to the whole station (meter, reader).
         vendor_id, vendor_error_code, info: optional fields of StatusNotification.
         stop_after_s: a running transaction is stopped when the fault lasts that long; None never stops it.
+        stop_reason: with which Reason (section 7.36).
     """
 
     error_code: str
@@ -32,6 +33,7 @@ class Fault:
     vendor_error_code: str = ""
     info: str = ""
     stop_after_s: float | None = None
+    stop_reason: str = "Other"
 
 
 @dataclass(frozen=True)

@@ -258,8 +258,8 @@ class Transactions:
         if not reading.ev_connected and self._config.stop_transaction_on_ev_side_disconnect:
             self.stop("EVDisconnected")
             return
-        if self._fault_stops():
-            self.stop("Other")
+        if reason := self._fault_stops():
+            self.stop(reason)
             return
         register_wh = self._register_wh(transaction)
         if transaction.energy_cap_wh is not None and register_wh >= transaction.energy_cap_wh:
@@ -271,16 +271,21 @@ class Transactions:
             self._journalled_at = now
             self._store.save_transaction(replace(transaction, last_wh=register_wh, last_seen_at=self._clock.utc()))
 
-    def _fault_stops(self) -> bool:
-        """A blocking fault suspends at once and stops the transaction when it lasts (hardware.md section 9)."""
-        waits = [fault.stop_after_s for fault in self._facts.blocking_faults if fault.stop_after_s is not None]
+    def _fault_stops(self) -> str:
+        """A blocking fault suspends at once and stops the transaction when it lasts (hardware.md section 9).
+
+        Returns:
+            The reason of the stop; empty while there is none.
+        """
+        faults = [fault for fault in self._facts.blocking_faults if fault.stop_after_s is not None]
         now = self._clock.monotonic()
-        if not waits:
+        if not faults:
             self._fault_since = None
-            return False
+            return ""
         if self._fault_since is None:
             self._fault_since = now
-        return now - self._fault_since >= min(waits)
+        lasted_s = now - self._fault_since
+        return next((f.stop_reason for f in faults if f.stop_after_s is not None and lasted_s >= f.stop_after_s), "")
 
     def _finish(self) -> None:
         """The contactor is open (or overdue): read the meter and close the transaction."""

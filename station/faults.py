@@ -1,4 +1,4 @@
-"""From the words of the hardware to the words of OCPP: readings and faults (hardware.md, section 9)."""
+"""From the words of the hardware to the words of OCPP and of people: readings and faults (hardware.md, section 9)."""
 
 from __future__ import annotations
 
@@ -18,38 +18,110 @@ INFO_LENGTH = 50
 
 @dataclass(frozen=True)
 class Words:
-    """How OCPP names a fault; `stop_after_s` counts only while the fault blocks."""
+    """One row of hardware.md section 9: how OCPP and people name a fault, and what becomes of a transaction.
 
+    Attributes:
+        title: the UI's sentence. cure: what clears it, for people.
+        error_code, vendor_error_code, info, connector_id: of StatusNotification; connector 0 carries what is no part
+            of the connector.
+        stop_after_s, stop_reason: when and why a running transaction ends; they count only while the fault blocks.
+    """
+
+    title: str
+    cure: str
     error_code: str
     vendor_error_code: str = ""
     info: str = ""
     connector_id: int = 1
     stop_after_s: float = 0.0
+    stop_reason: str = "Other"
 
+
+_REPLUG = "Unplug the car, then plug it in again."
+_SERVICE = "Switch the station off and have it repaired: the contactor must not be used."
 
 TABLE: dict[FaultCode, Words] = {
-    FaultCode.GROUND_FAULT: Words("GroundFailure", "CX002", stop_after_s=RETRYABLE_S),
-    FaultCode.NO_GROUND: Words("GroundFailure", "CX002", "no earth", stop_after_s=RETRYABLE_S),
-    FaultCode.GFCI_SELFTEST: Words("GroundFailure", "CX002", "self-test"),
-    FaultCode.RELAY_STUCK: Words("PowerSwitchFailure", "CX017", "contactor stuck closed"),
-    FaultCode.RELAY_NO_CLOSE: Words("PowerSwitchFailure", "CX017", "contactor does not close"),
-    FaultCode.OVER_TEMP: Words("HighTemperature", "CX003"),
-    FaultCode.TEMP_DERATE: Words("HighTemperature", "CX003", "current reduced"),
-    FaultCode.OVER_CURRENT: Words("OverCurrentFailure", "CX004"),
-    FaultCode.DIODE: Words("OtherError", "CX014", "diode check"),
-    FaultCode.PILOT_FAULT: Words("OtherError", "CX014", "control pilot"),
-    FaultCode.VENT_REQUIRED: Words("OtherError", "VentRequired", "the EV wants ventilation"),
-    FaultCode.OVER_VOLTAGE: Words("OverVoltage", "CX005"),
-    FaultCode.UNDER_VOLTAGE: Words("UnderVoltage", "CX006"),
-    FaultCode.BOARD_COMM: Words("InternalError", "BoardComm", "EVSE board", stop_after_s=RETRYABLE_S),
-    FaultCode.METER_COMM: Words("PowerMeterFailure", connector_id=0),
-    FaultCode.READER_COMM: Words("ReaderFailure", connector_id=0),
-    FaultCode.RESET_FAILED: Words("ResetFailure"),
-}
+    FaultCode.ESTOP: Words(
+        "Emergency stop pressed",
+        "Release the emergency stop, then confirm on this page that the place is safe.",
+        "OtherError", "CX008", "emergency stop", stop_reason="EmergencyStop",
+    ),
+    FaultCode.GROUND_FAULT: Words(
+        "Leakage current (ground fault)",
+        "The board tries again after 5 minutes, six times. Unplug the car and check cable and car.",
+        "GroundFailure", "CX002", stop_after_s=RETRYABLE_S,
+    ),
+    FaultCode.NO_GROUND: Words(
+        "No protective earth",
+        "The board tries again after 5 minutes, six times. Have the earth connection of the station checked.",
+        "GroundFailure", "CX002", "no earth", stop_after_s=RETRYABLE_S,
+    ),
+    FaultCode.GFCI_SELFTEST: Words(
+        "Self-test of the leakage protection failed",
+        "Restart the board. When it comes back, the board has to be replaced.",
+        "GroundFailure", "CX002", "self-test",
+    ),
+    FaultCode.RELAY_STUCK: Words(
+        "Contactor stuck closed", _SERVICE, "PowerSwitchFailure", "CX017", "contactor stuck closed",
+    ),
+    FaultCode.RELAY_NO_CLOSE: Words(
+        "Contactor does not close", _SERVICE, "PowerSwitchFailure", "CX017", "contactor does not close",
+    ),
+    FaultCode.OVER_TEMP: Words(
+        "Too hot", "Unplug the car and let the station cool down; check that air can pass.", "HighTemperature", "CX003",
+    ),
+    FaultCode.TEMP_DERATE: Words(
+        "Warm: current reduced", "It charges faster again when the station has cooled down.",
+        "HighTemperature", "CX003", "current reduced",
+    ),
+    FaultCode.OVER_CURRENT: Words("The car draws too much current", _REPLUG, "OverCurrentFailure", "CX004"),
+    FaultCode.DIODE: Words(
+        "Diode check failed: not a car, or a damaged cable", _REPLUG, "OtherError", "CX014", "diode check",
+    ),
+    FaultCode.PILOT_FAULT: Words(
+        "Control pilot fault: check the cable", "It clears by itself when the pilot wire is in order.",
+        "OtherError", "CX014", "control pilot",
+    ),
+    FaultCode.VENT_REQUIRED: Words(
+        "The car asks for ventilation, which this station has not", "Unplug the car: it cannot be charged here.",
+        "OtherError", "VentRequired", "the EV wants ventilation",
+    ),
+    FaultCode.OVER_VOLTAGE: Words(
+        "Mains voltage too high", "It clears by itself; if it stays, have the supply checked.", "OverVoltage", "CX005",
+    ),
+    FaultCode.UNDER_VOLTAGE: Words(
+        "Mains voltage too low", "It clears by itself; if it stays, have the supply checked.", "UnderVoltage", "CX006",
+    ),
+    FaultCode.BOARD_COMM: Words(
+        "No answer from the charging board",
+        "Check the board's supply and its serial cable; it is found again by itself.",
+        "InternalError", "BoardComm", "EVSE board", stop_after_s=RETRYABLE_S,
+    ),
+    FaultCode.METER_COMM: Words(
+        "No answer from the energy meter",
+        "Check the meter's bus cable, unit number and speed; it is found again by itself.",
+        "PowerMeterFailure", connector_id=0,
+    ),
+    FaultCode.READER_COMM: Words(
+        "No answer from the card reader", "Check the reader's cable; it is found again by itself.",
+        "ReaderFailure", connector_id=0,
+    ),
+    FaultCode.RESET_FAILED: Words(
+        "The board did not restart", "Switch the station off and on again.", "ResetFailure",
+    ),
+    FaultCode.EV_IGNORES_PILOT: Words(
+        "The car went on charging when it was told to stop", "It clears when the car is unplugged or may charge again.",
+        "EVCommunicationError", "CX010", "EV ignores the pilot",
+    ),
+    FaultCode.TAMPER: Words(
+        "The housing was opened", "Close the housing, then confirm on this page that everything is in order.",
+        "OtherError", "EnclosureOpen", "housing open", connector_id=0,
+    ),
+}  # fmt: skip
 
 
 def to_fault(fault: BoxFault) -> Fault:
-    """One fault; a blocking one stops the transaction after its time, a warning never does."""
+    """One fault; a blocking one stops the transaction after its time (a final one at once), a warning never does."""
     words = TABLE[fault.code]
     info = ": ".join(part for part in (words.info, fault.info) if part)
     return Fault(
@@ -59,7 +131,8 @@ def to_fault(fault: BoxFault) -> Fault:
         vendor_id=CHARGEX if words.vendor_error_code.startswith("CX") else "",
         vendor_error_code=words.vendor_error_code,
         info=info[:INFO_LENGTH],
-        stop_after_s=words.stop_after_s if fault.blocking else None,
+        stop_after_s=None if not fault.blocking else 0.0 if fault.final else words.stop_after_s,
+        stop_reason=words.stop_reason,
     )
 
 

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from hardware.interfaces import BoxReading, FaultCode, PortHealth
+from hardware.interfaces import BoxReading, PortHealth
 from ocppclient.clock import format_utc
 from ocppclient.link import LinkStatus
 from ocppclient.redact import mask
 from ocppclient.view import TransactionView, View
+from station.faults import TABLE
 
 #: The Channels group of all open pages, and the channel of the station's worker.
 GROUP, STATION = "live", "station"
@@ -63,26 +64,6 @@ STOPS = {
     "UnlockCommand": "unlocked by the backend",
 }
 
-FAULTS = {
-    FaultCode.GROUND_FAULT: "Leakage current (ground fault)",
-    FaultCode.NO_GROUND: "No protective earth",
-    FaultCode.GFCI_SELFTEST: "Self-test of the leakage protection failed",
-    FaultCode.RELAY_STUCK: "Contactor stuck closed",
-    FaultCode.RELAY_NO_CLOSE: "Contactor does not close",
-    FaultCode.OVER_TEMP: "Too hot",
-    FaultCode.TEMP_DERATE: "Warm: current reduced",
-    FaultCode.OVER_CURRENT: "The car draws too much current",
-    FaultCode.DIODE: "Diode check failed: not a car, or a damaged cable",
-    FaultCode.PILOT_FAULT: "Control pilot fault: check the cable",
-    FaultCode.VENT_REQUIRED: "The car asks for ventilation, which this station has not",
-    FaultCode.OVER_VOLTAGE: "Mains voltage too high",
-    FaultCode.UNDER_VOLTAGE: "Mains voltage too low",
-    FaultCode.BOARD_COMM: "No answer from the charging board",
-    FaultCode.METER_COMM: "No answer from the energy meter",
-    FaultCode.READER_COMM: "No answer from the card reader",
-    FaultCode.RESET_FAILED: "Reset failed",
-}
-
 
 def snapshot(
     view: View,
@@ -130,8 +111,8 @@ def snapshot(
             "ev_connected": view.ev_connected,
             "contactor_closed": view.contactor_closed,
             "faults": [
-                {"code": str(fault.code), "words": FAULTS.get(fault.code, str(fault.code)), "info": fault.info,
-                 "blocking": fault.blocking}
+                {"code": str(fault.code), "words": TABLE[fault.code].title, "info": fault.info,
+                 "cure": TABLE[fault.code].cure, "blocking": fault.blocking}
                 for fault in (box.faults if box else ())
             ],
             "ports": [_port(port, monotonic_now) for port in ports],

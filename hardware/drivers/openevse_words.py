@@ -81,7 +81,8 @@ class Status:
         if not self.is_fault:
             return None
         code, info = _FAULTS.get(self.state, (FaultCode.PILOT_FAULT, f"board state {self.state:02x}"))
-        return Fault(code, True, f"{info} (latched)" if self.flags & HARD_FAULT else info)
+        final = bool(self.flags & HARD_FAULT)
+        return Fault(code, True, f"{info} (latched)" if final else info, final)
 
 
 def parse_status(params: tuple[str, ...]) -> Status | None:

@@ -63,7 +63,9 @@ function show(snapshot) {
   set("contactor", box.ready ? (box.contactor_closed ? "closed: the car has mains" : "open") : "not known yet");
   document.getElementById("temperature-row").hidden = meter.temperature_c === null;
   set("temperature", meter.temperature_c === null ? "" : `${meter.temperature_c} °C`);
-  lines("faults", box.faults.map((fault) => [fault.blocking ? "fault" : "waiting", fault.words, fault.info, ""]));
+  lines("faults", box.faults.map((fault) => [
+    fault.blocking ? "fault" : "waiting", fault.words, [fault.info, fault.cure].filter(Boolean).join(". "), "",
+  ]));
   lines("ports", box.ports.map((port) => [port.kind, port.device || port.name, port.error || port.word, port]));
 
   document.getElementById("simulated").hidden = !snapshot.simulator;

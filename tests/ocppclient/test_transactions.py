@@ -264,6 +264,13 @@ def test_a_late_verdict_about_an_old_session_leaves_the_new_one_alone():
         (lambda bench: bench.call("Reset", type="Hard"), "HardReset", None),
         (lambda bench: bench.call("Reset", type="Soft"), "SoftReset", None),
         (lambda bench: bench.read(faults=(replace(GROUND, stop_after_s=0.0),)), "Other", None),
+        (
+            lambda bench: bench.read(
+                faults=(Fault("OtherError", stop_after_s=0.0, stop_reason="EmergencyStop"), GROUND),
+            ),
+            "EmergencyStop",
+            None,
+        ),
     ],
 )
 def test_each_way_to_stop_has_its_reason(how, reason, id_tag):
