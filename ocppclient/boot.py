@@ -11,6 +11,7 @@ from ocppclient.codec import tolerant_int
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain, SetClock
 from ocppclient.outbox import Outbox, Outcome
+from ocppclient.security_events import SecurityEvents
 from ocppclient.settings import ChargePointSettings
 from ocppclient.store import Store
 
@@ -39,6 +40,7 @@ class Boot:
         clock: Clock,
         config: Configuration,
         outbox: Outbox,
+        security_events: SecurityEvents,
         settings: ChargePointSettings,
         actions: list[Action],
     ) -> None:
@@ -46,6 +48,7 @@ class Boot:
         self._clock = clock
         self._config = config
         self._outbox = outbox
+        self._security_events = security_events
         self._settings = settings
         self._actions = actions
         self.registration: Registration = "waiting"
@@ -192,9 +195,11 @@ class Boot:
         if guess or (first and abs(delta_s) > _REDATE_S):
             self._clock.correction_s = delta_s
             self._outbox.redate(delta_s)
+            self._security_events.redate(delta_s)
         self._floor_at = None
         self._keep_floor()
         self._actions.append(SetClock(utc, delta_s))
+        self._security_events.raise_event("SettingSystemTime", f"moved by {delta_s:+.1f} s to the backend's time")
 
     def _keep_floor(self) -> None:
         now = self._clock.monotonic()

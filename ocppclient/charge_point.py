@@ -55,6 +55,7 @@ from ocppclient.outbox import Outbox, Outcome
 from ocppclient.remote_control import RemoteControl
 from ocppclient.remote_trigger import RemoteTrigger
 from ocppclient.reset import Reset
+from ocppclient.security_events import SecurityEvents
 from ocppclient.settings import ChargePointSettings
 from ocppclient.smart_charging import SmartCharging
 from ocppclient.status import Status
@@ -88,7 +89,10 @@ class ChargePoint:
         self.facts = facts = Facts(heard_at=clock.monotonic())
         self.config = config = Configuration(store, settings.configuration, out, factory.feature_profiles)
         self.outbox = outbox = Outbox(store, clock, config, factory, facts, out)
-        self.boot = boot = Boot(store, clock, config, outbox, settings, out)
+        self.security_events = security_events = SecurityEvents(
+            store, clock, config, facts, outbox, settings.identity.firmware_version
+        )
+        self.boot = boot = Boot(store, clock, config, outbox, security_events, settings, out)
         self.availability = availability = Availability(store, out)
         self.local_auth_list = local_auth_list = LocalAuthList(store, clock, config, out)
         self.authorization = authorization = Authorization(
@@ -106,7 +110,7 @@ class ChargePoint:
         self.remote_control = remote_control = RemoteControl(
             store, config, facts, boot, availability, authorization, transactions, smart_charging, out
         )
-        self.reset = reset = Reset(store, clock, outbox, transactions, out)
+        self.reset = reset = Reset(store, clock, outbox, security_events, transactions, out)
         self.remote_trigger = remote_trigger = RemoteTrigger(outbox, boot, meter_values, status, out)
 
         #: CALL of the backend → who answers it.
@@ -135,6 +139,7 @@ class ChargePoint:
             "BootNotification": self._boot_notification_conf,
             "Heartbeat": boot.heartbeat_conf,
             "MeterValues": lambda outcome: None,
+            "SecurityEventNotification": security_events.security_event_notification_conf,
             "StartTransaction": transactions.start_transaction_conf,
             "StatusNotification": status.status_notification_conf,
             "StopTransaction": transactions.stop_transaction_conf,
@@ -157,6 +162,7 @@ class ChargePoint:
             self.limits.update()
             self.status.update()
             self.reset.update()
+            self.security_events.update()
             self._hand_on_changes()
             self.outbox.flush()
         return list(self._actions)
@@ -183,6 +189,7 @@ class ChargePoint:
                 self.facts.heard_at = self._clock.monotonic()
                 self._answers.clear()
                 self.outbox.connected()
+                self.security_events.connected()
                 self.boot.connected()
             case Disconnected():
                 lost = self.outbox.disconnected()
@@ -198,6 +205,7 @@ class ChargePoint:
             case ShutdownRequested():
                 if self._store.value(RESET_CAUSE) is None:
                     self._store.set_value(RESET_CAUSE, "Reboot")
+                    self.security_events.raise_event("ResetOrReboot", "stopped from outside")
 
     # -- frames
 

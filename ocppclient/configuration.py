@@ -346,6 +346,16 @@ class Configuration:
         "MaxChargingProfilesInstalled", 12, "Most charging profiles installed at once.",
         access=Access.R, profile="SmartCharging",
     )  # fmt: skip
+    security_profile = Int(
+        "SecurityProfile", 0, "0: none, 1: password, 2: TLS and password, 3: TLS with client certificate.",
+        high=3, access=Access.R, profile=feature_profiles.SECURITY,
+    )  # fmt: skip
+    send_security_events = Bool(
+        "OpenStation.SendSecurityEvents",
+        False,
+        "Send security events also at SecurityProfile 0.",
+        profile=feature_profiles.SECURITY,
+    )
     loss_of_control_time_out = Int(
         "OpenStation.LossOfControlTimeOut", 0, "After so long without any sign of life of the backend the current is "
         "limited.", low=10, high=86400, zero_is_off=True, unit="s",
@@ -366,7 +376,7 @@ class Configuration:
         self._actions = actions
         #: The feature profiles in use.
         self.profiles = feature_profiles.in_use(profiles)
-        self._keys = {name: key for name, key in KEYS.items() if key.profile in self.profiles}
+        self._keys = {name: key for name, key in KEYS.items() if self._has(key)}
         self._factory = {
             Configuration.supported_feature_profiles.name.casefold(): ",".join(self.profiles),
             **{name.casefold(): text for name, text in factory.items()},
@@ -376,12 +386,15 @@ class Configuration:
         self._values: dict[str, Any] = {}
         self._load()
 
+    def _has(self, key: Key[Any]) -> bool:
+        return key.profile in self.profiles or key.profile == feature_profiles.SECURITY
+
     def _load(self) -> None:
         stored = self._store.values("key.")
         for key in KEYS.values():
             text = stored.get(f"key.{key.name}", self._factory.get(key.name.casefold()))
             self._values[key.name] = key.default if text is None else _trusted(key, text)
-            if isinstance(key, Bool) and key.profile not in self.profiles:
+            if isinstance(key, Bool) and not self._has(key):
                 self._values[key.name] = False  # the switch of a function that is not there
 
     def forget(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-#: Profile → the requests of the backend that belong to it. The security extension is no profile of its own.
+#: Profile → the requests of the backend that belong to it.
 REQUESTS: dict[str, frozenset[str]] = {
     "Core": frozenset(
         {
@@ -25,6 +25,8 @@ REQUESTS: dict[str, frozenset[str]] = {
     "SmartCharging": frozenset({"ClearChargingProfile", "GetCompositeSchedule", "SetChargingProfile"}),
     "RemoteTrigger": frozenset({"TriggerMessage"}),
 }
+#: The security extension is no feature profile: it is always there, and SupportedFeatureProfiles does not name it.
+SECURITY = "Security"
 #: What is implemented, in the order SupportedFeatureProfiles tells it; a test compares it with the front door's table.
 IMPLEMENTED = ("Core", "LocalAuthListManagement", "SmartCharging", "RemoteTrigger")
 

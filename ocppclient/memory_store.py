@@ -9,7 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from ocppclient.storable import clean_text, storable, tag_key
-from ocppclient.store import IdTagEntry, InstalledProfile, QueuedCall, Transaction
+from ocppclient.store import (
+    SECURITY_LOG_LENGTH,
+    IdTagEntry,
+    InstalledProfile,
+    QueuedCall,
+    SecurityEvent,
+    Transaction,
+)
 
 
 class MemoryStore:
@@ -26,7 +33,8 @@ class MemoryStore:
         self._cache: dict[str, IdTagEntry] = {}
         self._list: dict[tuple[str, str], IdTagEntry] = {}
         self._profiles: dict[int, InstalledProfile] = {}  # by profile_id, ascending
-        self._counter: dict[str, int] = {"seq": 0}
+        self._security_log: dict[int, SecurityEvent] = {}  # by seq, ascending
+        self._counter: dict[str, int] = {"seq": 0, "security": 0}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self._depth = 0
 
@@ -197,6 +205,36 @@ class MemoryStore:
 
     def delete_charging_profile(self, profile_id: int) -> None:
         self._write(self._profiles, profile_id, None)
+
+    # -- the security log
+    def add_security_event(self, event: SecurityEvent) -> SecurityEvent:
+        seq = self._counter["security"] + 1
+        event = replace(storable(event), seq=seq)
+        self._write(self._counter, "security", seq)
+        self._write(self._security_log, seq, event)
+        for former in self.security_events():
+            kept = SECURITY_LOG_LENGTH * (2 if former.delivery == "waiting" else 1)
+            if former.seq <= seq - kept:
+                self._write(self._security_log, former.seq, None)
+        return event
+
+    def update_security_event(self, event: SecurityEvent) -> None:
+        if event.seq in self._security_log:
+            self._write(self._security_log, event.seq, storable(event))
+
+    def waiting_security_event(self) -> SecurityEvent | None:
+        return next((event for event in self._security_log.values() if event.delivery == "waiting"), None)
+
+    def undated_security_events(self, boot_id: str) -> list[SecurityEvent]:
+        return [event for event in self.security_events() if event.boot_id == boot_id] if boot_id else []
+
+    def security_events(self) -> list[SecurityEvent]:
+        return list(self._security_log.values())
+
+    def clear_security_log(self) -> None:
+        for event in self.security_events():
+            if event.delivery != "waiting":
+                self._write(self._security_log, event.seq, None)
 
 
 def _put(table: dict[Any, Any], key: Any, row: Any) -> None:

@@ -27,7 +27,7 @@ _UNANSWERED_LIMIT = 2  # field problem 1: as many unanswered CALLs in a row mean
 _ALIVE_AFTER_S = 5.0
 #: Ids of one message that are remembered: more cannot have an answer under way.
 _MESSAGE_IDS = 100
-_REPORTS = ("StatusNotification", "Heartbeat")  # what may wait for one transaction message
+_REPORTS = ("StatusNotification", "Heartbeat", "SecurityEventNotification")  # may wait for one transaction message
 _LIVE_QUEUE = 2  # more waiting messages than that are history, and status reports overtake them
 
 Gate = Literal["closed", "pending", "open"]
@@ -60,6 +60,7 @@ class _Urgent:
     action: str
     payload: Payload
     passes_gate: bool
+    message_id: str
 
 
 @dataclass
@@ -105,12 +106,16 @@ class Outbox:
 
     # -- what others put in
 
-    def send(self, action: str, payload: Payload, *, passes_gate: bool = False) -> bool:
-        """Put a CALL into the urgent lane; returns False (and forgets it) when it cannot leave now."""
+    def send(self, action: str, payload: Payload, *, passes_gate: bool = False, message_id: str = "") -> bool:
+        """Put a CALL into the urgent lane; returns False (and forgets it) when it cannot leave now.
+
+        Args:
+            message_id: of a message that may be a copy; a new id otherwise.
+        """
         if not self.online or not self._gate_lets(action, passes_gate):
             return False
         check_request(action, payload)
-        self._urgent.append(_Urgent(action, payload, passes_gate))
+        self._urgent.append(_Urgent(action, payload, passes_gate, message_id or str(uuid.uuid4())))
         return True
 
     def _gate_lets(self, action: str, passes_gate: bool) -> bool:
@@ -292,7 +297,7 @@ class Outbox:
         row = self._next_durable()
         if self._urgent and not (row is not None and self._goes_first(row)):
             call = self._urgent.popleft()
-            self._transmit(str(uuid.uuid4()), call.action, call.payload, dumps(call.payload))
+            self._transmit(call.message_id, call.action, call.payload, dumps(call.payload))
         elif row is not None:
             row = self._final(row)
             self._transmit(row.message_ids[-1], row.action, json.loads(row.payload), row.payload, row)

@@ -6,6 +6,7 @@ from ocppclient.clock import Clock
 from ocppclient.codec import Payload
 from ocppclient.events import Action, Reboot
 from ocppclient.outbox import Outbox
+from ocppclient.security_events import SecurityEvents
 from ocppclient.store import Store
 from ocppclient.transactions import RESET_CAUSE, Transactions
 
@@ -18,11 +19,18 @@ class Reset:
     """One reset at a time; what is still queued when the process ends is delivered after the restart."""
 
     def __init__(
-        self, store: Store, clock: Clock, outbox: Outbox, transactions: Transactions, actions: list[Action]
+        self,
+        store: Store,
+        clock: Clock,
+        outbox: Outbox,
+        security_events: SecurityEvents,
+        transactions: Transactions,
+        actions: list[Action],
     ) -> None:
         self._store = store
         self._clock = clock
         self._outbox = outbox
+        self._security_events = security_events
         self._transactions = transactions
         self._actions = actions
         self._hard = False
@@ -34,6 +42,7 @@ class Reset:
         cause = "HardReset" if hard else "SoftReset"
         self._store.set_value(RESET_CAUSE, cause)
         self._transactions.stop(cause)
+        self._security_events.raise_event("ResetOrReboot", f"{request['type']} reset, asked for by the backend")
         # memory last: when the store fails the request is undone, and no restart may follow
         self._hard = hard
         if self._asked_at is None:

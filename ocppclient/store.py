@@ -65,7 +65,7 @@ class QueuedCall:
 
     Attributes:
         seq: position in the queue, given by the store (0 before `enqueue`); strictly increasing, never reused.
-        action: StartTransaction, StopTransaction or MeterValues (from issue 5 on also SecurityEventNotification).
+        action: StartTransaction, StopTransaction or MeterValues.
         payload: JSON text. While `needs_transaction_id` the transactionId is still missing in it; it is filled in once,
             before the first transmission, and the text never changes afterwards.
         transaction_uid: "" for a message outside a transaction.
@@ -135,6 +135,33 @@ class InstalledProfile:
     start_s: int | None = None
     duration_s: int | None = None
     transaction_uid: str = ""
+
+
+#: The security log keeps that many events; those that wait for the backend stay up to twice as long.
+SECURITY_LOG_LENGTH = 2000
+
+
+@dataclass(frozen=True)
+class SecurityEvent:
+    """One line of the security log (security white paper section 8).
+
+    Attributes:
+        type: name of the event.
+        at: UTC.
+        tech_info: one line for people, at most 255 characters, never a secret.
+        delivery: "" (only logged), "waiting" for the backend, "delivered", or "refused" by it.
+        message_id: the uniqueId of its SecurityEventNotification; "" when only logged.
+        boot_id: of the boot that wrote it while the clock was not confirmed; "" once its time is good.
+        seq: given by the store (0 before); strictly increasing.
+    """
+
+    type: str
+    at: datetime
+    tech_info: str = ""
+    delivery: str = ""
+    message_id: str = ""
+    boot_id: str = ""
+    seq: int = 0
 
 
 class Store(Protocol):
@@ -240,3 +267,28 @@ class Store(Protocol):
         ...
 
     def delete_charging_profile(self, profile_id: int) -> None: ...
+
+    # -- the security log
+    def add_security_event(self, event: SecurityEvent) -> SecurityEvent:
+        """Append; returns the event with its seq. Beyond SECURITY_LOG_LENGTH the oldest go."""
+        ...
+
+    def update_security_event(self, event: SecurityEvent) -> None:
+        """Replace the row of this seq, if it is still there."""
+        ...
+
+    def waiting_security_event(self) -> SecurityEvent | None:
+        """The oldest one whose delivery is "waiting"."""
+        ...
+
+    def undated_security_events(self, boot_id: str) -> list[SecurityEvent]:
+        """Events of this boot whose time comes from a clock that was not confirmed."""
+        ...
+
+    def security_events(self) -> list[SecurityEvent]:
+        """The whole log, oldest first."""
+        ...
+
+    def clear_security_log(self) -> None:
+        """Remove all events but the waiting ones."""
+        ...

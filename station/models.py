@@ -119,6 +119,21 @@ class ChargingProfile(models.Model):
         return f"{self.purpose} {self.profile_id}, level {self.stack_level}, {len(self.period_starts) // 4} periods"
 
 
+class SecurityEvent(models.Model):
+    """One line of the security log."""
+
+    seq = models.BigAutoField(primary_key=True)
+    type = models.TextField()
+    at = models.DateTimeField()
+    tech_info = models.TextField()
+    delivery = models.TextField()
+    message_id = models.TextField()
+    boot_id = models.TextField()
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.type} {self.tech_info}".strip()
+
+
 class Reason(models.Model):
     """One line of the why log: why something was refused, ignored or limited."""
 

@@ -18,7 +18,14 @@ from django.db import transaction as db_transaction
 
 from ocppclient.events import Explain
 from ocppclient.storable import clean_text, fits, storable, tag_key
-from ocppclient.store import IdTagEntry, InstalledProfile, QueuedCall, Transaction
+from ocppclient.store import (
+    SECURITY_LOG_LENGTH,
+    IdTagEntry,
+    InstalledProfile,
+    QueuedCall,
+    SecurityEvent,
+    Transaction,
+)
 from station import models
 from station.rows import Table, column
 
@@ -51,6 +58,7 @@ CALLS = Table(models.QueuedCall, QueuedCall)
 TAGS = Table(models.IdTag, IdTagEntry, extra=["key"])
 PROFILES = Table(models.ChargingProfile, InstalledProfile, keyed=True)
 REASONS = Table(models.Reason, _Reason)
+SECURITY_EVENTS = Table(models.SecurityEvent, SecurityEvent)
 
 _LISTED = "source IN ('backend', 'station')"
 
@@ -323,6 +331,35 @@ class DjangoStore:
         if fits(profile_id):
             self._begin()
             PROFILES.delete("WHERE profile_id = %s", profile_id)
+
+    # -- the security log
+    def add_security_event(self, event: SecurityEvent) -> SecurityEvent:
+        event = storable(event)
+        self._begin()
+        seq = SECURITY_EVENTS.insert(event)
+        SECURITY_EVENTS.delete(
+            "WHERE seq <= %s OR (seq <= %s AND delivery <> 'waiting')",
+            seq - 2 * SECURITY_LOG_LENGTH,
+            seq - SECURITY_LOG_LENGTH,
+        )
+        return replace(event, seq=seq)
+
+    def update_security_event(self, event: SecurityEvent) -> None:
+        self._begin()
+        SECURITY_EVENTS.update(storable(event), None, "WHERE seq = %s", event.seq)
+
+    def waiting_security_event(self) -> SecurityEvent | None:
+        return SECURITY_EVENTS.first("WHERE delivery = 'waiting' ORDER BY seq")
+
+    def undated_security_events(self, boot_id: str) -> list[SecurityEvent]:
+        return SECURITY_EVENTS.select("WHERE boot_id = %s ORDER BY seq", clean_text(boot_id)) if boot_id else []
+
+    def security_events(self) -> list[SecurityEvent]:
+        return SECURITY_EVENTS.select("ORDER BY seq")
+
+    def clear_security_log(self) -> None:
+        self._begin()
+        SECURITY_EVENTS.delete("WHERE delivery <> 'waiting'")
 
     # -- the why log
     def add_reason(self, explain: Explain, at: datetime) -> None:

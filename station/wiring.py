@@ -99,6 +99,6 @@ def charge_point_settings(provision: Provision) -> ChargePointSettings:
         identity=provision.identity,
         electrical=provision.electrical,
         factory=provision.factory,
-        configuration=provision.configuration,
+        configuration={**provision.configuration, "SecurityProfile": str(backend.security_profile)},
         backend_key=f"{backend.url} {backend.charge_point_id}".strip(),
     )

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocppclient.memory_store import MemoryStore
-from ocppclient.store import IdTagEntry, InstalledProfile, QueuedCall, Store, Transaction
+from ocppclient.store import IdTagEntry, InstalledProfile, QueuedCall, SecurityEvent, Store, Transaction
 from tests.appliance import disk_store, empty_tables
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -613,3 +613,53 @@ def test_a_failed_unit_of_work_leaves_the_charging_profiles(store: Store) -> Non
         store.delete_charging_profile(1)
         store.save_charging_profile(installed(2))
     assert disk_or_same(store).charging_profiles() == [installed(1)]
+
+
+# -- the security log
+
+
+def test_security_events_come_back_as_they_were_written_in_order(store: Store) -> None:
+    written = [
+        store.add_security_event(SecurityEvent("FirmwareUpdated", NOON, "1.2 → 1.3", "waiting", "m1", "boot")),
+        store.add_security_event(SecurityEvent("InvalidMessages", NOON + timedelta(seconds=1))),
+    ]
+    assert store.security_events() == written
+    assert written[0].seq < written[1].seq
+    assert store.waiting_security_event() == written[0]
+    assert store.undated_security_events("boot") == [written[0]]
+    assert store.undated_security_events("") == []
+
+
+def test_a_security_event_is_replaced_by_seq_and_one_that_is_gone_stays_gone(store: Store) -> None:
+    event = store.add_security_event(SecurityEvent("FirmwareUpdated", NOON, "", "waiting", "m1"))
+    store.update_security_event(replace(event, delivery="delivered", message_id="m2"))
+    assert store.security_events() == [replace(event, delivery="delivered", message_id="m2")]
+    assert store.waiting_security_event() is None
+    store.clear_security_log()
+    store.update_security_event(event)
+    assert store.security_events() == []
+
+
+def test_clearing_the_security_log_keeps_what_waits_and_never_uses_a_seq_again(store: Store) -> None:
+    waiting = store.add_security_event(SecurityEvent("FirmwareUpdated", NOON, "", "waiting", "m1"))
+    last = store.add_security_event(SecurityEvent("InvalidMessages", NOON))
+    store.clear_security_log()
+    assert store.security_events() == [waiting]
+    assert store.add_security_event(SecurityEvent("InvalidMessages", NOON)).seq > last.seq
+
+
+def test_the_security_log_rolls(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("ocppclient.memory_store", "station.store"):
+        monkeypatch.setattr(f"{module}.SECURITY_LOG_LENGTH", 3)
+    for number in range(7):
+        delivery = "waiting" if number in (0, 2) else "delivered"
+        store.add_security_event(SecurityEvent("FirmwareUpdated", NOON, str(number), delivery))
+    assert [event.tech_info for event in store.security_events()] == ["2", "4", "5", "6"]
+
+
+def test_a_security_event_of_a_unit_of_work_that_failed_never_was(store: Store) -> None:
+    kept = store.add_security_event(SecurityEvent("FirmwareUpdated", NOON, "", "waiting"))
+    with failing_unit(store):
+        store.update_security_event(replace(kept, delivery="delivered"))
+        store.add_security_event(SecurityEvent("InvalidMessages", NOON))
+    assert store.security_events() == [kept]
