@@ -9,7 +9,7 @@ from typing import Literal
 from ocppclient.clock import Clock, format_utc, parse_utc
 from ocppclient.codec import tolerant_int
 from ocppclient.configuration import Configuration
-from ocppclient.events import Action, Explain, SetClock
+from ocppclient.events import Action, Connect, Explain, SetClock
 from ocppclient.outbox import Outbox, Outcome
 from ocppclient.security_events import SecurityEvents
 from ocppclient.settings import ChargePointSettings
@@ -84,6 +84,25 @@ class Boot:
     def disconnected(self) -> None:
         """Nothing waits for an answer any more."""
         self._asked = self._heartbeat_asked = self._accepted_here = False
+
+    def settings_changed(self, settings: ChargePointSettings) -> bool:
+        """People changed the settings: what the backend knows of this station may be true no longer.
+
+        Returns:
+            True when the link has to be opened anew (a Connect is among the actions then): the present connection
+            belongs to the former settings, and nothing more may be sent over it.
+        """
+        former, self._settings = self._settings, settings
+        other_link = (former.backend_key, former.connection) != (settings.backend_key, settings.connection)
+        if other_link or former.identity != settings.identity:  # section 5.4 of OCPP-J: a field of it changed
+            self.registration = "waiting"
+            self._outbox.gate = "closed"
+            self.denied = self._accepted_here = False
+            self._unanswered = 0
+            self._next_at = self._clock.monotonic()
+        if other_link:
+            self._actions.append(Connect("the backend settings were changed"))
+        return other_link
 
     def notify(self) -> bool:
         """Send a BootNotification now; False when it cannot leave."""

@@ -192,20 +192,27 @@ class ChargePoint:
                 self.security_events.connected()
                 self.boot.connected()
             case Disconnected():
-                lost = self.outbox.disconnected()
-                self.boot.disconnected()
-                self.status.disconnected()
-                for outcome in lost:
-                    self._reply(outcome)
-            case SettingsChanged():
-                self.config.forget()
+                self._disconnected()
+            case SettingsChanged(settings):
+                self.config.settings_changed((settings or self._settings).configuration)
                 self.local_auth_list.settings_changed()
+                if settings is not None:
+                    self._settings = settings
+                    if self.boot.settings_changed(settings):
+                        self._disconnected()
             case ResendParked(seq):
                 self.outbox.resend_parked(seq)
             case ShutdownRequested():
                 if self._store.value(RESET_CAUSE) is None:
                     self._store.set_value(RESET_CAUSE, "Reboot")
                     self.security_events.raise_event("ResetOrReboot", "stopped from outside")
+
+    def _disconnected(self) -> None:
+        lost = self.outbox.disconnected()
+        self.boot.disconnected()
+        self.status.disconnected()
+        for outcome in lost:
+            self._reply(outcome)
 
     # -- frames
 

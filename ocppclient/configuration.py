@@ -377,10 +377,7 @@ class Configuration:
         #: The feature profiles in use.
         self.profiles = feature_profiles.in_use(profiles)
         self._keys = {name: key for name, key in KEYS.items() if self._has(key)}
-        self._factory = {
-            Configuration.supported_feature_profiles.name.casefold(): ",".join(self.profiles),
-            **{name.casefold(): text for name, text in factory.items()},
-        }
+        self._factory = self._folded(factory)
         #: Names of the keys that this event changed; the front door hands them on as actions.
         self.changes: list[str] = []
         self._values: dict[str, Any] = {}
@@ -396,6 +393,17 @@ class Configuration:
             self._values[key.name] = key.default if text is None else _trusted(key, text)
             if isinstance(key, Bool) and not self._has(key):
                 self._values[key.name] = False  # the switch of a function that is not there
+
+    def _folded(self, factory: Mapping[str, str]) -> dict[str, str]:
+        return {
+            Configuration.supported_feature_profiles.name.casefold(): ",".join(self.profiles),
+            **{name.casefold(): text for name, text in factory.items()},
+        }
+
+    def settings_changed(self, factory: Mapping[str, str]) -> None:
+        """People may have changed keys, and what the settings say about them is this now."""
+        self._factory = self._folded(factory)
+        self.forget()
 
     def forget(self) -> None:
         """Read everything again: a unit of work was undone, or a person changed a key."""

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from ocppclient.settings import ChargePointSettings
+
 # --- facts that travel inside events ---------------------------------------------------------------------------------
 
 
@@ -130,7 +132,12 @@ class Tick:
 
 @dataclass(frozen=True)
 class SettingsChanged:
-    """A person changed what people own (settings, station-sourced list entries): read it again."""
+    """A person changed what people own (settings, station-sourced list entries): read it again.
+
+    `settings`: as they are stored now; None leaves the former ones.
+    """
+
+    settings: ChargePointSettings | None = None
 
 
 @dataclass(frozen=True)

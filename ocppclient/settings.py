@@ -87,5 +87,7 @@ class ChargePointSettings:
     electrical: Electrical = Electrical()
     factory: Factory = Factory()
     configuration: Mapping[str, str] = field(default_factory=dict)
-    #: Identifies the backend settings: registration with another backend does not count (OCPP 1.6 section 4.2.1).
+    #: Identifies the backend: registration with another one does not count (OCPP 1.6 section 4.2.1).
     backend_key: str = ""
+    #: Fingerprint of everything the link is opened with; with another one a new session has to be opened.
+    connection: str = ""

@@ -8,7 +8,8 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 
-from ocppclient.events import Action, Event, Explain, Feedback, LocalStart, LocalStop, ResendParked, SettingsChanged
+from ocppclient.events import Action, Event, Explain, Feedback, LocalStart, LocalStop, ResendParked
+from station.errors import StartupError
 from station.worker import StationWorker
 
 log = logging.getLogger("station.commands")
@@ -59,7 +60,11 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                     return False, "That message is not parked any more."
                 return self._outcome(ResendParked(seq), f"{call.action} is queued again.")
             case "settings", _:
-                return self._outcome(SettingsChanged(), "The station has read its settings again.")
+                try:
+                    changed = worker.settings_changed()
+                except StartupError as error:  # a certificate is gone, or values do not fit together any more
+                    return False, str(error)
+                return self._outcome(changed, "The station has read its settings again.")
         return False, f"The station does not know the command {command[:50]!r}."
 
     def _outcome(self, event: Event, otherwise: str) -> tuple[bool, str]:

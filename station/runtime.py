@@ -139,7 +139,9 @@ class Runtime:
             on_key_form=lambda as_text: _forget(self._worker.call(lambda: self._wiring.remember_key_form(as_text))),
         )
         self._feed = LiveFeed(domain.clock.monotonic, self._simulator.url if self._simulator else "")
-        self._worker.go(Outside(self._link, self._box, self._feed, self._wiring.link_settings, self._reboot))
+        self._worker.go(
+            Outside(self._link, self._box, self._feed, self._wiring.link_settings, self._wiring.settings, self._reboot)
+        )
 
     def _serve_web(self) -> None:
         from station.asgi import application

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from django.db import connections
 
@@ -58,6 +60,14 @@ class Wiring:
         """The backend settings as they are stored now."""
         return self._link(provisioning.load())
 
+    def settings(self) -> ChargePointSettings:
+        """What the charge point has to know of the settings as they are stored now.
+
+        Raises:
+            StartupError: see `provisioning.load`.
+        """
+        return charge_point_settings(provisioning.load())
+
     def remember_key_form(self, as_text: bool) -> None:
         """The other form of the key was accepted."""
         assert self._store is not None
@@ -101,4 +111,11 @@ def charge_point_settings(provision: Provision) -> ChargePointSettings:
         factory=provision.factory,
         configuration={**provision.configuration, "SecurityProfile": str(backend.security_profile)},
         backend_key=f"{backend.url} {backend.charge_point_id}".strip(),
+        connection=_fingerprint(provision),
     )
+
+
+def _fingerprint(provision: Provision) -> str:
+    """Another one means another link; no secret can be read from it."""
+    link = [*astuple(provision.backend), provision.reconnect_min_s, provision.reconnect_max_s]
+    return hashlib.sha256(json.dumps(link).encode()).hexdigest()

@@ -31,10 +31,12 @@ from ocppclient.events import (
     SetClock,
     SetPingInterval,
     Setpoint,
+    SettingsChanged,
     Tick,
 )
 from ocppclient.link import ConnectionSettings, LinkStatus
 from ocppclient.redact import mask
+from ocppclient.settings import ChargePointSettings
 from ocppclient.view import View
 from station.faults import to_reading
 from station.inbox import Inbox
@@ -96,6 +98,7 @@ class Outside:
 
     Attributes:
         link_settings: the backend settings as they are stored now; called on the domain thread.
+        settings: what the charge point has to know of the settings as they are stored now; called likewise.
         reboot: ends the process for a restart; True restarts the EVSE board first. Returns at once.
     """
 
@@ -103,6 +106,7 @@ class Outside:
     box: BoxLike
     feed: LiveFeed
     link_settings: Callable[[], ConnectionSettings | None]
+    settings: Callable[[], ChargePointSettings]
     reboot: Callable[[bool], None]
 
 
@@ -192,6 +196,11 @@ class StationWorker:
         """Only for `call`."""
         assert self._domain is not None
         return self._domain.store
+
+    def settings_changed(self) -> SettingsChanged:
+        """Only for `call`: the event that tells of the stored settings; StartupError when they cannot be used."""
+        assert self._outside is not None
+        return SettingsChanged(self._outside.settings())
 
     def show(self, channel: str, frames: bool) -> None:
         """Only for `call`: send everything to one page."""

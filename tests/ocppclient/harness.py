@@ -159,6 +159,10 @@ class Bench:
     def boot(self, interval: int = 300, status: str = "Accepted") -> None:
         """Connect and answer the BootNotification."""
         self.connect()
+        self.boot_conf(interval, status)
+
+    def boot_conf(self, interval: int = 300, status: str = "Accepted") -> None:
+        """Answer the BootNotification."""
         self.expect("BootNotification")
         self.answer(status=status, interval=interval, currentTime=format_utc(self.clock.utc()))
 
@@ -183,6 +187,12 @@ class Bench:
             self.answer(answers.get(action, self.DEFAULTS.get(action, {"currentTime": format_utc(self.clock.utc())}
                                                               if action == "Heartbeat" else {})))  # fmt: skip
         return seen
+
+    def settle_until(self, action: str) -> None:
+        """Answer everything until this CALL waits for its answer."""
+        while self.calls and self.calls[0][1] != action:
+            self.answer(self.DEFAULTS.get(self.calls[0][1], {}))
+        self.expect(action)
 
     def call(self, action: str, **payload: Any) -> list[Any]:
         """Send a CALL to the station; returns its answer frame, which must be the first thing it sent."""

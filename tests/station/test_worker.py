@@ -32,10 +32,14 @@ from ocppclient.events import (
     SetClock,
     SetPingInterval,
     Setpoint,
+    SettingsChanged,
     Tick,
 )
 from ocppclient.link import ConnectionSettings, LinkStatus
+from ocppclient.settings import ChargePointSettings
 from ocppclient.view import TransactionView, View
+from station.command_face import StationConsumer
+from station.errors import StartupError
 from station.live_feed import LiveFeed
 from station.story import changes
 from station.worker import Domain, Outside, StationWorker
@@ -49,6 +53,7 @@ VIEW = View(
 )  # fmt: skip
 CHARGING = TransactionView("u1", "A", 1, datetime(2026, 1, 1, tzinfo=UTC), 0)
 SETTINGS = ConnectionSettings("ws://h/ocpp", "CP1")
+STORED = ChargePointSettings(backend_key="ws://h/ocpp CP1")
 
 
 @dataclass
@@ -125,7 +130,9 @@ class Bench:
 
         domain = Domain(self.notes, self.charge_point, Clock(), close)
         self.worker.start(lambda: domain).result(5)
-        self.worker.go(Outside(self.notes, self.notes, self.feed, lambda: SETTINGS, self.reboots.append))
+        self.worker.go(
+            Outside(self.notes, self.notes, self.feed, lambda: SETTINGS, lambda: STORED, self.reboots.append)
+        )
 
     def done(self) -> None:
         """Everything that was put is handled."""
@@ -174,7 +181,7 @@ def test_actions_run_in_order_after_their_event_on_the_one_domain_thread(bench: 
 def test_without_a_backend_in_the_settings_the_link_goes_off(bench: Bench) -> None:
     bench.charge_point.wanted = lambda event: [Connect("settings")] if event == LocalStop() else []
     bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, Clock())).result(5)
-    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: None, bench.reboots.append))
+    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboots.append))
     bench.worker.put(LocalStop())
     bench.done()
     assert bench.notes.told == [("close", "no backend is configured any more", False)]
@@ -230,7 +237,7 @@ def test_time_ticks_ten_times_a_second_and_late_ticks_are_not_made_up_for() -> N
     bench.charge_point.wanted = handle
     clock = Clock(monotonic=lambda: now)
     bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, clock)).result(5)
-    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: None, bench.reboots.append))
+    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboots.append))
     bench.done()
     assert ticks == 1
     for _ in range(3):
@@ -323,3 +330,27 @@ def test_the_story_tells_changes_only() -> None:
     assert changes(None, plugged) == ["The hardware is ready", "A car is plugged in"]
     assert changes(plugged, plugged) == []
     assert changes(plugged, Reading(contactor_closed=True)) == ["The car is unplugged", "The contactor is closed"]
+
+
+def test_the_station_reads_its_settings_again_when_people_changed_them(bench: Bench) -> None:
+    bench.start()
+    face = StationConsumer(bench.worker)
+    assert bench.worker.call(lambda: face._obey("settings", None)).result(5) == (
+        True,
+        "The station has read its settings again.",
+    )
+    assert bench.handled == [SettingsChanged(STORED)]
+
+
+def test_settings_that_cannot_be_used_change_nothing_and_say_why(bench: Bench) -> None:
+    def broken() -> ChargePointSettings:
+        raise StartupError("The file client.pem is missing.")
+
+    bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, Clock())).result(5)
+    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: SETTINGS, broken, bench.reboots.append))
+    face = StationConsumer(bench.worker)
+    assert bench.worker.call(lambda: face._obey("settings", None)).result(5) == (
+        False,
+        "The file client.pem is missing.",
+    )
+    assert bench.handled == []
