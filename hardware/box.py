@@ -44,6 +44,7 @@ class Box:
         on_crash: called with the port's name and the exception when a driver crashed; it is started again by itself.
         clock: monotonic seconds.
         open_line: opens a serial line (path, baud); raises LineLost. Tests put devices of their own here.
+        start_port: starts the life of a port; tests let it run in virtual time.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class Box:
         on_crash: Callable[[str, BaseException], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         open_line: Callable[[str, int], Line] = SerialLine,
+        start_port: Callable[[Port], None] = Port.start,
     ) -> None:
         self._on_reading = on_reading
         self._clock = clock
         self._open_line = open_line
+        self._start_port = start_port
         self._on_crash = on_crash
         self._setpoint = Setpoint()
         self._evse = Evse(config.max_current_a, config.nominal_voltage_v)
@@ -84,7 +87,7 @@ class Box:
     def start(self) -> None:
         """Start the port threads; returns at once."""
         for port in self._ports:
-            port.start()
+            self._start_port(port)
 
     def stop(self, timeout_s: float = 3.0) -> None:
         """Close the ports. With an authorised setpoint the board stays exactly as it is (without our heartbeat it

@@ -21,6 +21,9 @@ OVER_CURRENT_AFTER_S = 7.0
 VOLTAGE_AFTER_S = 5.0
 PILOT_UNKNOWN_AFTER_S = 10.0
 OVER_OFFER_AFTER_S = 10.0
+EV_STOPS_WITHIN_S = 2.0  # the board opens under load after 3 s: a car that still draws then has ignored the pilot …
+EV_OPENS_S2_WITHIN_S = 6.0  # … as has one that still asks for energy (C1)
+EV_STOPPED_A = 1.0
 # The board throttles itself at these temperatures; the station asks for less as well, so that both agree.
 DERATE_HALF_C, DERATE_QUARTER_C, DERATE_OFF_C, DERATE_RESTORE_C = 65.0, 68.0, 71.0, 62.0
 
@@ -85,10 +88,12 @@ class Evse:
         self._board_limit_a = 0.0
         self._decreased_at = -math.inf
         self._since: dict[str, float] = {}
+        self._ignored: Fault | None = None
 
     def rebooted(self) -> None:
         """The board has restarted: what only a power cycle clears is judged anew."""
         self._latched.pop(FaultCode.RELAY_STUCK, None)
+        self._latched.pop(FaultCode.PILOT_FAULT, None)
         self._since.clear()
 
     def decide(self, now: float, board: BoardState, setpoint: Setpoint, meter: MeterSample | None) -> Decision:
@@ -100,10 +105,11 @@ class Evse:
             self._watch_over_current(now, board, meter)
             self._watch_relay(board, meter)
             warnings += self._temperature(board)
+            warnings += self._watch_car(now, board, meter)
         if board.ev_connected is False:
             self._latched.pop(FaultCode.OVER_CURRENT, None)
-        if self._lasts("pilot", now, heard and board.cp in ("?", "E"), PILOT_UNKNOWN_AFTER_S):
-            warnings.append(Fault(FaultCode.PILOT_FAULT, True, f"pilot state {board.cp}"))
+        if heard:
+            self._watch_pilot(now, board)
         blocked = bool(self._latched) or any(fault.blocking for fault in (*board.faults, *warnings))
         self._settle(now, board, setpoint, blocked)
         faults = worst_first([*board.faults, *self._latched.values(), *warnings])
@@ -195,6 +201,32 @@ class Evse:
         judged = meter.at - self._decreased_at >= OVER_CURRENT_AFTER_S
         if self._lasts("over-current", meter.at, judged and meter.current_a > allowed, OVER_CURRENT_AFTER_S):
             self._latch(FaultCode.OVER_CURRENT, f"{meter.current_a:.1f} A drawn, {board.limit_a:.0f} A allowed")
+
+    def _watch_pilot(self, now: float, board: BoardState) -> None:
+        """A pilot without a state for long is a fault until a board that looks at it sees a good one.
+
+        The board is put to sleep by the fault and then tells A and B apart only: its B proves nothing.
+        """
+        if self._lasts("pilot", now, board.cp in ("?", "E"), PILOT_UNKNOWN_AFTER_S):
+            self._latch(FaultCode.PILOT_FAULT, f"pilot state {board.cp}")
+        elif board.cp == "A" or (board.cp in ("B", "C", "D") and board.pilot_is_live):
+            self._latched.pop(FaultCode.PILOT_FAULT, None)
+
+    def _watch_car(self, now: float, board: BoardState, meter: MeterSample | None) -> list[Fault]:
+        """Energy was withdrawn, and the car goes on drawing or asking; told until it may charge again or is gone."""
+        if self._mode is Mode.ON or board.ev_connected is False or (board.pilot_is_live and board.cp in ("A", "B")):
+            self._ignored = None
+            self._since.pop("withdrawn", None)
+            self._since.pop("C1", None)
+            return []
+        withdrawn_at = self._since.setdefault("withdrawn", now)
+        asks = board.pilot_is_live and board.cp in ("C", "D")
+        if self._lasts("C1", now, asks, EV_OPENS_S2_WITHIN_S):
+            self._ignored = Fault(FaultCode.EV_IGNORES_PILOT, False, "still asks for energy")
+        drawn_a = meter.current_a if meter is not None and meter.at - withdrawn_at >= EV_STOPS_WITHIN_S else None
+        if board.relay_closed and (drawn_a or 0.0) > EV_STOPPED_A:
+            self._ignored = Fault(FaultCode.EV_IGNORES_PILOT, False, f"{drawn_a:.1f} A drawn, none allowed")
+        return [] if self._ignored is None else [self._ignored]
 
     def _voltage(self, meter: MeterSample | None) -> list[Fault]:
         if meter is None or meter.voltage_v is None:

@@ -121,7 +121,8 @@ class BoardState:
     """What the EVSE board says about itself.
 
     Attributes:
-        cp: control pilot state "A".."F", "?" while unknown. A sleeping board tells only A and B apart.
+        cp: control pilot state "A".."F", "?" while unknown.
+        pilot_is_live: the board looks at the pilot now; asleep it tells A and B apart only.
         ev_connected: None while it cannot be known (unknown, disabled, no contact with the board).
         enabled: the board is allowed to deliver energy (not sleeping, disabled, locked or faulted).
         limit_a: the current its pilot advertises when on; 0 while unknown.
@@ -143,6 +144,7 @@ class BoardState:
     min_a: float = 6.0
     synchronised: bool = False
     trip_counters: tuple[int, int, int] | None = None
+    pilot_is_live: bool = True
 
 
 @dataclass(frozen=True)

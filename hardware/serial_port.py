@@ -237,6 +237,11 @@ class Port:
         if line is not None:
             line.wake()
 
+    @property
+    def is_stopping(self) -> bool:
+        """It was asked to stop."""
+        return self._stopping.is_set()
+
     def ask_to_stop(self) -> None:
         """Let the thread say its last words and close the line; returns at once."""
         self._stopping.set()

@@ -79,7 +79,8 @@ TABLE: dict[FaultCode, Words] = {
         "Diode check failed: not a car, or a damaged cable", _REPLUG, "OtherError", "CX014", "diode check",
     ),
     FaultCode.PILOT_FAULT: Words(
-        "Control pilot fault: check the cable", "It clears by itself when the pilot wire is in order.",
+        "Control pilot fault: check the cable",
+        "Check cable and plug. It clears when the board sees a good pilot again, or none: unplug the car.",
         "OtherError", "CX014", "control pilot",
     ),
     FaultCode.VENT_REQUIRED: Words(

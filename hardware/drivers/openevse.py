@@ -412,4 +412,5 @@ class OpenEvse:
             min_a=float(facts.min_a),
             synchronised=self._synchronised,
             trip_counters=facts.trip_counters,
+            pilot_is_live=status.state != SLEEPING,
         )

@@ -29,6 +29,7 @@ FAULTS: dict[str, FaultKind] = {
     "pilot_short": FaultKind("the control pilot is shorted to earth"),
     "diode_short": FaultKind("the car's pilot diode is shorted"),
     "vent": FaultKind("the car asks for ventilation (state D)"),
+    "reset_fails": FaultKind("the board ignores the command to restart"),
     "overdraw": FaultKind("the car draws more than offered", "A", 8, 0, 200),
     "ignore_pwm_off": FaultKind("the car goes on drawing when the offer ends"),
     "meter_freeze": FaultKind("the meter's values and register stand still"),
@@ -55,6 +56,8 @@ _ALIASES = {
     "vent_required": "vent",
     "ventilate": "vent",
     "over_current": "overdraw",
+    "reset_failed": "reset_fails",
+    "ev_ignores_pilot": "ignore_pwm_off",
 }
 
 

@@ -25,6 +25,7 @@ class OpenEvse:
     Attributes:
         powered: mains is there. ready: the self-test after power-up was passed.
         valid_frames: commands with a good checksum since the simulator started.
+        reset_fails: `$FR` is ignored.
     """
 
     def __init__(self, eeprom: Eeprom, build: BoardBuild, on_eeprom_change: Callable[[], None] = lambda: None) -> None:
@@ -34,6 +35,7 @@ class OpenEvse:
         self.powered = False
         self.ready = False
         self.valid_frames = 0
+        self.reset_fails = False
         self._on_eeprom_change = on_eeprom_change
         self._output = bytearray()
         self._boot(0.0)
@@ -77,6 +79,8 @@ class OpenEvse:
 
     def reboot(self) -> None:
         """`$FR`: the watchdog resets the chip, after at most 3 s to end a charge. Nothing is answered."""
+        if self.reset_fails:
+            return
         delay_s = _REBOOT_ENDS_CHARGE_S if self.controller.relay_closed else 0.0
         self.controller.sleep()
         self.controller.block(delay_s, lambda: None)

@@ -167,6 +167,7 @@ class Simulation:
         return self.lines[port].take(self._now)
 
     def _collect(self, now: float) -> None:
+        self.board.reset_fails = "reset_fails" in self.world.faults
         self.meter.nan = "meter_nan" in self.world.faults
         self.meter.exception_code = int(self.world.faults.get("meter_exception", 0))
         self.meter.wrong_unit = "meter_wrong_unit" in self.world.faults

@@ -14,8 +14,9 @@ from hardware.interfaces import BoardState, Fault, FaultCode, MeterSample
 from tests.hardware.fakes import repeatable
 
 ASLEEP = BoardState(
-    at=0.0, cp="B", ev_connected=True, relay_closed=False, enabled=False, limit_a=16, max_a=32, synchronised=True
-)
+    at=0.0, cp="B", ev_connected=True, relay_closed=False, enabled=False, limit_a=16, max_a=32, synchronised=True,
+    pilot_is_live=False,
+)  # fmt: skip
 GROUND_FAULT = Fault(FaultCode.GROUND_FAULT, True)
 
 
@@ -140,13 +141,23 @@ def test_faults_come_worst_first_and_once_each() -> None:
     assert [fault.code for fault in faults] == [FaultCode.GROUND_FAULT, FaultCode.OVER_TEMP, FaultCode.RESET_FAILED]
 
 
-def test_a_pilot_unknown_for_ten_seconds_is_a_fault_and_clears_by_itself() -> None:
+def test_a_pilot_unknown_for_ten_seconds_is_a_fault_until_a_good_one_is_seen() -> None:
     desk = Desk()
     desk.decide(cp="?")
     assert desk.decide(after_s=9.9).faults == ()
     desk.decide(after_s=0.2)
     assert desk.faults() == {FaultCode.PILOT_FAULT: True}
-    assert desk.decide(cp="A").faults == ()
+    desk.decide(cp="B")
+    assert desk.faults() == {FaultCode.PILOT_FAULT: True}, "a sleeping board does not look"
+    assert desk.decide(cp="B", pilot_is_live=True).faults == ()
+
+
+def test_a_pilot_fault_ends_with_the_unplugging_too() -> None:
+    desk = Desk()
+    desk.decide(cp="E")
+    desk.decide(after_s=10)
+    assert desk.faults() == {FaultCode.PILOT_FAULT: True}
+    assert desk.decide(cp="A", ev_connected=False).faults == ()
 
 
 def test_a_lost_board_is_only_a_lost_board() -> None:
@@ -234,6 +245,44 @@ def test_a_reading_from_before_the_contactor_opened_is_no_weld() -> None:
     for _ in range(20):
         desk.decide(after_s=1, relay_closed=False)
     assert desk.last.faults == ()
+
+
+# --- a car that does not obey -----------------------------------------------------------------------------------------
+def test_a_car_that_still_draws_two_seconds_after_the_end_of_the_offer_is_a_warning_until_it_may_charge_again() -> None:
+    desk = Desk()
+    desk.charge()
+    desk.measure(16.0)
+    desk.want(0)
+    desk.decide()
+    desk.measure(16.0, after_s=1.9)
+    assert desk.last.faults == ()
+    desk.measure(16.0, after_s=0.2)
+    assert desk.faults() == {FaultCode.EV_IGNORES_PILOT: False}
+    desk.decide(after_s=10, relay_closed=False)
+    assert desk.faults() == {FaultCode.EV_IGNORES_PILOT: False}
+    desk.want(16)
+    desk.decide(after_s=10)
+    assert desk.faults() == {}
+
+
+def test_a_car_that_stops_in_time_is_no_warning() -> None:
+    desk = Desk()
+    desk.charge()
+    desk.measure(16.0)
+    desk.want(0)
+    desk.decide()
+    for amps in (16.0, 0.9, 0.0, 0.0):
+        desk.measure(amps, after_s=1)
+    assert desk.last.faults == ()
+
+
+def test_a_car_that_asks_for_six_seconds_without_an_offer_is_a_warning_until_it_asks_no_more() -> None:
+    desk = Desk()
+    desk.decide(cp="C", pilot_is_live=True)
+    assert desk.decide(after_s=5.9).faults == ()
+    desk.decide(after_s=0.2)
+    assert desk.faults() == {FaultCode.EV_IGNORES_PILOT: False}
+    assert desk.decide(cp="B").faults == ()
 
 
 # --- over-current -----------------------------------------------------------------------------------------------------
