@@ -13,11 +13,16 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from station.live import GROUP, STATION
+from station.roles import Role, refusal, role_now, role_of, shown_tag
 
 log = logging.getLogger("station.web")
 
-#: What a browser may ask the station for: name → type of its argument (None: it has none).
-COMMANDS: dict[str, type | None] = {"stop": None, "swipe": str, "resend": int}
+#: What a browser may ask the station for: name → type of its argument (None: it has none), and who may.
+COMMANDS: dict[str, tuple[type | None, Role]] = {
+    "stop": (None, Role.VIEWER),
+    "swipe": (str, Role.OPERATOR),
+    "resend": (int, Role.OPERATOR),
+}
 #: An open page looks that often whether its session still counts, seconds (logout, expiry, another password).
 SESSION_CHECK_S = 60
 #: So often a page asks for everything again: the worker publishes only while somebody watches (station/live_feed.py).
@@ -36,7 +41,11 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         if not self.scope["user"].is_authenticated:
             await self.close()  # before accept: the handshake is refused
             return
-        self.wants_frames = b"frames=1" in self.scope["query_string"].split(b"&")
+        self.role = await database_sync_to_async(role_of)(self.scope["user"])
+        if self.role < Role.VIEWER:
+            await self.close()
+            return
+        self.wants_frames = self.role >= Role.OPERATOR and b"frames=1" in self.scope["query_string"].split(b"&")
         self.session_checked_at = time.monotonic()
         self.newest_frame = 0
         await self.channel_layer.group_add(GROUP, self.channel_name)
@@ -80,9 +89,11 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
                 await self.close(code=1008)
 
     async def _command(self, command: str, argument: Any) -> None:
-        wanted = COMMANDS[command]
+        wanted, role = COMMANDS[command]
         if not await self._session_counts(at_once=True):
             await self.close(code=4401)
+        elif (held := await database_sync_to_async(role_now)(self.scope["user"].pk)) < role:
+            await self.send_json({"type": "reply", "ok": False, "text": refusal(held, role)})
         elif wanted is not None and (not isinstance(argument, wanted) or isinstance(argument, bool)):
             await self.send_json(
                 {"type": "reply", "ok": False, "text": f"{command} needs {'a number' if wanted is int else 'a text'}."}
@@ -118,7 +129,11 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     # -- from the worker
     async def live_snapshot(self, message: dict[str, Any]) -> None:
         """A new snapshot."""
-        await self.send_json({"type": "snapshot", "snapshot": message["snapshot"]})
+        snapshot = message["snapshot"]
+        if session := snapshot.get("session"):
+            session = {**session, "id_tag": shown_tag(session["id_tag"], self.role)}
+            snapshot = {**snapshot, "session": session}
+        await self.send_json({"type": "snapshot", "snapshot": {**snapshot, "role": self.role.word}})
 
     async def live_frames(self, message: dict[str, Any]) -> None:
         """New frames; with `reset` all that are kept, of which the page gets only what it has not."""

@@ -19,6 +19,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
+from station import roles
 from station.errors import EX_CANTCREAT, EX_CONFIG, EX_NOINPUT, StartupError
 from station.models import Setting
 from station.provision_file import BackendSettings, Provision, Secret, Sections, WebSettings, built, parse
@@ -104,11 +105,10 @@ def apply(provision: Provision) -> Applied:
             )
         Setting.objects.bulk_create(rows)
         users = get_user_model().objects
-        user, _ = users.get_or_create(
-            username=provision.web.admin_user, defaults={"is_staff": True, "is_superuser": True}
-        )
+        user, _ = users.get_or_create(username=provision.web.admin_user)
         user.set_password(password or one_time)
         user.save()
+        roles.assign(user, roles.Role.INSTALLER)
     log.info("provisioned: %s", _summary(provision))
     return Applied(load(), one_time)
 

@@ -80,13 +80,13 @@ class Runtime:
             StartupError: something that is needed is missing or taken.
         """
         sys.setswitchinterval(0.001)  # runtime.md 1.9: web requests disturb the loop less
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _leave)  # until the loop runs, nothing has to be put in order
+        self._on_signals(_leave)  # until the simulator runs, nothing has to be put in order
         self._lock = lock_folder(settings.DATA_DIR)
         built = self._worker.start(self._wiring.open_domain)
         loop = _make_loop(self._options.web)  # imports, while the domain thread reads the database
         self._check_ports()
         domain = built.result()
+        self._on_signals(lambda number, _: self._stop(f"{signal.Signals(number).name} was received"))
         self._assemble(domain, loop)
         main = loop.create_task(self._main())
         try:
@@ -101,6 +101,11 @@ class Runtime:
             log.critical("The station crashed", exc_info=True)
             self._exit_code = EX_CRASH
         self._end(loop)
+
+    @staticmethod
+    def _on_signals(handler: Callable[[int, object], None]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, handler)
 
     def _check_ports(self) -> None:
         self._simulator_taken_over = os.environ.get("STATION_SIM_HANDOVER", "") != ""
@@ -179,7 +184,7 @@ class Runtime:
         self._stop_wanted = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, f"{number.name} was received")
-        if self._stop_reason:  # a crash was faster
+        if self._stop_reason:  # a crash or a signal was faster
             self._stop_wanted.set()
         supervisor = Supervisor(self._budget_spent)
         supervisor.add("backend link", self._link.run)

@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cards/export", cards.export, name="cards_export"),
     path("cards/import", cards.upload, name="cards_import"),
     path("cards/import/preview", cards.preview, name="cards_preview"),
+    path("more", pages.more, name="more"),
     path("session", pages.session, name="session"),
     path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),

@@ -30,11 +30,15 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  #
 open_store()
 
 
+#: Users and what hangs on them.
+PEOPLE = ("auth_user_groups", "auth_user_user_permissions", "auth_user")
+
+
 def empty_tables() -> None:
     """Delete every row, so that a test starts with a new station; sequences start again as well."""
     ours = [model._meta.db_table for model in apps.get_app_config("station").get_models()]
     with connection.cursor() as cursor:
-        for table in (*ours, "django_admin_log", "django_session", "auth_user_user_permissions", "auth_user"):
+        for table in (*ours, "django_admin_log", "django_session", *PEOPLE):
             cursor.execute(f'DELETE FROM "{table}"')
         cursor.execute("DELETE FROM sqlite_sequence")
 

@@ -46,7 +46,7 @@ function show(snapshot) {
   set("meter", meter.energy_wh === null ? "–" : number(meter.energy_wh / 1000, 1));
   set("limit_sentence", limit.sentence);
   stop.hidden = !session?.running;
-  start.hidden = Boolean(session?.running) || state.kind === "fault" || state.kind === "unavailable";
+  start.hidden = snapshot.role === "viewer" || Boolean(session?.running) || state.kind === "fault" || state.kind === "unavailable";
 
   document.getElementById("backend").dataset.kind = backend.kind;
   set("link_word", backend.word);

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import permission_required
 from django.core.cache import cache
 from django.core.paginator import Paginator
 from django.db import transaction
@@ -21,6 +20,7 @@ from station import card_csv, card_import, local_list
 from station.card_import import Kind
 from station.forms import CardForm, UploadForm
 from station.models import IdTag, Reason
+from station.roles import Role, needs
 from station.store import TAGS
 
 PAGE_LENGTH = 50
@@ -28,10 +28,6 @@ PAGE_LENGTH = 50
 LEARN, LEARN_WITHIN = 5, 200
 #: An uploaded file waits that long for its import, seconds.
 KEEP_S = 3600
-
-may_see = permission_required("station.view_idtag", raise_exception=True)
-may_add = permission_required("station.add_idtag", raise_exception=True)
-may_change = permission_required("station.change_idtag", raise_exception=True)
 
 _VERDICTS = {
     "Accepted": ("may charge", "available"),
@@ -66,7 +62,7 @@ class Card:
 
 
 @require_GET
-@may_see
+@needs(Role.OPERATOR)
 def cards(request: HttpRequest) -> HttpResponse:
     """Who may charge, and who wanted to."""
     query, show = request.GET.get("q", "").strip(), request.GET.get("show", "")
@@ -82,7 +78,7 @@ def cards(request: HttpRequest) -> HttpResponse:
     page = Paginator(rows, PAGE_LENGTH).get_page(request.GET.get("page"))
     context = {
         "page": page,
-        "cards": _cards(list(page.object_list), request.user.has_perm("station.change_idtag")),
+        "cards": _cards(list(page.object_list)),
         "query": query,
         "show": show,
         "listed": IdTag.objects.filter(source__in=local_list.LISTED).count(),
@@ -96,7 +92,7 @@ def cards(request: HttpRequest) -> HttpResponse:
     return render(request, "station/cards.html", context)
 
 
-def _cards(rows: list[IdTag], may: bool) -> list[Card]:
+def _cards(rows: list[IdTag]) -> list[Card]:
     """A row is overruled when a stronger one of the same tag exists, perhaps on another page."""
     stronger = {
         (row.key, row.source)
@@ -106,7 +102,7 @@ def _cards(rows: list[IdTag], may: bool) -> list[Card]:
     return [
         Card(
             row,
-            may and (row.source == "station" or (row.source == "backend" and ours_too)),
+            row.source == "station" or (row.source == "backend" and ours_too),
             (row.source != "backend" and (row.key, "backend") in stronger)
             or (row.source == "cache" and (row.key, "station") in stronger),
         )
@@ -129,7 +125,7 @@ def _to_learn() -> list[Reason]:
 
 
 @require_http_methods(["GET", "POST"])
-@may_add
+@needs(Role.OPERATOR)
 def add(request: HttpRequest) -> HttpResponse:
     """A new entry; `?id_tag=` fills it in."""
     initial = {"id_tag": request.GET.get("id_tag", "")[: local_list.TAG_LENGTH]}
@@ -140,13 +136,13 @@ def add(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@may_change
+@needs(Role.OPERATOR)
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change or delete an entry that people own."""
     entry = get_object_or_404(IdTag, pk=pk, source__in=local_list.LISTED)
     if not local_list.is_ours(entry):
         raise Http404
-    if request.method == "POST" and "delete" in request.POST and request.user.has_perm("station.delete_idtag"):
+    if request.method == "POST" and "delete" in request.POST:
         entry.delete()
         local_list.poke(request.user.get_username())
         messages.success(request, f"{entry.id_tag} was removed from the list.")
@@ -173,7 +169,7 @@ def _saved(request: HttpRequest, form: CardForm) -> HttpResponse | None:
 
 
 @require_GET
-@may_see
+@needs(Role.OPERATOR)
 def export(request: HttpRequest) -> HttpResponse:
     """The whole list as a file."""
     text = card_csv.write(TAGS.select("WHERE source IN ('backend', 'station') ORDER BY source DESC, key"))
@@ -186,8 +182,7 @@ def export(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@may_add
-@may_change
+@needs(Role.OPERATOR)
 def upload(request: HttpRequest) -> HttpResponse:
     """Choose a file; what can be read goes to the preview, nothing is written yet."""
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
@@ -207,8 +202,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@may_add
-@may_change
+@needs(Role.OPERATOR)
 def preview(request: HttpRequest) -> HttpResponse:
     """What the import would do, line by line; POST does it."""
     waiting: tuple[str, bytes] | None = cache.get(_waiting(request))

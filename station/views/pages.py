@@ -17,6 +17,8 @@ from django.views.decorators.http import require_GET, require_safe
 from station import __version__, provisioning
 from station.live import STOPS
 from station.models import QueuedCall, Reason, Transaction
+from station.navigation import pages_for
+from station.roles import PURPOSES, Role, needs, role_of, shown_tag
 
 PAGE_LENGTH = 50
 LATEST = 5
@@ -27,6 +29,7 @@ class Row:
     """One transaction as the list shows it."""
 
     transaction: Transaction
+    id_tag: str
     calls: list[QueuedCall] = field(default_factory=list)
 
     @property
@@ -64,48 +67,68 @@ def station_facts(request: HttpRequest) -> dict[str, Any]:
     """For every page: what the station is called, and its software."""
     if not request.user.is_authenticated:
         return {"version": __version__}
+    role = role_of(request.user)
     return {
         "version": __version__,
+        "role": role,
+        "navigation": pages_for(role),
+        "here": (request.resolver_match.url_name or "").split("_")[0] if request.resolver_match else "",
         "station_name": provisioning.stored("backend", "charge_point_id") or "Charging station",
     }
 
 
 @require_GET
+@needs(Role.VIEWER)
 def dashboard(request: HttpRequest) -> HttpResponse:
     """The live view; its numbers come over the websocket."""
-    return render(
-        request, "station/dashboard.html", {"rows": _rows(list(Transaction.objects.order_by("-id")[:LATEST]))}
-    )
+    return render(request, "station/dashboard.html", {"rows": _latest(request)})
 
 
 @require_GET
+@needs(Role.VIEWER)
 def latest_transactions(request: HttpRequest) -> HttpResponse:
     """The last transactions as a piece of the dashboard, asked for again when something changed."""
-    return render(request, "station/_latest.html", {"rows": _latest()})
+    return render(request, "station/_latest.html", {"rows": _latest(request)})
 
 
 @require_GET
+@needs(Role.OPERATOR)
 def frames(request: HttpRequest) -> HttpResponse:
     """Every message between station and backend, live; secrets are masked before they leave the worker."""
     return render(request, "station/frames.html")
 
 
 @require_GET
+@needs(Role.VIEWER)
 def transactions(request: HttpRequest) -> HttpResponse:
     """All transactions, newest first, each with the messages that wait or were given up."""
     page = _page(request, Transaction.objects.order_by("-id"))
     others = list(QueuedCall.objects.filter(transaction_uid="").order_by("seq")[:PAGE_LENGTH])
-    context = {"page": page, "rows": _rows(list(page.object_list)), "others": others}
+    context = {
+        "page": page,
+        "rows": _rows(request, list(page.object_list)),
+        "others": others,
+        "may_resend": role_of(request.user) >= Role.OPERATOR,
+    }
     return render(request, "station/transactions.html", context)
 
 
 @require_GET
+@needs(Role.OPERATOR)
 def why(request: HttpRequest) -> HttpResponse:
     """Why something was refused, ignored or limited; newest first."""
     return render(request, "station/why.html", {"page": _page(request, Reason.objects.order_by("-id"))})
 
 
+@require_GET
+@needs(Role.VIEWER)
+def more(request: HttpRequest) -> HttpResponse:
+    """Every page that this person may open, with what it is for."""
+    return render(request, "station/more.html", {"purpose": PURPOSES[role_of(request.user)]})
+
+
 @require_safe
+@needs(Role.VIEWER)
 def session(request: HttpRequest) -> JsonResponse:
     """An open and visible page asks for it every few minutes: somebody is there (see `session_idle`)."""
     return JsonResponse({"user": request.user.get_username()})
@@ -122,12 +145,13 @@ def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
     return Paginator(rows, PAGE_LENGTH).get_page(request.GET.get("page"))
 
 
-def _latest() -> list[Row]:
-    return _rows(list(Transaction.objects.order_by("-id")[:LATEST]))
+def _latest(request: HttpRequest) -> list[Row]:
+    return _rows(request, list(Transaction.objects.order_by("-id")[:LATEST]))
 
 
-def _rows(found: list[Transaction]) -> list[Row]:
+def _rows(request: HttpRequest, found: list[Transaction]) -> list[Row]:
     calls = defaultdict(list)
     for call in QueuedCall.objects.filter(transaction_uid__in=[row.uid for row in found]).order_by("seq"):
         calls[call.transaction_uid].append(call)
-    return [Row(row, calls[row.uid]) for row in found]
+    role = role_of(request.user)
+    return [Row(row, shown_tag(row.id_tag, role), calls[row.uid]) for row in found]

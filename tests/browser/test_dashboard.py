@@ -193,7 +193,8 @@ def test_a_given_up_message_is_sent_again(page: Page, station: Station) -> None:
 
 
 def test_the_why_page_shows_what_a_backend_wrote_as_text(page: Page, station: Station) -> None:
-    page.get_by_role("link", name="Why").click()
+    page.get_by_role("link", name="More").click()
+    page.locator("main").get_by_role("link", name="Why something").click()
     expect(page.locator("main")).to_contain_text("<script>alert(1)</script>")
     expect(page.locator("main")).to_contain_text("RSV-04")
 

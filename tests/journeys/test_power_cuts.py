@@ -200,6 +200,14 @@ def test_sigterm_while_starting_ends_cleanly(make_rig: RigMaker, after_s: float)
     assert rig.station.left_over == []
 
 
+def test_sigterm_right_after_the_simulator_was_started_takes_it_along(make_rig: RigMaker):
+    rig = make_rig()
+    rig.station.launch()
+    until(lambda: "The simulator starts" in rig.station.log(), 15, "the simulator is started", 0.001)
+    assert rig.station.terminate(timeout_s=10) == 0
+    assert rig.station.left_over == []
+
+
 def test_sigterm_with_the_web_server_running(make_rig: RigMaker):
     rig = make_rig(web=True)
     rig.start()

@@ -31,6 +31,7 @@ from station.errors import StartupError
 from station.models import Setting
 from station.provision_file import Secret
 from station.provision_rules import RULES
+from station.roles import Role, role_of
 
 FULL = """
 [identity]
@@ -346,7 +347,7 @@ def test_without_a_password_one_is_made_and_told_once() -> None:
     assert len(applied.one_time_password) == 19
     user = authenticate(username="admin", password=applied.one_time_password)
     assert isinstance(user, User)
-    assert user.is_superuser
+    assert role_of(user) is Role.INSTALLER
     assert provisioning.stored("web", "password_must_change") is True
     assert provisioning.at_start().one_time_password == ""
 

@@ -79,9 +79,12 @@ def test_a_new_page_asks_the_station_and_gets_its_answer(inside: Client) -> None
         assert question["type"] == "station.snapshot"
         layer = get_channel_layer()
         await layer.send(question["reply_channel"], {"type": "live.snapshot", "snapshot": {"at": "now"}})
-        assert await socket.receive_json_from() == {"type": "snapshot", "snapshot": {"at": "now"}}
+        assert await socket.receive_json_from() == {
+            "type": "snapshot",
+            "snapshot": {"at": "now", "role": "manufacturer"},
+        }
         await layer.group_send(live.GROUP, {"type": "live.snapshot", "snapshot": {"at": "later"}})
-        assert (await socket.receive_json_from())["snapshot"] == {"at": "later"}
+        assert (await socket.receive_json_from())["snapshot"]["at"] == "later"
 
     talk(inside, conversation)
 

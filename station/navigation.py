@@ -1,0 +1,49 @@
+"""The pages in the order in which people find them: one table for the bar, the side bar and the page "More"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import resolve, reverse
+
+from station.roles import Role
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One page: the name of its route, its icon in icons.svg, and one line about what it is for."""
+
+    route: str
+    label: str
+    icon: str
+    purpose: str
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return reverse(self.route)
+
+    @property
+    def role(self) -> Role:
+        """What its view needs."""
+        view: Any = resolve(self.url).func
+        return Role(view.role)
+
+
+#: Heading → its pages. The first group stands in the bar at the bottom of a phone.
+PAGES: dict[str, tuple[Entry, ...]] = {
+    "": (
+        Entry("dashboard", "Live", "live", "What the station does now, and why"),
+        Entry("transactions", "Sessions", "sessions", "Every charging session and its messages"),
+        Entry("cards", "Cards", "cards", "Who may charge"),
+        Entry("frames", "Messages", "messages", "Every OCPP message, live"),
+    ),
+    "Records": (Entry("why", "Why", "why", "Why something was refused, ignored or limited"),),
+}
+
+
+def pages_for(role: Role) -> dict[str, list[Entry]]:
+    """The groups that a role sees, without the pages it may not open."""
+    seen = {heading: [entry for entry in entries if role >= entry.role] for heading, entries in PAGES.items()}
+    return {heading: entries for heading, entries in seen.items() if entries}
