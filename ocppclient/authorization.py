@@ -15,6 +15,7 @@ from ocppclient.codec import Payload
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, CardFeedback, Explain, Feedback
 from ocppclient.facts import Facts
+from ocppclient.local_auth_list import LocalAuthList
 from ocppclient.outbox import Outbox, Outcome
 from ocppclient.settings import Factory
 from ocppclient.store import IdTagEntry, Store, Transaction
@@ -80,6 +81,8 @@ class Authorization:
     Attributes:
         granted: may start a transaction as soon as a cable is plugged in.
         stop_granted: an idTag that may stop the running transaction; the transactions feature consumes it.
+        conflicts: idTags that the local list accepts and the backend does not, the newest last (section 3.5.2). Such a
+            conflict lasts until the list or the backend's verdict changes; a reboot forgets it.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class Authorization:
         outbox: Outbox,
         boot: Boot,
         availability: Availability,
+        local_auth_list: LocalAuthList,
         factory: Factory,
         actions: list[Action],
     ) -> None:
@@ -101,8 +105,11 @@ class Authorization:
         self._outbox = outbox
         self._boot = boot
         self._availability = availability
+        self._local_auth_list = local_auth_list
         self._factory = factory
         self._actions = actions
+        self.conflicts: list[str] = []
+        self._list_seen = 0  # the state of the list that `conflicts` were compared with
         self.granted: Grant | None = None
         self.stop_granted = ""
         self._asked: _Asked | None = None
@@ -188,11 +195,12 @@ class Authorization:
 
     def learn(self, id_tag: str, info: IdTagInfo) -> None:
         """Keep a verdict of the backend in the cache, unless the tag is in the local list (section 3.5.1)."""
-        if not info.status or not self._config.authorization_cache_enabled:
+        if not info.status:
             return
         if self._config.local_auth_list_enabled and (listed := self._store.list_entry(id_tag)):
-            if self._valid(listed) and info.status not in VALID:
-                self._report_conflict(id_tag)
+            self._compare_with_list(id_tag, info, accepted=self._valid(listed))
+            return
+        if not self._config.authorization_cache_enabled:
             return
         entry = IdTagEntry(id_tag, info.status, "cache", info.parent_id_tag, info.expiry_date, self._clock.utc())
         former = self._store.cache_entry(id_tag)
@@ -207,14 +215,25 @@ class Authorization:
         self._store.clear_cache()
         return {"status": "Accepted"}
 
-    def _report_conflict(self, id_tag: str) -> None:
-        """Section 3.5.2: the list says valid, the backend says otherwise."""
-        status = "Available" if self._availability.operative(0) else "Unavailable"
-        self._outbox.send("StatusNotification", {"connectorId": 0, "errorCode": "LocalListConflict", "status": status})
-        self._actions.append(
-            Explain("local list", "LocalListConflict", f"The local list accepts {id_tag}, the backend does not.",
-                    id_tag, "AUT-15")
-        )  # fmt: skip
+    def _compare_with_list(self, id_tag: str, info: IdTagInfo, *, accepted: bool) -> None:
+        """Section 3.5.2: the list says valid, the backend says otherwise; the status feature reports it."""
+        known = next((tag for tag in self.conflicts if same_tag(tag, id_tag)), None)
+        conflict = accepted and info.status not in VALID
+        if known is not None and not conflict:
+            self.conflicts.remove(known)
+        elif conflict and known is None:
+            self.conflicts.append(id_tag)
+            rule = f"The local list accepts {id_tag}, the backend does not."
+            self._actions.append(Explain("local list", "LocalListConflict", rule, id_tag, "AUT-15"))
+
+    def _forget_conflicts(self) -> None:
+        """The list was changed or switched off: what it accepts no longer cannot contradict the backend."""
+        if not self._config.local_auth_list_enabled:
+            self.conflicts.clear()
+        if self._list_seen != self._local_auth_list.changes:
+            self._list_seen = self._local_auth_list.changes
+            listed = ((tag, self._store.list_entry(tag)) for tag in self.conflicts)
+            self.conflicts = [tag for tag, entry in listed if entry is not None and self._valid(entry)]
 
     def _valid(self, entry: IdTagEntry) -> bool:
         return entry.status in VALID and not self._expired(entry)
@@ -321,6 +340,7 @@ class Authorization:
     def update(self) -> None:
         """A grant ends with the availability; deadlines: the wait for Authorize.conf, ConnectionTimeOut of a grant."""
         now = self._clock.monotonic()
+        self._forget_conflicts()
         if self.busy and not self._availability.operative(1):
             id_tag = self.granted.id_tag if self.granted else self.asking
             self.granted = self._asked = None

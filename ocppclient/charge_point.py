@@ -96,7 +96,7 @@ class ChargePoint:
         self.availability = availability = Availability(store, out)
         self.local_auth_list = local_auth_list = LocalAuthList(store, clock, config, out)
         self.authorization = authorization = Authorization(
-            store, clock, config, facts, outbox, boot, availability, factory, out
+            store, clock, config, facts, outbox, boot, availability, local_auth_list, factory, out
         )
         self.meter_values = meter_values = MeterValues(store, clock, config, facts, outbox, electrical)
         self.transactions = transactions = Transactions(

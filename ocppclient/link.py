@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 LinkState = Literal["off", "connecting", "connected", "waiting"]
 
 #: Characters of a URL that are already what they should be; everything else is percent-encoded (RFC 3986).
-_URL_SAFE = "%/:=&?~+!$,;'@()*[]-._"
+_URL_SAFE = "%/:=&~+!$,;'@()*[]-._"
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,38 @@ def is_secure(settings: ConnectionSettings) -> bool:
     return settings.url.strip().lower().startswith("wss:")
 
 
+def endpoint(address: str) -> str:
+    """The backend's address without the charge point id, as it is kept: blanks around it (pasted) are dropped.
+
+    Raises:
+        ValueError: what is wrong and what cures it, as the rest of a sentence about the address.
+    """
+    address = address.strip()
+    if any(letter.isspace() for letter in address):
+        raise ValueError("has a blank in the middle; remove it")
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # brackets that hold no IPv6 address
+        raise ValueError("names no host; it looks like wss://backend.example/ocpp") from None
+    if parts.scheme in ("http", "https"):
+        raise ValueError(f"begins with {parts.scheme}://; write {'ws' if parts.scheme == 'http' else 'wss'}:// instead")
+    if parts.scheme not in ("ws", "wss"):
+        raise ValueError("must begin with ws:// or wss://, for example wss://backend.example/ocpp")
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name or a password; remove it, and enter the password as the authorization key")
+    if "#" in address:
+        raise ValueError("holds a '#'; remove it and what follows")
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("has a port that is not a number from 1 to 65535")
+    if not parts.hostname:
+        raise ValueError("names no host; it looks like wss://backend.example/ocpp")
+    return address
+
+
 def final_url(settings: ConnectionSettings) -> str:
     """The URL that is really opened: endpoint, one slash, percent-encoded identity (OCPP-J 3.1.1, field problem 4).
 
@@ -84,16 +116,10 @@ def final_url(settings: ConnectionSettings) -> str:
     identity = settings.charge_point_id.strip()
     if not identity:
         raise ValueError("the charge point id is empty; enter the id under which the backend knows this station")
-    text = "".join(settings.url.split())
-    parts = urlsplit(text, allow_fragments=False)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        raise ValueError(f"{settings.url!r} is not a backend address; it looks like wss://backend.example/ocpp")
-    if "@" in parts.netloc:
-        raise ValueError("the backend address contains a user name or password; enter the key in its own field")
     try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError(f"the port in {settings.url!r} is not a number between 1 and 65535") from None
+        parts = urlsplit(endpoint(settings.url))
+    except ValueError as wrong:
+        raise ValueError(f"the backend address {wrong}") from None
     path = quote(parts.path, safe=_URL_SAFE).rstrip("/")
     return urlunsplit((parts.scheme, parts.netloc, f"{path}/{quote(identity, safe='')}", parts.query, ""))
 

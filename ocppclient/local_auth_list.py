@@ -44,6 +44,8 @@ class LocalAuthList:
         self._clock = clock
         self._config = config
         self._actions = actions
+        #: Counts the changes of the list in this boot: whoever has drawn a conclusion from it looks again.
+        self.changes = 0
 
     @property
     def version(self) -> int:
@@ -146,12 +148,14 @@ class LocalAuthList:
             log.exception("The local list could not be written")
             rule = "The list could not be stored; the former one counts. The log of the station says more."
             return _Refusal("Failed", rule, type(problem).__name__, "LAL-06")
+        self.changes += 1
         return None
 
     # -- people
 
     def settings_changed(self) -> None:
         """People may have added entries: tags of the list do not stay in the cache (section 3.5.3)."""
+        self.changes += 1
         if self._config.local_auth_list_enabled:
             self._store.drop_listed_from_cache()
 

@@ -199,6 +199,8 @@ class Status:
         faults = [fault for fault in self._facts.reading.faults if fault.connector_id == 0]
         if any(fault.blocking for fault in faults):
             status = "Faulted"
+        if conflicts := self._authorization.conflicts:
+            faults.append(Fault("LocalListConflict", blocking=False, connector_id=0, info=f"idTag {conflicts[-1]}"))
         return _with_fault(status, faults)
 
     def _connector(self, now: float) -> Condition:

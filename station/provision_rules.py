@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+from ocppclient.link import endpoint
 
 #: (value, folder that relative file names start from) → the value as it is kept.
 Rule = Callable[[Any, Path], Any]
@@ -97,28 +98,10 @@ def url(value: Any, folder: Path) -> str:
     address: str = text(2000)(value, folder)
     if not address:
         return ""
-    if any(letter.isspace() for letter in address):
-        raise Wrong("has a blank in the middle; remove it")
-    parts = urlsplit(address)
-    if parts.scheme in ("http", "https"):
-        raise Wrong(f"begins with {parts.scheme}://; write {'ws' if parts.scheme == 'http' else 'wss'}:// instead")
-    if parts.scheme not in ("ws", "wss"):
-        raise Wrong("must begin with ws:// or wss://, for example wss://backend.example/ocpp")
-    if "@" in parts.netloc:
-        raise Wrong("holds a user name or a password; remove it, and write the password as authorization_key")
-    if parts.fragment or address.endswith("#"):
-        raise Wrong("holds a '#'; remove it and what follows")
-    if parts.query or address.endswith("?"):
-        raise Wrong("holds a '?'; remove it and what follows (the charge point id is appended to the address)")
     try:
-        port = parts.port
-    except ValueError:
-        port = 0
-    if port == 0:
-        raise Wrong("has a port that is not a number from 1 to 65535")
-    if not parts.hostname:
-        raise Wrong("names no host; it looks like wss://backend.example/ocpp")
-    return address
+        return endpoint(address)
+    except ValueError as wrong:
+        raise Wrong(str(wrong)) from None
 
 
 def authorization_key(value: Any, folder: Path) -> str:

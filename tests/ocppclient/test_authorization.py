@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from ocppclient.authorization import CACHE_LIMIT
 from ocppclient.clock import format_utc
-from ocppclient.events import Fault, LocalStart
+from ocppclient.events import Fault, LocalStart, LocalStop, SettingsChanged
 from ocppclient.memory_store import MemoryStore
 from ocppclient.store import IdTagEntry
 from tests.ocppclient.harness import START, Bench, of, statuses
@@ -491,6 +492,68 @@ def test_a_conflict_between_list_and_backend_is_reported_on_connector_0(operativ
     assert [(p["connectorId"], p["status"]) for _, p in sent if p.get("errorCode") == "LocalListConflict"] == [
         (0, status)
     ]
+
+
+def in_conflict(**configuration):
+    """A session with a card that the list accepts and the backend refuses; what was told of connector 0 follows."""
+    bench = bench_with(listed(), LocalPreAuthorize="true", StopTransactionOnInvalidId="false", **configuration)
+    bench.swipe("CARD1")
+    bench.read(ev_connected=True)
+    bench.settle(StartTransaction={"transactionId": 1, "idTagInfo": {"status": "Invalid"}})
+    return bench
+
+
+def station_codes(sent):
+    return [payload["errorCode"] for action, payload in sent if payload.get("connectorId") == 0]
+
+
+def test_a_conflict_is_over_when_the_backend_sends_another_list():
+    """AUT-15, STA-20: NoError follows, as after any fault"""
+    bench = in_conflict()
+    assert station_codes(bench.live(5)) == []
+    bench.call("SendLocalList", listVersion=2, updateType="Full", localAuthorizationList=[])
+    assert station_codes(bench.settle()) == ["NoError"]
+
+
+def test_a_conflict_stays_while_the_list_goes_on_accepting_the_card():
+    """AUT-15"""
+    bench = in_conflict()
+    item = {"idTag": "OTHER", "idTagInfo": {"status": "Accepted"}}
+    bench.call("SendLocalList", listVersion=2, updateType="Differential", localAuthorizationList=[item])
+    assert station_codes(bench.settle()) == []
+    bench.do(SettingsChanged())
+    assert station_codes(bench.settle()) == []
+
+
+def test_a_conflict_is_over_when_the_backend_accepts_the_card_after_all():
+    """AUT-15"""
+    bench = in_conflict()
+    bench.do(LocalStop())
+    sent = bench.settle(StopTransaction={"idTagInfo": {"status": "Accepted"}})
+    bench.open_contactor()
+    bench.call("ChangeConfiguration", key="LocalPreAuthorize", value="false")
+    bench.swipe("card1")
+    sent += bench.settle()
+    assert station_codes(sent) == ["NoError"]
+
+
+def test_a_conflict_is_over_when_the_list_is_switched_off():
+    """AUT-08, AUT-15"""
+    bench = in_conflict()
+    bench.call("ChangeConfiguration", key="LocalAuthListEnabled", value="false")
+    assert station_codes(bench.settle()) == ["NoError"]
+
+
+def test_a_conflict_that_came_while_offline_is_told_after_the_reconnect():
+    """AUT-15, STA-17"""
+    bench = in_conflict()
+    bench.disconnect()
+    bench.connect()
+    assert station_codes(bench.settle()) == []  # the backend knows it already
+    bench.do(SettingsChanged(replace(bench.settings, connection="new")))
+    bench.connect()
+    bench.boot_conf()
+    assert station_codes(bench.settle()) == ["LocalListConflict"]
 
 
 def test_concurrent_tx_is_no_conflict():

@@ -302,7 +302,7 @@ def test_a_timeout_is_followed_by_another_try():
     bench = waiting()
     bench.wait(30.2)
     bench.calls.clear()
-    assert 60 <= next_boot_s(bench, 80) <= 74
+    assert 59.7 <= next_boot_s(bench, 80) <= 74  # the timeout was up to 0.3 s ago
 
 
 # --- charging before acceptance --------------------------------------------------------------------------------------
