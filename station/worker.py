@@ -42,6 +42,7 @@ from station.faults import to_reading
 from station.inbox import Inbox
 from station.live_feed import LiveFeed
 from station.story import Story, line
+from station.why_log import WhyLog
 
 log = logging.getLogger("station.worker")
 
@@ -129,6 +130,7 @@ class StationWorker:
         self._sessions = 0
         self._facts: Reading | None = None  # of the newest reading that came in
         self._story = Story()
+        self._why = WhyLog(self._keep_reason)
         self._stopping = False
         self._broken = False
         self._going = threading.Event()
@@ -220,6 +222,7 @@ class StationWorker:
         self._going.wait()
         try:
             self._work(self._domain.clock.monotonic)
+            self._why.close(self._domain.clock.monotonic())
             self._domain.close()
         except BaseException as error:
             log.critical("The station crashed and starts again: memory and database may differ", exc_info=error)
@@ -233,6 +236,7 @@ class StationWorker:
             if now >= next_tick_at:  # late ticks are not made up for
                 next_tick_at = now + TICK_S
                 self.handle_now(Tick())
+                self._why.update(now)
             if entry is None:
                 pass
             elif entry.event is not None:
@@ -299,10 +303,14 @@ class StationWorker:
                 out.reboot(hard)
             case Feedback(kind, text):
                 log.info("To the driver: %s (%s)", line(text), kind)
-            case Explain(what, verdict, rule, value, clause):
-                details = " ".join(part for part in (value, f"[{clause}]" if clause else "") if part)
-                log.info("%s %s: %s %s", line(what), verdict, line(rule), line(mask(details)))
-                domain.store.add_reason(action, domain.clock.utc())
+            case Explain():
+                self._why.tell(action, domain.clock.monotonic())
+
+    def _keep_reason(self, explain: Explain) -> None:
+        assert self._domain is not None
+        details = " ".join(part for part in (explain.value, f"[{explain.clause}]" if explain.clause else "") if part)
+        log.info("%s %s: %s %s", line(explain.what), explain.verdict, line(explain.rule), line(mask(details)))
+        self._domain.store.add_reason(explain, self._domain.clock.utc())
 
     def _publish(self) -> None:
         out = self._outside

@@ -197,6 +197,17 @@ def test_a_peer_cannot_forge_lines_of_the_log(bench: Bench, caplog: pytest.LogCa
     assert "x·12:00:00" in caplog.text
 
 
+def test_a_flood_of_reasons_is_counted_and_told_at_the_end(bench: Bench) -> None:
+    explain = Explain("frame", "malformed", "A frame was not OCPP.", "", "RPC-28")
+    bench.charge_point.wanted = lambda event: [explain] * 1000 if event == LocalStop() else []
+    bench.start()
+    bench.worker.put(LocalStop())
+    bench.worker.stop(5)
+    rules = [item[1] for item in bench.notes.told if item[0] == "reason"]
+    assert rules[:-1] == ["A frame was not OCPP."] * 5
+    assert rules[-1].startswith("995 times more within")
+
+
 def test_events_that_came_before_the_start_are_handled_in_their_order(bench: Bench) -> None:
     bench.worker.put(Connected())
     bench.worker.take_card("A")
