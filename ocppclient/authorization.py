@@ -17,7 +17,9 @@ from ocppclient.events import Action, CardFeedback, Explain, Feedback
 from ocppclient.facts import Facts
 from ocppclient.local_auth_list import LocalAuthList
 from ocppclient.outbox import Outbox, Outcome
+from ocppclient.reservation import Reservations
 from ocppclient.settings import Factory
+from ocppclient.storable import same_tag
 from ocppclient.store import IdTagEntry, Store, Transaction
 
 #: In list and cache these count as valid (section 3.5.2 maps ConcurrentTx to valid).
@@ -70,11 +72,6 @@ def read_id_tag_info(response: Payload) -> IdTagInfo:
     )
 
 
-def same_tag(one: str, other: str) -> bool:
-    """idTags are CiStrings."""
-    return one.casefold() == other.casefold()
-
-
 class Authorization:
     """Decides about presented idTags.
 
@@ -95,6 +92,7 @@ class Authorization:
         boot: Boot,
         availability: Availability,
         local_auth_list: LocalAuthList,
+        reservations: Reservations,
         factory: Factory,
         actions: list[Action],
     ) -> None:
@@ -106,6 +104,7 @@ class Authorization:
         self._boot = boot
         self._availability = availability
         self._local_auth_list = local_auth_list
+        self._reservations = reservations
         self._factory = factory
         self._actions = actions
         self.conflicts: list[str] = []
@@ -155,6 +154,9 @@ class Authorization:
 
     def request(self, id_tag: str, *, remote: bool) -> None:
         """Decide whether `id_tag` may start a transaction: at once, or when Authorize.conf came."""
+        if self.kept_out(id_tag):
+            self._refuse_reserved(id_tag, self._known_parent(id_tag))
+            return
         self.granted = self._asked = None
         if self._boot.denied:
             self._refuse(id_tag, "The backend has not accepted this station yet.", "BOOT-12")
@@ -169,19 +171,34 @@ class Authorization:
             self._decide_offline(id_tag, remote)
             return
         entry = self.known(id_tag)
-        if self._config.local_pre_authorize and entry is not None and self._valid(entry):
+        if (
+            self._config.local_pre_authorize
+            and entry is not None
+            and self._valid(entry)
+            and self._reservations.admits(id_tag, entry.parent_id_tag)
+        ):
             self._grant(id_tag, entry.parent_id_tag, remote)
             return
         self._ask(id_tag, remote)
 
     def grant_unasked(self, id_tag: str) -> None:
         """A remote start with AuthorizeRemoteTxRequests=false: the backend judges in StartTransaction.conf."""
-        entry = self.known(id_tag)
-        self._grant(id_tag, entry.parent_id_tag if entry else "", remote=True)
+        parent_id_tag = self._known_parent(id_tag)
+        if self._reservations.admits(id_tag, parent_id_tag):
+            self._grant(id_tag, parent_id_tag, remote=True)
+        else:  # whether it belongs to the group of the reservation only the backend knows (section 5.13)
+            self._ask(id_tag, remote=True)
 
     def cancel(self) -> None:
         """The grant is used up, or not wanted any more."""
         self.granted = None
+
+    def kept_out(self, id_tag: str) -> bool:
+        """The connector is reserved for others; False also while only the backend can tell the group of this tag."""
+        reservation, parent_id_tag = self._reservations.current, self._known_parent(id_tag)
+        if reservation is None or reservation.is_for(id_tag, parent_id_tag):
+            return False
+        return not reservation.parent_id_tag or bool(parent_id_tag) or not self.online
 
     # -- knowledge
 
@@ -192,6 +209,11 @@ class Authorization:
         if self._config.authorization_cache_enabled:
             return self._store.cache_entry(id_tag)
         return None
+
+    def _known_parent(self, id_tag: str) -> str:
+        """The group of a valid tag as list or cache know it, "" when they do not."""
+        entry = self.known(id_tag)
+        return entry.parent_id_tag if entry is not None and self._valid(entry) else ""
 
     def learn(self, id_tag: str, info: IdTagInfo) -> None:
         """Keep a verdict of the backend in the cache, unless the tag is in the local list (section 3.5.1)."""
@@ -312,7 +334,7 @@ class Authorization:
             else:
                 self._refuse(id_tag, f"The backend answered {info.status}.", "AUT-17")
         elif info.status == "Accepted":
-            self._grant(id_tag, info.parent_id_tag, asked.remote)
+            self._grant(id_tag, info.parent_id_tag or self._known_parent(id_tag), asked.remote)
         else:
             self._refuse(id_tag, f"The backend answered {info.status}.", "AUT-21")
 
@@ -326,9 +348,18 @@ class Authorization:
             self._decide_offline(asked.id_tag, asked.remote, why=why)
 
     def _grant(self, id_tag: str, parent_id_tag: str, remote: bool) -> None:
+        if not self._reservations.admits(id_tag, parent_id_tag):
+            self._refuse_reserved(id_tag, parent_id_tag)
+            return
         self.granted = Grant(id_tag, parent_id_tag, self._clock.monotonic(), remote)
         plugged = self._facts.reading.ev_connected
         self._feedback(CardFeedback.ACCEPTED, "Accepted." if plugged else "Accepted. Plug in the car.")
+
+    def _refuse_reserved(self, id_tag: str, parent_id_tag: str) -> None:
+        rule = f"This station is reserved for somebody else until {self._reservations.until}."
+        if (reservation := self._reservations.current) and reservation.parent_id_tag and not parent_id_tag:
+            rule += " It is not known whether this card belongs to the same group."
+        self._refuse(id_tag, rule, "RSV-04")
 
     def _refuse(self, id_tag: str, rule: str, clause: str) -> None:
         self._feedback(CardFeedback.REJECTED, rule)
@@ -338,13 +369,18 @@ class Authorization:
         self._actions.append(Feedback(kind, text))
 
     def update(self) -> None:
-        """A grant ends with the availability; deadlines: the wait for Authorize.conf, ConnectionTimeOut of a grant."""
+        """A grant ends with the availability, or when it is reserved away; and deadlines: the wait for Authorize.conf,
+        ConnectionTimeOut of a grant."""
         now = self._clock.monotonic()
         self._forget_conflicts()
         if self.busy and not self._availability.operative(1):
             id_tag = self.granted.id_tag if self.granted else self.asking
             self.granted = self._asked = None
             self._refuse(id_tag, "This station was taken out of service (ChangeAvailability).", "AVL-05")
+        granted = self.granted
+        if granted is not None and not self._reservations.admits(granted.id_tag, granted.parent_id_tag):
+            self.granted = None  # the backend has replaced the reservation since
+            self._refuse_reserved(granted.id_tag, granted.parent_id_tag)
         if self._asked is not None and now - self._asked.asked_at >= self._factory.authorize_wait_s:
             self._give_up(f"no answer within {self._factory.authorize_wait_s:g} s")
         wait_s = self._config.connection_time_out

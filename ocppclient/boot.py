@@ -63,8 +63,13 @@ class Boot:
         self.denied = False
 
     @property
+    def accepted_by(self) -> str | None:
+        """`backend_key` of the settings with which a backend accepted this station last, None before the first."""
+        return self._store.value("registration.accepted_by")
+
+    @property
     def _accepted_before(self) -> bool:
-        return self._store.value("registration.accepted_by") == self._settings.backend_key
+        return self.accepted_by == self._settings.backend_key
 
     @property
     def asked(self) -> bool:

@@ -54,6 +54,7 @@ from ocppclient.meter_values import MeterValues
 from ocppclient.outbox import Outbox, Outcome
 from ocppclient.remote_control import RemoteControl
 from ocppclient.remote_trigger import RemoteTrigger
+from ocppclient.reservation import Reservations
 from ocppclient.reset import Reset
 from ocppclient.security_events import SecurityEvents
 from ocppclient.settings import ChargePointSettings
@@ -61,7 +62,7 @@ from ocppclient.smart_charging import SmartCharging
 from ocppclient.status import Status
 from ocppclient.store import Store, Transaction
 from ocppclient.transactions import RESET_CAUSE, Transactions
-from ocppclient.view import TransactionView, View
+from ocppclient.view import ReservationView, TransactionView, View
 
 log = logging.getLogger(__name__)
 
@@ -95,26 +96,28 @@ class ChargePoint:
         self.boot = boot = Boot(store, clock, config, outbox, security_events, settings, out)
         self.availability = availability = Availability(store, out)
         self.local_auth_list = local_auth_list = LocalAuthList(store, clock, config, out)
+        self.reservations = reservations = Reservations(store, clock, config, facts, boot, availability, out)
         self.authorization = authorization = Authorization(
-            store, clock, config, facts, outbox, boot, availability, local_auth_list, factory, out
+            store, clock, config, facts, outbox, boot, availability, local_auth_list, reservations, factory, out
         )
         self.meter_values = meter_values = MeterValues(store, clock, config, facts, outbox, electrical)
         self.transactions = transactions = Transactions(
-            store, clock, config, facts, outbox, authorization, meter_values, factory, electrical, out
+            store, clock, config, facts, outbox, reservations, authorization, meter_values, factory, electrical, out
         )
         self.smart_charging = smart_charging = SmartCharging(store, clock, config, facts, transactions, electrical, out)
         self.limits = limits = Limits(clock, config, facts, transactions, smart_charging, electrical, out)
         self.status = status = Status(
-            clock, config, facts, outbox, boot, availability, authorization, transactions, limits
+            clock, config, facts, outbox, boot, availability, reservations, authorization, transactions, limits
         )
         self.remote_control = remote_control = RemoteControl(
-            store, config, facts, boot, availability, authorization, transactions, smart_charging, out
+            store, config, facts, boot, availability, reservations, authorization, transactions, smart_charging, out
         )
         self.reset = reset = Reset(store, clock, outbox, security_events, transactions, out)
         self.remote_trigger = remote_trigger = RemoteTrigger(outbox, boot, meter_values, status, out)
 
         #: CALL of the backend → who answers it.
         self.requests: dict[str, Callable[[Payload], Payload | Encoded]] = {
+            "CancelReservation": reservations.cancel_reservation,
             "ChangeAvailability": availability.change_availability,
             "ChangeConfiguration": config.change_configuration,
             "ClearCache": authorization.clear_cache,
@@ -125,6 +128,7 @@ class ChargePoint:
             "GetLocalListVersion": local_auth_list.get_local_list_version,
             "RemoteStartTransaction": remote_control.remote_start_transaction,
             "RemoteStopTransaction": remote_control.remote_stop_transaction,
+            "ReserveNow": lambda request: reservations.reserve_now(request, status.of_connector),
             "Reset": reset.reset,
             "SendLocalList": local_auth_list.send_local_list,
             "SetChargingProfile": smart_charging.set_charging_profile,
@@ -155,6 +159,7 @@ class ChargePoint:
             self._take(event)
             self.boot.update()
             self.availability.update()
+            self.reservations.update()
             self.authorization.update()
             self.transactions.update()
             self.smart_charging.update()
@@ -313,7 +318,7 @@ class ChargePoint:
             status=condition.status if condition else "",
             error_code=condition.error_code if condition else "NoError",
             sentence=narration.sentence(
-                condition, self.facts, self.boot, self.authorization, self.transactions, self.limits
+                condition, self.facts, self.boot, self.reservations, self.authorization, self.transactions, self.limits
             ),
             limit_sentence=self.limits.sentence,
             online=self.outbox.online,
@@ -337,7 +342,14 @@ class ChargePoint:
             current_a=meter.current_a if meter else None,
             voltage_v=meter.voltage_v if meter else None,
             temperature_c=meter.temperature_c if meter else None,
+            reservation=self._reservation_view(),
         )
+
+    def _reservation_view(self) -> ReservationView | None:
+        held = self.reservations.current
+        if held is None:
+            return None
+        return ReservationView(held.reservation_id, held.id_tag, bool(held.parent_id_tag), held.expiry_date)
 
     def _transaction_view(self, transaction: Transaction | None) -> TransactionView | None:
         if transaction is None:

@@ -77,6 +77,12 @@ def format_utc(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
+def spoken_utc(moment: datetime, now: datetime) -> str:
+    """A moment for people: the time of day, with the date when that is not today's."""
+    far = moment.date() != now.date()
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if far else f"{moment:%H:%M} UTC"
+
+
 def parse_utc(text: str) -> datetime:
     """Parse any ISO 8601 date-time: fractions of any length, any offset (also `+02`), any case; no zone means UTC.
 

@@ -330,6 +330,10 @@ class Configuration:
         "SendLocalListMaxLength", 100, "Most entries of one SendLocalList.",
         access=Access.R, profile="LocalAuthListManagement",
     )  # fmt: skip
+    reserve_connector_zero_supported = Bool(
+        "ReserveConnectorZeroSupported", True, "The whole station can be reserved, as connector 0.",
+        access=Access.R, profile="Reservation",
+    )  # fmt: skip
     charge_profile_max_stack_level = Int(
         "ChargeProfileMaxStackLevel", 3, "Highest stackLevel of a charging profile; the lowest is 0.",
         access=Access.R, profile="SmartCharging",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocppclient.clock import Clock
+from ocppclient.clock import Clock, spoken_utc
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain, Setpoint
 from ocppclient.facts import MINIMUM_CURRENT_A, Facts
@@ -62,10 +62,7 @@ class Limits:
             self._actions.append(setpoint)
 
     def _until(self, allowed: Allowed) -> str:
-        if allowed.until is None:
-            return ""
-        far = allowed.until.date() != self._clock.utc().date()
-        return f" until {allowed.until:%Y-%m-%d %H:%M} UTC" if far else f" until {allowed.until:%H:%M} UTC"
+        return "" if allowed.until is None else f" until {spoken_utc(allowed.until, self._clock.utc())}"
 
     # -- loss of control (field problems, section 5 item 5)
 

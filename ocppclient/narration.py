@@ -6,6 +6,7 @@ from ocppclient.authorization import Authorization
 from ocppclient.boot import Boot
 from ocppclient.facts import Facts
 from ocppclient.limits import Limits
+from ocppclient.reservation import Reservations
 from ocppclient.status import Condition
 from ocppclient.transactions import Transactions
 
@@ -25,6 +26,7 @@ def sentence(
     condition: Condition | None,
     facts: Facts,
     boot: Boot,
+    reservations: Reservations,
     authorization: Authorization,
     transactions: Transactions,
     limits: Limits,
@@ -66,8 +68,10 @@ def sentence(
                 if transactions.ended_plugged
                 else ("The car is plugged in, but no card was tapped. Tap a card to start.")
             )
+        case "Reserved" if reading.ev_connected:
+            return f"The car is plugged in, but the station is {reservations.sentence}"
         case "Reserved":
-            return "Reserved for somebody."
+            return f"The station is {reservations.sentence}"
         case _:
             if boot.denied:
                 return "The backend has not accepted this station yet."

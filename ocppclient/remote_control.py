@@ -10,6 +10,7 @@ from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain
 from ocppclient.facts import Facts
 from ocppclient.profile_rules import Unfit
+from ocppclient.reservation import Reservations
 from ocppclient.smart_charging import SmartCharging
 from ocppclient.store import Store
 from ocppclient.transactions import Transactions
@@ -25,6 +26,7 @@ class RemoteControl:
         facts: Facts,
         boot: Boot,
         availability: Availability,
+        reservations: Reservations,
         authorization: Authorization,
         transactions: Transactions,
         smart_charging: SmartCharging,
@@ -35,6 +37,7 @@ class RemoteControl:
         self._facts = facts
         self._boot = boot
         self._availability = availability
+        self._reservations = reservations
         self._authorization = authorization
         self._transactions = transactions
         self._smart_charging = smart_charging
@@ -74,6 +77,8 @@ class RemoteControl:
             return "Another start is pending already.", "RST-05"
         if not self._availability.operative(1):
             return "The connector is unavailable (ChangeAvailability).", "AVL-05"
+        if self._authorization.kept_out(request["idTag"]):
+            return f"The connector is {self._reservations.sentence}", "RSV-12"
         if self._facts.energy_wh is None:
             return "The energy meter has not been read yet.", "RST-05"
         if faults := self._facts.blocking_faults:

@@ -17,6 +17,7 @@ from ocppclient.events import Fault
 from ocppclient.facts import MINIMUM_CURRENT_A, Facts
 from ocppclient.limits import Limits
 from ocppclient.outbox import Outbox, Outcome
+from ocppclient.reservation import Reservations
 from ocppclient.transactions import Transactions
 
 ChargePointStatus = Literal[
@@ -55,6 +56,7 @@ class StatusFacts:
     energy_allowed: bool = True  # not de-authorised, and the limit is at least 6 A
     ended: bool = False  # a transaction ended during this plug-in
     timed_out: bool = False  # plugged longer than ConnectionTimeOut without a transaction
+    reserved: bool = False
 
 
 def connector_status(facts: StatusFacts) -> ChargePointStatus:
@@ -73,6 +75,8 @@ def connector_status(facts: StatusFacts) -> ChargePointStatus:
         return "Unavailable"
     if facts.granted:
         return "Preparing"
+    if facts.reserved:
+        return "Reserved"  # also with a cable plugged in: what ends it is the reserved tag (section 4.9, G2)
     if facts.ev_connected:
         return "Finishing" if facts.ended or facts.timed_out else "Preparing"
     return "Available"
@@ -101,6 +105,7 @@ class Status:
         outbox: Outbox,
         boot: Boot,
         availability: Availability,
+        reservations: Reservations,
         authorization: Authorization,
         transactions: Transactions,
         limits: Limits,
@@ -111,6 +116,7 @@ class Status:
         self._outbox = outbox
         self._boot = boot
         self._availability = availability
+        self._reservations = reservations
         self._authorization = authorization
         self._transactions = transactions
         self._limits = limits
@@ -123,6 +129,12 @@ class Status:
         self._charged_uid = ""  # the transaction whose contactor was seen closed
         self._running_uid = ""
         self._running_since = 0.0
+
+    @property
+    def of_connector(self) -> ChargePointStatus | Literal[""]:
+        """The status of connector 1, reported or not; "" before the hardware was read."""
+        condition = self.condition.get(1)
+        return condition.status if condition is not None else ""
 
     # -- connection and answers
 
@@ -230,13 +242,15 @@ class Status:
         if running is not None and reading.contactor_closed:
             self._charged_uid = running.uid
         operative = self._availability.operative(1)
-        if not operative:  # becoming operative again with a cable plugged in is Preparing (section 4.9, H2)
+        reserved = self._reservations.current is not None
+        if not operative or reserved:  # with a cable plugged in the next is Preparing (section 4.9, H2 and G2)
             self._transactions.ended_plugged = False
-        if not reading.ev_connected or running is not None or not operative:
+        if not reading.ev_connected or running is not None or not operative or reserved:
             self._plugged_at = None
         elif self._plugged_at is None:
             self._plugged_at = now
         return StatusFacts(
+            reserved=reserved,
             ev_connected=reading.ev_connected,
             contactor_closed=reading.contactor_closed,
             faulted=bool(self._facts.blocking_faults),

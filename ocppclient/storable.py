@@ -30,6 +30,11 @@ def tag_key(id_tag: str) -> str:
     return clean_text(id_tag).casefold()
 
 
+def same_tag(one: str, other: str) -> bool:
+    """Whether two id tags (or two parents) are the same."""
+    return tag_key(one) == tag_key(other)
+
+
 def storable(record: Record) -> Record:
     """The record as it will be read back: clean text, times in UTC.
 

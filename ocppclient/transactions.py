@@ -18,6 +18,7 @@ from ocppclient.events import Action, CardFeedback, Explain, Feedback
 from ocppclient.facts import Facts
 from ocppclient.meter_values import MeterValues
 from ocppclient.outbox import Outbox, Outcome, shifted
+from ocppclient.reservation import Reservations
 from ocppclient.settings import Electrical, Factory
 from ocppclient.store import Store, Transaction
 
@@ -58,6 +59,7 @@ class Transactions:
         config: Configuration,
         facts: Facts,
         outbox: Outbox,
+        reservations: Reservations,
         authorization: Authorization,
         meter_values: MeterValues,
         factory: Factory,
@@ -69,6 +71,7 @@ class Transactions:
         self._config = config
         self._facts = facts
         self._outbox = outbox
+        self._reservations = reservations
         self._authorization = authorization
         self._meter_values = meter_values
         self._factory = factory
@@ -232,6 +235,7 @@ class Transactions:
             last_wh=register_wh,
             last_seen_at=now,
             remote=grant.remote,
+            reservation_id=self._reservations.use(),
             boot_id=self._facts.boot_id,
         )
         if not self._clock.confirmed:
@@ -241,16 +245,15 @@ class Transactions:
         self._journalled_at = self._clock.monotonic()
         self._fault_since = None
         self.ended_plugged = self.ended_unplugged = False
-        self._outbox.enqueue(
-            "StartTransaction",
-            {
-                "connectorId": 1,
-                "idTag": transaction.id_tag,
-                "meterStart": transaction.meter_start_wh,
-                "timestamp": format_utc(transaction.started_at),
-            },
-            transaction.uid,
-        )
+        message: Payload = {
+            "connectorId": 1,
+            "idTag": transaction.id_tag,
+            "meterStart": transaction.meter_start_wh,
+            "timestamp": format_utc(transaction.started_at),
+        }
+        if transaction.reservation_id is not None:
+            message["reservationId"] = transaction.reservation_id
+        self._outbox.enqueue("StartTransaction", message, transaction.uid)
 
     def _watch(self, transaction: Transaction) -> None:
         """The running transaction against the facts: unplugged, fault, grace energy used up, journal due."""

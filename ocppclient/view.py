@@ -21,6 +21,16 @@ class TransactionView:
 
 
 @dataclass(frozen=True)
+class ReservationView:
+    """Who alone may charge; `group`: the cards of the same group may as well."""
+
+    reservation_id: int
+    id_tag: str
+    group: bool
+    until: datetime
+
+
+@dataclass(frozen=True)
 class View:
     """State of the charge point in its own words.
 
@@ -58,3 +68,4 @@ class View:
     current_a: float | None
     voltage_v: float | None
     temperature_c: float | None
+    reservation: ReservationView | None = None

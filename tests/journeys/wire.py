@@ -30,10 +30,11 @@ ERROR_CODES = {
     "GenericError",
 }
 
-#: OCPP 1.6 section 4.9 with errata 3.20: from which status to which.
+#: OCPP 1.6 section 4.9 with errata 3.20: from which status to which. Preparing to Reserved is errata 3.76: a card that
+#: is not followed by a plug leads back to the original status.
 TRANSITIONS = {
     "Available": {"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Reserved", "Unavailable", "Faulted"},
-    "Preparing": {"Available", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Faulted"},
+    "Preparing": {"Available", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Reserved", "Faulted"},
     "Charging": {"Available", "SuspendedEV", "SuspendedEVSE", "Finishing", "Unavailable", "Faulted"},
     "SuspendedEV": {"Available", "Charging", "SuspendedEVSE", "Finishing", "Unavailable", "Faulted"},
     "SuspendedEVSE": {"Available", "Charging", "SuspendedEV", "Finishing", "Unavailable", "Faulted"},

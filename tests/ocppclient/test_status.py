@@ -15,14 +15,25 @@ from tests.ocppclient.harness import START, Bench, statuses
 
 NO_SAMPLES = {"MeterValueSampleInterval": "0"}
 
-#: Section 4.9 with errata 3.20: from → the statuses that may follow. Preparing → Unavailable is decided by AVL-06.
+#: Section 4.9 with errata 3.20: from → the statuses that may follow. Preparing → Unavailable is decided by AVL-06,
+#: Preparing → Reserved by errata 3.76: a card that is not followed by a plug leads back to the original status.
 ALLOWED = {
     "Available": {"Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Reserved", "Unavailable", "Faulted"},
-    "Preparing": {"Available", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Faulted", "Unavailable"},
+    "Preparing": {
+        "Available",
+        "Charging",
+        "SuspendedEV",
+        "SuspendedEVSE",
+        "Finishing",
+        "Reserved",
+        "Faulted",
+        "Unavailable",
+    },
     "Charging": {"Available", "SuspendedEV", "SuspendedEVSE", "Finishing", "Unavailable", "Faulted"},
     "SuspendedEV": {"Available", "Charging", "SuspendedEVSE", "Finishing", "Unavailable", "Faulted"},
     "SuspendedEVSE": {"Available", "Charging", "SuspendedEV", "Finishing", "Unavailable", "Faulted"},
     "Finishing": {"Available", "Preparing", "Unavailable", "Faulted"},
+    "Reserved": {"Available", "Preparing", "Unavailable", "Faulted"},
     "Unavailable": {"Available", "Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Faulted"},
     "Faulted": {"Available", "Preparing", "Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Unavailable"},
 }
@@ -31,7 +42,7 @@ ALLOWED = {
 # --- the pure function -----------------------------------------------------------------------------------------------
 
 FIELDS = ("ev_connected", "contactor_closed", "faulted", "operative", "granted", "running", "starting",
-          "energy_allowed", "ended", "timed_out")  # fmt: skip
+          "energy_allowed", "ended", "timed_out", "reserved")  # fmt: skip
 
 
 def expected(f):
@@ -45,6 +56,7 @@ def expected(f):
         (f.running, "SuspendedEV"),
         (not f.operative, "Unavailable"),
         (f.granted, "Preparing"),
+        (f.reserved, "Reserved"),
         (f.ev_connected and (f.ended or f.timed_out), "Finishing"),
         (f.ev_connected, "Preparing"),
         (True, "Available"),
@@ -55,7 +67,7 @@ def expected(f):
 @pytest.mark.parametrize("faulted", [False, True])
 @pytest.mark.parametrize("running", [False, True])
 def test_every_combination_of_the_facts_has_its_status(faulted, running):
-    """STA-05, STA-06, STA-07, STA-09, STA-10, field problem 26: all 1024 combinations"""
+    """STA-05, STA-06, STA-07, STA-09, STA-10, field problem 26: all 2048 combinations"""
     others = [name for name in FIELDS if name not in ("faulted", "running")]
     for values in itertools.product((False, True), repeat=len(others)):
         facts = StatusFacts(faulted=faulted, running=running, **dict(zip(others, values, strict=True)))
@@ -74,6 +86,12 @@ def test_every_combination_of_the_facts_has_its_status(faulted, running):
         ({"ev_connected": True, "timed_out": True, "granted": True}, "Preparing"),
         ({"ev_connected": True, "ended": True}, "Finishing"),
         ({"ended": True}, "Available"),
+        ({"reserved": True}, "Reserved"),
+        ({"reserved": True, "ev_connected": True}, "Reserved"),
+        ({"reserved": True, "ev_connected": True, "timed_out": True}, "Reserved"),
+        ({"reserved": True, "granted": True}, "Preparing"),
+        ({"reserved": True, "operative": False}, "Unavailable"),
+        ({"reserved": True, "faulted": True}, "Faulted"),
         ({"running": True, "ev_connected": True, "starting": True}, "Preparing"),
         ({"running": True, "ev_connected": True, "contactor_closed": True}, "Charging"),
         ({"running": True, "ev_connected": True}, "SuspendedEV"),
@@ -434,7 +452,7 @@ def test_no_walk_through_the_day_leaves_the_table_of_transitions():
     bench = Bench({**NO_SAMPLES, "ConnectionTimeOut": "5", "AllowOfflineTxForUnknownId": "true"}).ready()
     walk = [bench.status]
     for _ in range(2000):
-        match rng.randrange(9):
+        match rng.randrange(11):
             case 0:
                 bench.read(ev_connected=not bench.reading.ev_connected, contactor_closed=False)
             case 1:
@@ -450,6 +468,13 @@ def test_no_walk_through_the_day_leaves_the_table_of_transitions():
             case 6:
                 wish = rng.choice(["Operative", "Operative", "Inoperative"])
                 bench.call("ChangeAvailability", connectorId=rng.randrange(2), type=wish)
+            case 7:
+                bench.call(
+                    "ReserveNow", connectorId=rng.randrange(2), idTag="A", reservationId=rng.randrange(2),
+                    expiryDate=format_utc(bench.clock.utc() + timedelta(seconds=rng.choice([3, 30]))),
+                )  # fmt: skip
+            case 8:
+                bench.call("CancelReservation", reservationId=rng.randrange(2))
             case _:
                 bench.wait(rng.choice([0.2, 2, 6]), step_s=0.2)
         walk += statuses(bench.settle())
