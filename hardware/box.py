@@ -227,7 +227,8 @@ class Box:
         meter_is_known = self._meter is None or sample is not None or FaultCode.METER_COMM in self._side_faults
         if board is None:
             return BoxReading(at=now, faults=faults, meter=sample)
-        board_is_known = board.synchronised and board.ev_connected is not None
+        is_faulted = any(fault.blocking for fault in board.faults)
+        board_is_known = board.synchronised and (board.ev_connected is not None or is_faulted)
         return BoxReading(
             at=now,
             ready=self._reading.ready or (board_is_known and meter_is_known),

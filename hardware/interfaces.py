@@ -57,8 +57,10 @@ class MeterSample:
 
     Attributes:
         at: monotonic seconds when the reading was complete.
-        energy_wh: import register since manufacture, integer Wh, never decreasing (but after the meter was replaced
-            or reset: a lower value is believed only when three readings in a row agree on it).
+        energy_wh: import register since manufacture, integer Wh, never decreasing within a segment.
+        segment: counts how often the register went on from another value (meter exchanged or reset, a jump that no
+            energy explains; believed only when three readings in a row agree on it). Readings of two segments cannot
+            be subtracted.
         power_w, current_a, voltage_v, frequency_hz: instantaneous values; None when the meter has none.
             On three phases power is the sum, current the largest phase, voltage the mean of the phases.
     """
@@ -69,6 +71,7 @@ class MeterSample:
     current_a: float | None = None
     voltage_v: float | None = None
     frequency_hz: float | None = None
+    segment: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ class BoardState:
         limit_a: the current its pilot advertises when on; 0 while unknown.
         max_a, min_a: what its hardware and commissioning allow; max_a is 0 while unknown.
         synchronised: the driver has probed the board and brought it to a known state since the contact was (re)made.
+        boot_safe: after power-up it gives no energy until the host allows it; None while unknown.
         trip_counters: life-time counts of (ground fault, missing earth, stuck relay), None while unknown.
     """
 
@@ -145,6 +149,7 @@ class BoardState:
     synchronised: bool = False
     trip_counters: tuple[int, int, int] | None = None
     pilot_is_live: bool = True
+    boot_safe: bool | None = None
 
 
 @dataclass(frozen=True)

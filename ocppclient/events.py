@@ -40,7 +40,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Meter:
-    """One consistent reading of the energy meter; `at` is monotonic seconds, energy the lifetime import register."""
+    """One consistent reading of the energy meter; `at` is monotonic seconds, energy the lifetime import register.
+
+    Readings of two different segments cannot be subtracted: the register went on from another value in between.
+    """
 
     at: float
     energy_wh: int
@@ -48,6 +51,7 @@ class Meter:
     current_a: float | None = None
     voltage_v: float | None = None
     temperature_c: float | None = None
+    segment: int = 0
 
 
 # --- events ----------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ class Facts:
     boot_id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     heard_at: float = 0.0
     _offset_wh: int = 0
+    _segment: int | None = None
     _dropped: Meter | None = None  # the first reading that was too low
 
     def take(self, reading: Reading) -> None:
@@ -40,6 +41,10 @@ class Facts:
         self.reading = reading
         if (meter := reading.meter) is None:
             return
+        if self.energy_wh is not None and meter.segment != self._segment:
+            log.warning("The energy register went on from another value: %d Wh", meter.energy_wh)
+            self._offset_wh = self.energy_wh - meter.energy_wh
+        self._segment = meter.segment
         register_wh = max(meter.energy_wh, 0) + self._offset_wh
         if self.energy_wh is None or register_wh >= self.energy_wh - _REGISTER_DROP_WH:
             self.energy_wh = max(self.energy_wh or 0, register_wh)

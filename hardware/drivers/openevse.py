@@ -79,7 +79,7 @@ class OpenEvse:
 
     @property
     def warning(self) -> str:
-        """Safety checks that are switched off in the board's settings."""
+        """What is wrong with the board's build or settings."""
         return self._facts.warning
 
     @property
@@ -141,30 +141,28 @@ class OpenEvse:
         facts = self._facts
         if not facts.read_version(link) or not facts.read_status(link):
             return False
-        if self._status.state == STARTING and not self._status.flags & words.BOOT_LOCKED:
+        if self._status.state == STARTING and not self._status.is_boot_locked:
             return False  # the power-on self-test is running
         self._disturbed = False
         self._not_before.clear()
         self._voltage_told = False
         if not self._status.is_fault:
-            boot_locked = self._status.flags & words.BOOT_LOCKED
             self._command(link, "FS", tries=3)
-            if boot_locked:
-                self._command(link, "SB", tries=3)
+            facts.release_boot_lock(link)
         facts.read_pilot(link)
         facts.read_capacity(link)
-        link.ask("G4", tries=2)
+        facts.read_authorisation_lock(link)
         link.ask("GY", tries=2)
         facts.read_counters(link)
         facts.read_temperature(link)
         link.ask("GI", tries=2)
         if not self._status.is_fault:
             self._tell_voltage(link)
-        self._command(link, f"SY {HEARTBEAT_INTERVAL_S} {HEARTBEAT_FALLBACK_A}", tries=3)
+        self._set_heartbeat(link)
         self._pulse(link)
         now = self._clock()
         self._due = {poll: now + interval for poll, interval in _POLL_S.items()}
-        if not facts.read_status(link) or self._disturbed or self._status.flags & words.BOOT_LOCKED:
+        if not facts.read_status(link) or self._disturbed or self._status.is_boot_locked:
             return False
         self._synchronised = True
         facts.settled()
@@ -198,7 +196,7 @@ class OpenEvse:
 
     def _notice_status(self) -> None:
         """What a new state means for contact and polling."""
-        if self._status.flags & words.BOOT_LOCKED:
+        if self._status.is_boot_locked:
             self._synchronised = False  # it has restarted, and the boot message was missed
         if self._status.is_fault and not self._was_fault:
             self._due["GF"] = self._clock()
@@ -356,13 +354,21 @@ class OpenEvse:
         """Volatile, so after every boot; firmware without it says no, which is fine."""
         self._voltage_told = link.ask(f"SV {self._millivolts}", tries=2) is not None
 
+    def _set_heartbeat(self, link: RapiLink) -> None:
+        self._command(link, f"SY {HEARTBEAT_INTERVAL_S} {HEARTBEAT_FALLBACK_A}", tries=3)
+
     def _pulse(self, link: RapiLink) -> None:
         """The heartbeat. After a missed one the board limits until told; that restores its EEPROM limit, not ours."""
         answer = link.ask("SY")
         if answer is None:
             self._due["SY"] = self._clock() + 0.5
         numbers = words.parse_ints(answer.params) if answer else None
-        if numbers is None or len(numbers) != 3 or numbers[2] != _HEARTBEAT_LIMITING:
+        if numbers is None or len(numbers) != 3:
+            return
+        if numbers[:2] != (HEARTBEAT_INTERVAL_S, HEARTBEAT_FALLBACK_A):
+            logger.warning("the board's heartbeat supervision was changed to %d s, %d A", *numbers[:2])
+            self._set_heartbeat(link)
+        if numbers[2] != _HEARTBEAT_LIMITING:
             return
         logger.warning("the board had missed the heartbeat")
         link.ask("SY 165", tries=2)
@@ -413,4 +419,5 @@ class OpenEvse:
             synchronised=self._synchronised,
             trip_counters=facts.trip_counters,
             pilot_is_live=status.state != SLEEPING,
+            boot_safe=facts.boot_safe,
         )

@@ -20,7 +20,8 @@ class BoardFacts:
         status: state words; status_at when they were said, changed_at when they last differed, asked_at the last `$GS`.
         amps: what the pilot advertises; 0 while unknown.
         min_a, max_a: what the board allows; max_a is 0 while unknown.
-        warning: safety checks that are switched off in its settings, in words.
+        checks_off: safety checks that are switched off in its settings, in words.
+        boot_safe: after power-up it gives no energy until the host allows it; None while unknown.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -31,10 +32,17 @@ class BoardFacts:
         self.firmware = ""
         self.temperature_c: float | None = None
         self.trip_counters: tuple[int, int, int] | None = None
-        self.warning = ""
+        self.checks_off = ""
+        self.boot_safe: bool | None = None
         self._no_state_since: float | None = None
         self._no_car_from = math.inf  # "no car" is believed from then on
         self._car_said: bool | None = None
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the board's build or settings, in words."""
+        unsafe = "no boot lock: after a power cut it charges a plugged car until the station is up"
+        return "; ".join(filter(None, (self.checks_off, unsafe if self.boot_safe is False else "")))
 
     # --- changes ------------------------------------------------------------------------------------------------------
     def may_have_restarted(self) -> None:
@@ -98,7 +106,19 @@ class BoardFacts:
             amps, flags = words.parse_int(answer.params[0]), words.parse_hex(answer.params[1])
             if amps is not None and flags is not None:
                 self.amps = amps
-                self.warning = words.missing_checks(flags)
+                self.checks_off = words.missing_checks(flags)
+
+    def release_boot_lock(self, link: RapiLink) -> None:
+        """`$SB`: builds without a boot lock refuse it. The board must be asleep: it would wake enabled."""
+        answer = link.ask("SB", tries=3)
+        if answer is not None:
+            self.boot_safe = answer.ok or bool(self.boot_safe)
+
+    def read_authorisation_lock(self, link: RapiLink) -> None:
+        """`$G4`: a build that is locked when it starts needs no boot lock; most builds refuse the question."""
+        answer = link.ask("G4", tries=2)
+        if answer is not None and answer.ok and answer.params == ("1",):
+            self.boot_safe = True
 
     def read_capacity(self, link: RapiLink) -> None:
         """`$GC`: smallest, hardware's, present and commissioned ampere."""

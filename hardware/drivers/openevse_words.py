@@ -56,10 +56,17 @@ class Status:
 
     @property
     def ev_connected(self) -> bool | None:
-        """None while starting or disabled: the board does not look then."""
+        """None while starting, disabled or after a failed power-on self-test: the board does not look then."""
         if self.state in (STARTING, DISABLED) or (self.state > LAST_FAULT and self.state != SLEEPING):
             return None
+        if self.is_fault and self.pilot == STARTING:
+            return None
         return bool(self.flags & EV_CONNECTED)
+
+    @property
+    def is_boot_locked(self) -> bool:
+        """It waits for `$SB`. In a fault it may not be unlocked, and there is nothing to wait for."""
+        return bool(self.flags & BOOT_LOCKED) and not self.is_fault
 
     @property
     def enabled(self) -> bool:

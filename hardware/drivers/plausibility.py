@@ -39,6 +39,7 @@ class Plausibility:
         self._max_wh_per_s = 1.2 * 1.1 * nominal_voltage_v * self._max_a * phases / 3600 * energy_rate_factor
         self._last: tuple[float, int] | None = None  # monotonic seconds, Wh
         self._doubted: list[tuple[float, Raw]] = []
+        self._segment = 0
         self.reason = ""
 
     def judge(self, now: float, raw: Raw) -> MeterSample | None:
@@ -53,8 +54,10 @@ class Plausibility:
         elif not self._is_confirmed(now, raw):
             return None
         wh = round(raw.import_kwh * 1000)
-        if not self.reason and self._last is not None:
+        if self._last is not None and self._follows(self._last, (now, raw.import_kwh * 1000)):
             wh = max(wh, self._last[1])  # a drop within the resolution of the float is none
+        elif self._last is not None:
+            self._segment += 1
         self._last = (now, wh)
         return MeterSample(
             at=now,
@@ -63,6 +66,7 @@ class Plausibility:
             current_a=max(raw.amps),
             voltage_v=_mean([volts for volts in raw.volts if volts > 50.0] or list(raw.volts)),
             frequency_hz=raw.hertz if 40.0 <= raw.hertz <= 70.0 else None,
+            segment=self._segment,
         )
 
     def _impossible(self, raw: Raw) -> str:

@@ -159,6 +159,7 @@ class FakeBoard:
         self.state, self.amps = 0x01, eeprom_a
         self.plugged = self.ready = self.relay = False
         self.auth_lock: bool | None = None  # None: not compiled in
+        self.has_boot_lock = True  # compiled in
         self.hard_fault = False
         self.missed_heartbeat = 0
         self.heartbeat = (0, 0)
@@ -297,7 +298,7 @@ class FakeBoard:
                 return True, ""
             case "FS" | "FD":
                 return self._switch_off(name)
-            case "SB" if self.boot_locked:
+            case "SB" if self.has_boot_lock:
                 self.boot_locked = False
                 if self.state == 0:
                     self.state = 1

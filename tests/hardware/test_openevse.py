@@ -86,8 +86,8 @@ def charging() -> Bench:
 def test_connecting_asks_sleeps_and_configures_in_the_order_of_the_procedure_and_never_enables() -> None:
     bench = Bench().synchronise()
     bench.run(30)
-    first = "GV GS FS GE GC G4 GY GF GP GI,SV 230000,SY 10 6,SY,GS,SC 16 V"
-    assert ",".join(bench.board.commands[:15]) == first.replace(" G", ",G").replace(" FS", ",FS")
+    first = "GV GS FS SB GE GC G4 GY GF GP GI,SV 230000,SY 10 6,SY,GS,SC 16 V"
+    assert ",".join(bench.board.commands[:16]) == first.replace(" G", ",G").replace(" FS", ",FS").replace(" SB", ",SB")
     assert "FE" not in bench.board.commands
     assert bench.board.state == 0xFE
     assert (bench.state.max_a, bench.state.min_a, bench.state.limit_a) == (32, 6, 16)
@@ -103,6 +103,34 @@ def test_a_boot_locked_board_is_put_to_sleep_before_it_is_unlocked() -> None:
     assert commands.index("FS") < commands.index("SB") < commands.index("GC")
     assert bench.board.state == 0xFE
     assert not bench.board.boot_locked
+
+
+def test_a_build_without_boot_lock_is_known_and_named() -> None:
+    bench = Bench()
+    bench.board.has_boot_lock = False
+    bench.synchronise()
+    assert bench.state.boot_safe is False
+    assert "no boot lock" in bench.driver.warning
+    assert Bench().synchronise().state.boot_safe is True
+
+
+def test_a_build_that_starts_with_its_authorisation_lock_is_as_safe() -> None:
+    bench = Bench()
+    bench.board.has_boot_lock, bench.board.auth_lock = False, True
+    bench.synchronise()
+    assert bench.state.boot_safe is True
+    assert bench.driver.warning == ""
+
+
+@pytest.mark.parametrize(("state", "code"), [(0x06, FaultCode.GROUND_FAULT), (0x08, FaultCode.RELAY_STUCK)])
+def test_a_boot_locked_board_in_a_fault_is_told_and_stays_locked(state: int, code: FaultCode) -> None:
+    bench = Bench(attach=False, boot_locked=True)
+    bench.board.fail(state, hard=True)
+    bench.driver.attach(bench.line)
+    bench.synchronise().run(10)
+    assert bench.faults() == {code: True}
+    assert bench.board.boot_locked
+    assert "SB" not in bench.board.commands
 
 
 @pytest.mark.parametrize(("state", "code"), [(0x06, FaultCode.GROUND_FAULT), (0x08, FaultCode.RELAY_STUCK)])
@@ -375,6 +403,13 @@ def test_the_heartbeat_is_set_to_ten_seconds_and_pulsed_at_least_every_three_als
     pulses = [at for at, c in zip(bench.board.times, bench.board.commands, strict=True) if c.startswith("SY")]
     assert bench.board.heartbeat == (10, 6)
     assert max(b - a for a, b in pairwise(pulses)) <= 3.0
+
+
+def test_supervision_that_was_changed_is_set_again() -> None:
+    bench = Bench().synchronise()
+    bench.board.heartbeat = (0, 6)
+    bench.run(4)
+    assert bench.board.heartbeat == (10, 6)
 
 
 def test_a_lost_pulse_is_repeated_soon() -> None:

@@ -63,3 +63,13 @@ def test_only_blocking_faults_block():
     facts = Facts()
     facts.take(Reading(faults=(Fault("HighTemperature", blocking=False), Fault("GroundFailure"))))
     assert [fault.error_code for fault in facts.blocking_faults] == ["GroundFailure"]
+
+
+def test_a_register_that_goes_on_from_another_value_adds_nothing_and_loses_nothing():
+    """F21: exchanged, reset or jumped while the hardware layer watched"""
+    facts = Facts()
+    for at, segment, energy_wh in ((1.0, 0, 5000), (2.0, 0, 5010), (3.0, 1, 105_000), (4.0, 1, 105_007), (5.0, 2, 3)):
+        facts.take(Reading(meter=Meter(at, energy_wh, segment=segment)))
+    assert facts.energy_wh == 5017
+    facts.take(Reading(meter=Meter(6.0, 13, segment=2)))
+    assert facts.energy_wh == 5027

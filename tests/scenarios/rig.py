@@ -121,7 +121,7 @@ class StationRig:
         self._inbox.clear()
         self._ev_connected = False
         ports = {f"{port}_port": port for port in self.heard}
-        options = {"energy_rate_factor": "1000000", **self._config.get("options", {})}
+        options = {"energy_rate_factor": str(self._sim.speed), **self._config.get("options", {})}
         fields = {
             "meter": self._sim.meter, "reader": self._sim.reader, "phases": self._sim.phases,
             "max_current_a": float(self._sim.max_current_a), **ports, **self._config, "options": options,
@@ -281,6 +281,11 @@ class StationRig:
     def state(self) -> dict[str, Any]:
         """The truth about the world."""
         return state_report(self.simulation)
+
+    @property
+    def metrology_wh(self) -> int:
+        """The true register of the meter."""
+        return int(self.simulation.metrology.energy_wh)
 
     def status(self, connector_id: int = 1) -> str:
         return str(self.told(connector_id).get("status", ""))
