@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from ocppclient import profile_frame
+from ocppclient import codec
 from ocppclient.clock import Clock
 from ocppclient.connection import (
     CLOSE_TIMEOUT_S,
@@ -48,7 +48,7 @@ MAX_UNREAD_BYTES = 32 * 2**20
 STABLE_S = 60.0
 #: Something was sent and nothing came back for so long: ask with a ping instead of waiting for the next regular one.
 PROBE_AFTER_S = 10.0
-#: Frames from this length on are parsed in a thread of their own before they reach the domain.
+#: Frames from this length on are parsed and checked in a thread of their own before they reach the domain.
 BESIDE = 262_144
 
 
@@ -268,7 +268,7 @@ class BackendLink:
                 self._update_room()
                 text = data.decode(errors="replace")
                 # a big profile is parsed beside the domain thread and this loop: both go on meanwhile
-                read = await asyncio.to_thread(profile_frame.read, text) if len(text) >= BESIDE else None
+                read = await asyncio.to_thread(codec.read, text) if len(text) >= BESIDE else None
                 self._on_event(FrameReceived(text, read))
                 await self._room.wait()
         except ConnectionClosed as closed:

@@ -19,6 +19,7 @@ from ocppclient.codec import (
     CallResult,
     Encoded,
     Malformed,
+    Message,
     Payload,
     check_request,
     check_response,
@@ -221,8 +222,8 @@ class ChargePoint:
 
     # -- frames
 
-    def _receive(self, text: str, read: tuple[str, Payload] | None) -> None:
-        message = decode(text, read)
+    def _receive(self, text: str, read: Message | None) -> None:
+        message = decode(text) if read is None else read
         match message:
             case Call():
                 self._answer(message, text)
@@ -264,6 +265,8 @@ class ChargePoint:
                     f"{call.action[:50]} is {'not supported by' if known else 'unknown to'} this station",
                 )
             with self._store.atomic():
+                if call.failure is not None:
+                    raise call.failure
                 if not call.checked:
                     check_request(call.action, call.payload)
                 response = handler(call.payload)

@@ -1,7 +1,7 @@
 """OCPP-J text ⇄ messages (OCPP-J 1.6 section 4): strict on CALLs, tolerant on answers, and it never raises on input.
 
-Schemas are those of the `ocpp` package, compiled by fastjsonschema at first use. A SetChargingProfile with many periods
-is read and checked by `profile_frame.py`; whatever that does not accept goes the strict way like everything else.
+Schemas are those of the `ocpp` package, compiled by fastjsonschema at first use. Charging profiles with many periods
+are read and checked by `profile_frame.py`; what that does not accept goes the strict way like everything else.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,8 +23,8 @@ Payload = dict[str, Any]
 
 MAX_MESSAGE_ID = 36  # OCPP-J 1.6 section 4.1.4
 _INT64 = 2**63
-#: Duplicate keys are looked for up to this many characters: beyond, the check would cost more than the parsing.
-_DUPLICATE_KEY_LIMIT = 65_536
+#: Beyond so many characters looking for a long number costs more than reading each number with care.
+_SEARCHED = 65_536
 
 #: Every request a Central System may send to a charge point (OCPP 1.6 and its security extension). One that the
 #: station does not handle is answered with NotSupported, anything else with NotImplemented (conformance RPC-21).
@@ -71,12 +71,18 @@ class CallFailure(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """[2, message_id, action, payload]; `checked`: the payload is known to obey its schema."""
+    """[2, message_id, action, payload]
+
+    Attributes:
+        checked: the payload is known to obey its schema.
+        failure: … or is known not to.
+    """
 
     message_id: str
     action: str
     payload: Payload
     checked: bool = False
+    failure: CallFailure | None = None
 
 
 @dataclass(frozen=True)
@@ -137,15 +143,23 @@ def dumps(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def decode(text: str, read: tuple[str, Payload] | None = None) -> Message:
-    """Read one websocket message. Never raises: what is no message comes back as `Malformed`.
+def read(text: str) -> Message:
+    """`decode`, and the check of a request against its schema: all that a frame says by itself, on any thread."""
+    message = decode(text)
+    if not isinstance(message, Call) or message.checked or message.action not in CENTRAL_SYSTEM_REQUESTS:
+        return message
+    try:
+        check_request(message.action, message.payload)
+    except CallFailure as failure:
+        return replace(message, failure=failure)
+    return replace(message, checked=True)
 
-    Args:
-        read: what `profile_frame.read` said about it, when it was asked already.
-    """
+
+def decode(text: str) -> Message:
+    """Read one websocket message. Never raises: what is no message comes back as `Malformed`."""
     text = text.strip("\ufeff\x00 \t\r\n")
-    if (big := read or profile_frame.read(text)) is not None:
-        return Call(big[0], "SetChargingProfile", big[1], checked=True)
+    if (big := profile_frame.read(text)) is not None:
+        return Call(*big, checked=True)
     try:
         frame = _loads(text)
     except (ValueError, RecursionError, OverflowError) as problem:
@@ -230,15 +244,16 @@ _HEAD = re.compile(r'\s*\[\s*([234])\s*,\s*"([^"\\\x00-\x1f]{1,36})"\s*[,\]]')
 
 
 def _loads(text: str) -> Any:
-    """JSON without Python's liberties: no NaN, no infinities, int64 only, no duplicate keys, no lone surrogates."""
-    options: dict[str, Any] = {"parse_constant": _no_constant}
-    if len(text) <= _DUPLICATE_KEY_LIMIT:
-        options["object_pairs_hook"] = _unique_keys
-    if _LONG_NUMBER.search(text):  # the hooks cost time that ordinary messages need not pay
+    """JSON without Python's liberties: no NaN, no infinities, int64 only, no duplicate keys, no lone surrogates.
+
+    The hook of the keys runs often enough for other threads to have their turn, however long the text is.
+    """
+    options: dict[str, Any] = {"parse_constant": _no_constant, "object_pairs_hook": _unique_keys}
+    if len(text) > _SEARCHED or _LONG_NUMBER.search(text):  # hooks of numbers cost time that few messages need to pay
         options["parse_int"] = _int64
         options["parse_float"] = _finite
     value = json.loads(text, **options)
-    if _SURROGATE.search(text):
+    if "\\u" in text and _SURROGATE.search(text):
         json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
     return value
 

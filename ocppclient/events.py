@@ -117,11 +117,11 @@ class Disconnected:
 class FrameReceived:
     """One websocket text (or binary) message; undecodable bytes arrive as text with replacement characters.
 
-    `read`: what `profile_frame.read` made of it already, outside the domain thread; None: nothing.
+    `read`: the message that `codec.read` made of it already, outside the domain thread; None: nothing did.
     """
 
     text: str
-    read: tuple[str, dict[str, Any]] | None = field(default=None, compare=False, repr=False)
+    read: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,30 @@ MASK = "•••"
 _SECRETS = ("authorizationkey", "password", "passphrase", "privatekey")
 #: user:password@ of an address (GetDiagnostics, UpdateFirmware)
 _PASSWORD_IN_URL = re.compile(r"(?<=://)([^/@\s\"'?#]*?):[^/\s\"'?#]*@")
-_MEMBER = re.compile(r'("value"\s*:\s*)"(?:[^"\\]|\\.)*"?')
+_MEMBER = re.compile(r'("value"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
+#: Of a longer frame only the part that is shown is looked at, with more suspicion: what it belongs to is not known.
+_LONG = 65_536
+#: A value in a text inside a text.
+_INNER_MEMBER = re.compile(r'(value\\+"\s*:\s*\\+")(?:(?!\\+").)*', re.IGNORECASE | re.DOTALL)
+#: Letters and signs that are spelled as escapes (but not quotes and backslashes).
+_ESCAPE = re.compile(r"\\u00(?!22|5[cC])([2-7][0-9a-fA-F])")
+#: What is cut off may be needed to recognise a secret before it.
+_BEYOND = 1000
+
+
+def shortened(frame_text: str, length: int) -> str:
+    """At most `length` characters of a frame, its secrets masked; megabytes take no longer than a page."""
+    if len(frame_text) <= _LONG:
+        shown = mask(frame_text)
+        size = len(shown)
+    else:
+        shown = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), frame_text[: length + _BEYOND])
+        shown = _INNER_MEMBER.sub(rf"\1{MASK}", _MEMBER.sub(rf'\1"{MASK}"', shown))
+        shown = _PASSWORD_IN_URL.sub(rf"\1:{MASK}@", shown)
+        if any(secret in shown.casefold() for secret in _SECRETS):
+            shown = MASK
+        size = len(frame_text)
+    return shown if size <= length else f"{shown[:length]}… ({size} characters)"
 
 
 def mask(frame_text: str) -> str:

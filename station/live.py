@@ -12,7 +12,7 @@ from typing import Any
 from hardware.interfaces import BoxReading, PortHealth
 from ocppclient.clock import format_utc
 from ocppclient.link import LinkStatus
-from ocppclient.redact import mask
+from ocppclient.redact import mask, shortened
 from ocppclient.view import TransactionView, View
 from station.faults import TABLE
 
@@ -123,9 +123,7 @@ def snapshot(
 
 def frame(seq: int, at: datetime, direction: str, text: str) -> dict[str, Any]:
     """One frame for the frame page: masked, and cut when it is very long; `direction` is "in" or "out"."""
-    masked = mask(text)
-    shown = masked if len(masked) <= FRAME_SHOWN else f"{masked[:FRAME_SHOWN]}… ({len(masked)} characters)"
-    return {"seq": seq, "at": format_utc(at), "direction": direction, "text": shown}
+    return {"seq": seq, "at": format_utc(at), "direction": direction, "text": shortened(text, FRAME_SHOWN)}
 
 
 def _session(transaction: TransactionView, now_utc: datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import logging
 import re
 
 from ocppclient.events import CardSwiped, Event, FrameReceived, LocalStart, LocalStop, Reading
-from ocppclient.redact import mask
+from ocppclient.redact import shortened
 
 log = logging.getLogger("station.worker")
 frames_log = logging.getLogger("station.frames")
@@ -43,8 +43,7 @@ class Story:
         if call := _CALL.match(text):
             log.info("%s %s", arrow, line(call.group(1)))
         if frames_log.isEnabledFor(logging.DEBUG):
-            shown = mask(text)
-            frames_log.debug("%s %s", arrow, line(shown[:_LOGGED]))
+            frames_log.debug("%s %s", arrow, line(shortened(text, _LOGGED)))
 
 
 def line(text: str) -> str:

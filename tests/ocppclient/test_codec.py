@@ -207,6 +207,14 @@ def test_a_broken_call_with_a_readable_id_is_refused_as_a_formation_violation(te
     assert refusal(text) == ("a", "FormationViolation")
 
 
+def test_a_key_that_occurs_twice_is_found_in_a_long_frame_as_well():
+    """RPC-26: strictness does not depend on the size."""
+    long = '"x":"' + "y" * 100_000 + '"'
+    assert refusal(f'[2,"a","DataTransfer",{{"vendorId":"v","vendorId":"w",{long}}}]') == ("a", "FormationViolation")
+    assert refusal(f'[2,"a","DataTransfer",{{"vendorId":1e999,{long}}}]') == ("a", "FormationViolation")
+    assert isinstance(decode(f'[2,"a","DataTransfer",{{"vendorId":"v",{long}}}]'), Call)
+
+
 @pytest.mark.parametrize("depth", [9, 300, 450, 900])
 def test_a_deep_nest_with_nulls_does_not_exhaust_the_stack(depth):
     """Reliability A13"""

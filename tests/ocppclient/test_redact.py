@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocppclient.redact import MASK, mask
+from ocppclient.redact import MASK, mask, shortened
 
 SECRET = "TOPSECRETTOPSECRET"
 
@@ -66,3 +66,36 @@ def test_a_frame_without_secrets_comes_back_byte_for_byte(frame: str) -> None:
 def test_any_text_can_be_masked(text: str) -> None:
     mask(text)
     mask(f'[2,"1","X",{json.dumps({"key": "AuthorizationKey", "value": text})}]')
+
+
+PADDING = "x" * 70_000
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        f'[2,"1","ChangeConfiguration",{{"key":"AuthorizationKey","value":"{SECRET}","x":"{PADDING}"}}]',
+        f'[2,"1","ChangeConfiguration",{{"value":"{SECRET}","x":"{PADDING}","key":"AuthorizationKey"}}]',
+        f'[2,"1","ChangeConfiguration",{{"Value" : "a\\"{SECRET}","x":"{PADDING}","key":"AuthorizationKey"}}]',
+        f'[2,"1","ChangeConfiguration",{{"v\\u0061lue":"{SECRET}","x":"{PADDING}","key":"AuthorizationKey"}}]',
+        f'[2,"1","ChangeConfiguration",{{"value":"\\u0022{SECRET}","x":"{PADDING}","key":"AuthorizationKey"}}]',
+        f'[2,"1","X",{{"p\\u0061ssword":"{SECRET}","x":"{PADDING}"}}]',
+        f'[2,"1","DataTransfer",{{"data":"{{\\"value\\":\\"{SECRET}\\",\\"key\\":\\"{PADDING}AuthorizationKey\\"}}"}}]',
+        f'[2,"1","DataTransfer",{{"data":"{{\\"password\\":\\"{SECRET}\\"{PADDING}}}"}}]',
+        f'[2,"1","GetDiagnostics",{{"location":"ftp://user:{SECRET}@host","x":"{PADDING}"}}]',
+        f'[2,"1","GetDiagnostics",{{"x":"{"y" * 3000}","location":"ftp://user:{SECRET * 60}@host","x":"{PADDING}"}}]',
+    ],
+)
+def test_the_start_of_a_very_long_frame_has_no_secret_either(frame: str) -> None:
+    """Only the start is looked at: what names the secret may come later."""
+    shown = shortened(frame, 4000)
+    assert SECRET not in shown
+    assert len(shown) < 4100
+    assert shown.endswith(f"… ({len(frame)} characters)")
+
+
+def test_a_frame_that_is_cut_says_how_long_it_is() -> None:
+    assert shortened("x" * 20, 10) == "xxxxxxxxxx… (20 characters)"
+    assert shortened("x" * 10, 10) == "xxxxxxxxxx"
+    start = '[2, "1", "SetChargingProfile", {"connectorId": 1, '
+    assert shortened(start + PADDING, len(start)) == f"{start}… ({len(start) + 70_000} characters)"

@@ -517,8 +517,11 @@ def big(count: int, given: Callable[[int], dict[str, Any]] | None = None, **more
     }
 
 
-def frame(payload: Any) -> str:
-    return json.dumps([2, "big", "SetChargingProfile", payload])
+def frame(payload: Any, action: str = "SetChargingProfile") -> str:
+    """The CALL; for a RemoteStartTransaction the payload of a SetChargingProfile is spelled as its."""
+    if action == "RemoteStartTransaction":
+        payload = {"connectorId": 1, "idTag": "CARD1", "chargingProfile": payload["csChargingProfiles"]}
+    return json.dumps([2, "big", action, payload])
 
 
 def test_the_certified_number_of_periods_is_taken_kept_and_told():
@@ -567,7 +570,7 @@ def test_escapes_do_not_cost_the_speed():
     text = frame(big(300, validFrom="2026-03-01T12:00:00+01:00")).replace("+01:00", "\\u002B01:00")
     read = profile_frame.read(text)
     assert read is not None
-    assert read[1]["csChargingProfiles"]["validFrom"] == "2026-03-01T12:00:00+01:00"
+    assert read[2]["csChargingProfiles"]["validFrom"] == "2026-03-01T12:00:00+01:00"
 
 
 def strictly(text: str) -> Any:
@@ -638,17 +641,82 @@ BAD = [
     ("]}}}]", "]}}}], 1"),
     ("]}}}]", "]}}}"),
     ("]}}}]", "]}}}]]"),
+    # what the cutting into pieces might overlook
+    ("}, {", "} {"),
+    ("}, {", "},, {"),
+    ("}, {", "}, , {"),
+    ("}, {", "}], [{"),
+    ("}, {", "}]; [{"),
+    ("}, {", "}\u00a0, {"),
+    ("}, {", "}, 7, {"),
+    ("}, {", "}, [], {"),
+    ("}, {", "}, null, {"),
+    ("}]}}}]", "},]}}}]"),
+    ("}]}}}]", "}, ]}}}]"),
+    ("}]}}}]", "}  ]}}}]"),
+    ("[{", "[, {"),
+    ("[{", "[[{"),
+    ('"startPeriod": 7,', '"startPeriod": 7, "x": "}, {",'),
+    ('"startPeriod": 7,', '"startPeriod": 7, "x": "]",'),
+    ('"startPeriod": 7,', '"startPeriod": 7, "x": [],'),
+    ('"A"', '"A", "chargingSchedulePeriod": []'),
+    ('"A"', '"A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6}]'),
+    ('"A"', '"A", "charging\\u0053chedulePeriod": []'),
+    ('"TxDefaultProfile"', '"TxDefaultProfile", "validTo": "\\"chargingSchedulePeriod\\": ["'),
+    ('"TxDefaultProfile"', '"TxDefaultProfile", "chargingSchedulePeriod": []'),
 ]
+ACTIONS = ["SetChargingProfile", "RemoteStartTransaction"]
 
 
+@pytest.mark.parametrize("piece", [300, 65_536])
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize(("good", "bad"), BAD)
-def test_what_the_strict_way_refuses_the_typed_parser_never_accepts(good, bad):
+def test_what_the_strict_way_refuses_the_typed_parser_never_accepts(good, bad, action, piece, monkeypatch):
     """RPC-23 … RPC-26, field problem 13: strictness does not depend on the size."""
-    text = frame(big(300))
+    monkeypatch.setattr(profile_frame, "PIECE", piece)
+    good, bad = good.replace("SetChargingProfile", action), bad.replace("SetChargingProfile", action)
+    text = frame(big(300), action)
     assert good in text
     assert profile_frame.read(text) is not None
-    text = text.replace(good, bad, 1)
-    agree(text)
+    agree(text.replace(good, bad, 1))
+
+
+@pytest.mark.parametrize(
+    "id_tag", ["x" * 20, "x" * 21, "😀" * 20, "😀" * 21, "\u00e9" * 20, "", None, 7], ids=lambda tag: repr(tag)[:9]
+)
+def test_the_card_of_a_big_remote_start_is_as_long_as_that_of_a_small_one(id_tag):
+    """RST-08, GEN-02"""
+    payload = {"idTag": id_tag, "chargingProfile": big(300)["csChargingProfiles"]}
+    agree(json.dumps([2, "big", "RemoteStartTransaction", payload]))
+    agree(json.dumps([2, "big", "RemoteStartTransaction", payload], ensure_ascii=False))
+
+
+def test_a_big_remote_start_takes_the_fast_way_and_starts_with_its_profile():
+    """RST-08, ORS-15"""
+    bench = ready()
+    profile_given = big(3000, purpose="TxProfile", chargingProfileKind="Relative", startSchedule=None)
+    text = json.dumps(
+        [2, "r", "RemoteStartTransaction", {"idTag": "CARD1", "chargingProfile": profile_given["csChargingProfiles"]}]
+    )
+    assert profile_frame.read(text) is not None
+    assert bench.call_raw("RemoteStartTransaction", json.loads(text)[3])[2] == {"status": "Accepted"}
+    bench.settle()
+    bench.read(ev_connected=True)
+    bench.settle()
+    assert composite(bench, 3)[:3] == [(0, 6), (1, 6.1), (2, 6.2)]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize(("good", "bad"), [("", ""), *BAD])
+def test_a_frame_that_was_read_on_another_thread_is_answered_the_same(good, bad, action):
+    """The link reads what is long beside the domain thread: verdict, error code and reason are those of the domain."""
+    text = frame(big(300), action).replace(good, bad.replace("SetChargingProfile", action), 1)
+
+    def answered(read: Any) -> list[Any]:
+        bench = ready()
+        return bench.do(FrameReceived(text, read))
+
+    assert answered(codec.read(text)) == answered(None)
 
 
 def agree(text: str) -> None:
@@ -658,41 +726,43 @@ def agree(text: str) -> None:
         return
     strict = strictly(text)
     assert isinstance(strict, Call), strict
-    assert strict.message_id == fast[0]
-    given, read = strict.payload["csChargingProfiles"], fast[1]["csChargingProfiles"]
+    assert (strict.message_id, strict.action) == fast[:2]
+    name = {"SetChargingProfile": "csChargingProfiles", "RemoteStartTransaction": "chargingProfile"}[strict.action]
+    given, read = strict.payload[name], fast[2][name]
     plain = given["chargingSchedule"].pop("chargingSchedulePeriod")
     compact = read["chargingSchedule"].pop("chargingSchedulePeriod")
-    assert strict.payload == fast[1]
+    assert strict.payload == fast[2]
     assert list(compact.starts) == [period["startPeriod"] for period in plain]
     assert list(compact.limits) == [int(period["limit"] * 10) for period in plain]
     assert list(compact.phases or bytes(len(plain))) == [period.get("numberPhases", 0) for period in plain]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_the_typed_parser_and_the_schema_agree_on_any_mutation(data):
     """The schemas of the ocpp package stay the source of truth."""
-    text = SMALL
+    text = data.draw(st.sampled_from(SMALL))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(text)))
         cut = data.draw(st.integers(0, 8))
         new = data.draw(
             st.text('[]{}",:0123456789.eE-nul ', max_size=4)
             | st.sampled_from(
-                ['"limit":1', "null", "true", '"numberPhases":2', "1e3", '"startPeriod":1', ',"duration":5']
+                ['"limit":1', "null", "true", '"numberPhases":2', "1e3", '"startPeriod":1', ',"duration":5', "}, {"]
             )
         )
         text = text[:at] + new + text[at + cut :]
-    threshold, profile_frame.BIG = profile_frame.BIG, 0
+    sizes = profile_frame.BIG, profile_frame.PIECE
+    profile_frame.BIG, profile_frame.PIECE = 0, data.draw(st.sampled_from([30, 60, 65_536]))
     try:
         agree(text)
     finally:
-        profile_frame.BIG = threshold
+        profile_frame.BIG, profile_frame.PIECE = sizes
 
 
-SMALL = json.dumps(
-    [2, "m", "SetChargingProfile", big(2, recurrencyKind="Daily", validFrom="2026-03-01T12:00:00Z", duration=60)]
-)
+SMALL = [
+    frame(big(4, recurrencyKind="Daily", validFrom="2026-03-01T12:00:00Z", duration=60), action) for action in ACTIONS
+]
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -711,9 +781,16 @@ def test_every_good_profile_takes_the_fast_way(data):
         300, lambda n: {"startPeriod": n, "limit": n / 7, **({"numberPhases": 1 + n % 3} if phases else {})}, **chosen
     )
     check_request("SetChargingProfile", payload)
-    text = json.dumps([2, data.draw(st.text("abc-0189", min_size=1, max_size=36)), "SetChargingProfile", payload])
-    assert profile_frame.read(text) is not None
-    agree(text)
+    text = frame(payload, data.draw(st.sampled_from(ACTIONS)))
+    text = text.replace('"big"', json.dumps(data.draw(st.text("abc-0189", min_size=1, max_size=36))))
+    if data.draw(st.booleans()):
+        text = text.replace(", ", ",").replace(": ", ":")
+    sizes, profile_frame.PIECE = profile_frame.PIECE, data.draw(st.sampled_from([100, 1000, 65_536]))
+    try:
+        assert profile_frame.read(text) is not None
+        agree(text)
+    finally:
+        profile_frame.PIECE = sizes
 
 
 @settings(max_examples=100, deadline=None)
