@@ -13,6 +13,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from station.live import GROUP, STATION
+from station.middleware import CHOOSE
 from station.roles import Role, refusal, role_now, role_of, shown_tag
 
 log = logging.getLogger("station.web")
@@ -42,7 +43,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             await self.close()  # before accept: the handshake is refused
             return
         self.role = await database_sync_to_async(role_of)(self.scope["user"])
-        if self.role < Role.VIEWER:
+        if self.role < Role.VIEWER or self.scope["session"].get(CHOOSE):
             await self.close()
             return
         self.wants_frames = self.role >= Role.OPERATOR and b"frames=1" in self.scope["query_string"].split(b"&")

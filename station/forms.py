@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from ocppclient.storable import tag_key
 from station import local_list
 from station.models import IdTag
+from station.roles import PURPOSES, Role, role_of
 
 _MEANINGS = {
     "Accepted": "Accepted: may charge",
@@ -89,6 +92,51 @@ class CardForm(EntryForm):
                 format="%Y-%m-%dT%H:%M:%S", attrs={"type": "datetime-local", "step": "1"}
             ),
         }
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """A new password of somebody who knows the present one."""
+
+    error_messages = {
+        **PasswordChangeForm.error_messages,
+        "password_incorrect": "That is not your present password. Check capital letters and try again.",
+    }
+
+
+class UserForm(forms.Form):
+    """The name of a new user, or of an existing one its role.
+
+    Args:
+        own: role of the person who fills it in; nobody gives more than they have.
+    """
+
+    username = forms.RegexField(
+        r"^[\w.@+-]+$",
+        max_length=150,
+        label="Name",
+        error_messages={"invalid": "Letters, digits and . @ + - _ only."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    role = forms.TypedChoiceField(label="Role", coerce=int, widget=forms.RadioSelect)
+
+    def __init__(self, own: Role, user: User | None, data: Any = None) -> None:
+        super().__init__(data, initial={"role": role_of(user) if user else Role.VIEWER})
+        roles = [role for role in Role if Role.NOBODY < role <= own]
+        self.fields["role"].choices = [(int(role), f"{role.word}: {PURPOSES[role]}") for role in roles]  # type: ignore[attr-defined]
+        if user is not None:
+            del self.fields["username"]
+
+    @property
+    def chosen(self) -> Role:
+        """What was chosen."""
+        return Role(self.cleaned_data["role"])
+
+    def clean_username(self) -> str:
+        """A name that nobody has; capital letters make no other person."""
+        name: str = self.cleaned_data["username"]
+        if User.objects.filter(username__iexact=name).exists():
+            raise forms.ValidationError(f"There is a user {name} already.")
+        return name
 
 
 class UploadForm(forms.Form):

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -16,6 +18,8 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 #: A session is written again at most that often, seconds: the SD card should not age from people looking at a page.
 RENEW_S = 60
+#: In the session of whoever signed in with a one-time password.
+CHOOSE = "choose_a_password"
 
 
 def content_security_policy(get_response: GetResponse) -> GetResponse:
@@ -38,6 +42,18 @@ def session_idle(get_response: GetResponse) -> GetResponse:
         seen_at = session.get("seen_at", 0) if settings.SESSION_COOKIE_NAME in request.COOKIES else None
         if seen_at is not None and not session.is_empty() and abs(time.time() - seen_at) >= RENEW_S:
             session["seen_at"] = int(time.time())
+        return get_response(request)
+
+    return answer
+
+
+def own_password_first(get_response: GetResponse) -> GetResponse:
+    """Whoever came in with a one-time password sees nothing before they chose one of their own."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        caged = settings.SESSION_COOKIE_NAME in request.COOKIES and request.session.get(CHOOSE)
+        if caged and request.path_info not in (reverse("password"), reverse("logout"), reverse("healthz")):
+            return redirect("password")
         return get_response(request)
 
     return answer

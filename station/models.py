@@ -162,3 +162,12 @@ class Setting(models.Model):
 
     def __str__(self) -> str:
         return f"[{self.section}] {self.name}"  # never the value: it may be a secret
+
+
+class OneTimePassword(models.Model):
+    """The password of this user was made by somebody else and has to be changed."""
+
+    user = models.OneToOneField("auth.User", on_delete=models.CASCADE, primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.user)

@@ -17,9 +17,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.utils.crypto import get_random_string
 
-from station import roles
+from station import people, roles
 from station.errors import EX_CANTCREAT, EX_CONFIG, EX_NOINPUT, StartupError
 from station.models import Setting
 from station.provision_file import BackendSettings, Provision, Secret, Sections, WebSettings, built, parse
@@ -44,8 +43,6 @@ log = logging.getLogger("station.provisioning")
 #: Where copies of certificates and keys lie in the data folder.
 FOLDER = "provisioned"
 _FILE_NAMES = ("root_certificates", "client_certificate", "client_key", "manufacturer_roots")
-#: Without letters and digits that look alike: people type it from a screen.
-_PASSWORD_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,7 @@ def apply(provision: Provision) -> Applied:
     """
     stored = _with_copied_files(provision.sections)
     password = str(provision.web.admin_password)
-    one_time = "" if password else _one_time_password()
+    one_time = ""
     rows = [
         Setting(section=section, name=name, value=json.dumps(value))
         for section, table in stored.items()
@@ -95,7 +92,6 @@ def apply(provision: Provision) -> Applied:
         if name != "admin_password"  # only its hash is kept
     ]
     rows.append(Setting(section="station", name="provisioned_at", value=json.dumps(datetime.now(UTC).isoformat())))
-    rows.append(Setting(section="web", name="password_must_change", value=json.dumps(bool(one_time))))
     with transaction.atomic():
         if not is_new():
             raise StartupError(
@@ -106,8 +102,11 @@ def apply(provision: Provision) -> Applied:
         Setting.objects.bulk_create(rows)
         users = get_user_model().objects
         user, _ = users.get_or_create(username=provision.web.admin_user)
-        user.set_password(password or one_time)
-        user.save()
+        if password:
+            user.set_password(password)
+            user.save()
+        else:
+            one_time = people.give_one_time_password(user)
         roles.assign(user, roles.Role.INSTALLER)
     log.info("provisioned: %s", _summary(provision))
     return Applied(load(), one_time)
@@ -181,11 +180,6 @@ def _in_data_folder(name: str) -> str:
             EX_NOINPUT,
         )
     return str(path)
-
-
-def _one_time_password() -> str:
-    """Four groups of four, 79 bit."""
-    return "-".join(get_random_string(4, _PASSWORD_LETTERS) for _ in range(4))
 
 
 def _summary(provision: Provision) -> str:

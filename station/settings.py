@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "station.apps.StationConfig",
 ]
 
@@ -49,8 +51,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     # Every view needs a login unless it says @login_not_required: a forgotten decorator closes, it does not open.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "station.middleware.own_password_first",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -103,6 +107,18 @@ ALLOWED_HOSTS = OwnHosts() if HTTP_HOST in ("", "0.0.0.0", "::") else OwnHosts(_
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Wrong passwords are counted by name and address, in memory: an attacker must not wear the SD card, and locks out only
+# themselves.
+AXES_HANDLER = "axes.handlers.cache.AxesCacheHandler"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "station.views.people.locked_out"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 #: scrypt: a login takes 0.2 s here instead of PBKDF2's second on a Pi; both are accepted.
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
@@ -150,6 +166,17 @@ LOGGING = {
     "loggers": {
         # The frameworks speak up when something is wrong; the story is the station's own.
         name: {"level": "WARNING", "handlers": [], "propagate": True}
-        for name in ("django", "daphne", "twisted", "asyncio", "websockets", "channels", "celery", "kombu", "asgiref")
+        for name in (
+            "django",
+            "daphne",
+            "twisted",
+            "asyncio",
+            "websockets",
+            "channels",
+            "celery",
+            "kombu",
+            "asgiref",
+            "axes",
+        )
     },
 }

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path
 
-from station.views import cards, pages
+from station.views import cards, pages, people
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
@@ -22,7 +22,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cards/import/preview", cards.preview, name="cards_preview"),
     path("more", pages.more, name="more"),
     path("session", pages.session, name="session"),
-    path("login", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("users", people.users, name="users"),
+    path("users/add", people.add, name="users_add"),
+    path("users/<int:pk>", people.edit, name="users_edit"),
+    path("password", people.password, name="password"),
+    path("login", people.Door.as_view(), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),
     path("healthz", pages.healthz, name="healthz"),
     path("admin/", admin.site.urls),

@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 from django.conf import settings
-from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 
 from ocppclient.settings import Factory, Identity
 from station import provisioning
 from station.errors import StartupError
-from station.models import Setting
+from station.models import OneTimePassword, Setting
+from station.people import must_choose_a_password
 from station.provision_file import Secret
 from station.provision_rules import RULES
 from station.roles import Role, role_of
@@ -342,18 +342,18 @@ def test_what_was_stored_is_read_back(folder: Path) -> None:
 def test_the_password_is_kept_as_a_hash_only(folder: Path) -> None:
     provisioning.apply(parse(FULL, folder))
     assert "correct horse" not in "".join(Setting.objects.values_list("value", flat=True))
-    assert authenticate(username="installer", password="correct horse") is not None
+    assert User.objects.get(username="installer").check_password("correct horse")
     assert provisioning.load().web.admin_password == ""
-    assert provisioning.stored("web", "password_must_change") is False
+    assert OneTimePassword.objects.count() == 0
 
 
 def test_without_a_password_one_is_made_and_told_once() -> None:
     applied = provisioning.apply(provisioning.Provision())
     assert len(applied.one_time_password) == 19
-    user = authenticate(username="admin", password=applied.one_time_password)
-    assert isinstance(user, User)
+    user = User.objects.get(username="admin")
+    assert user.check_password(applied.one_time_password)
     assert role_of(user) is Role.INSTALLER
-    assert provisioning.stored("web", "password_must_change") is True
+    assert must_choose_a_password(user)
     assert provisioning.at_start().one_time_password == ""
 
 

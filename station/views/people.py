@@ -1,0 +1,115 @@
+"""Getting in, the own password, and the users of the station."""
+
+from __future__ import annotations
+
+import logging
+import math
+from datetime import timedelta
+from typing import Any
+
+from axes.helpers import get_cool_off
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth import views as auth
+from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from station import people
+from station.forms import OwnPasswordForm, UserForm
+from station.middleware import CHOOSE
+from station.roles import PURPOSES, Role, needs, role_of
+
+log = logging.getLogger("station.people")
+
+
+class Door(auth.LoginView):
+    """The login; a one-time password opens only the page that asks for an own one."""
+
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Remember in the session that a password has to be chosen."""
+        answer = super().form_valid(form)
+        log.info("%s signed in from %s", form.get_user(), self.request.META.get("REMOTE_ADDR", "?"))
+        if people.must_choose_a_password(form.get_user()):
+            self.request.session[CHOOSE] = True
+        return answer
+
+
+def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
+    """Too many wrong passwords: AXES_LOCKOUT_CALLABLE."""
+    wait = get_cool_off(request) or timedelta()
+    context = {"minutes": math.ceil(wait.total_seconds() / 60), "username": request.POST.get("username", "")}
+    return render(request, "registration/login.html", context, status=429)
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Role.VIEWER)
+def password(request: HttpRequest) -> HttpResponse:
+    """Choose an own password; with a one-time password this is the only page there is."""
+    user = request.user
+    assert isinstance(user, User)
+    forced = bool(request.session.get(CHOOSE))
+    kind = SetPasswordForm if forced else OwnPasswordForm
+    form = kind(user, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        form.save()
+        people.own_password_was_set(user)
+        request.session.pop(CHOOSE, None)
+        update_session_auth_hash(request, user)
+        messages.success(request, "Your new password counts from now on. The old one is dead.")
+        return redirect("dashboard")
+    return render(request, "station/password.html", {"form": form, "forced": forced})
+
+
+@require_GET
+@needs(Role.INSTALLER)
+def users(request: HttpRequest) -> HttpResponse:
+    """Who may sign in, and what each may do."""
+    rows = [(user, role_of(user), people.must_choose_a_password(user)) for user in User.objects.order_by("username")]
+    return render(request, "station/users.html", {"rows": rows, "purposes": PURPOSES})
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Role.INSTALLER)
+def add(request: HttpRequest) -> HttpResponse:
+    """A new user; the one-time password is shown once."""
+    form = UserForm(role_of(request.user), None, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        user, secret = people.add(form.cleaned_data["username"], form.chosen)
+        return _told(request, user, secret)
+    return render(request, "station/user.html", {"form": form, "purposes": PURPOSES})
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Role.INSTALLER)
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Another role, a new one-time password, or away with the user; nobody changes someone of a higher role."""
+    user = get_object_or_404(User, pk=pk)
+    own = role_of(request.user)
+    if role_of(user) > own:
+        messages.warning(request, f"{user} is {role_of(user).word}; only another one of that role changes that.")
+        return redirect("users")
+    form = UserForm(own, user, request.POST if "role" in request.POST else None)
+    try:
+        if request.method == "POST" and "delete" in request.POST:
+            people.remove(user)
+            messages.success(request, f"{user} is removed and signed out.")
+            return redirect("users")
+        if request.method == "POST" and "reset" in request.POST:
+            return _told(request, user, people.give_one_time_password(user))
+        if form.is_valid():
+            people.change_role(user, form.chosen)
+            messages.success(request, f"{user} is {form.chosen.word} now.")
+            return redirect("users")
+    except people.LastInstaller as problem:
+        messages.warning(request, str(problem))
+        return redirect("users_edit", pk=pk)
+    return render(request, "station/user.html", {"form": form, "entry": user, "purposes": PURPOSES})
+
+
+def _told(request: HttpRequest, user: User, secret: str) -> HttpResponse:
+    return render(request, "station/user_secret.html", {"entry": user, "secret": secret})
