@@ -51,7 +51,7 @@ class Reservation:
     @property
     def holder(self) -> str:
         """Whom it is for, in words."""
-        return f"card {self.id_tag}{' and the cards of its group' if self.parent_id_tag else ''}"
+        return f"card {self.id_tag}{' and its group' if self.parent_id_tag else ''}"
 
 
 class Reservations:
@@ -155,7 +155,8 @@ class Reservations:
             case "":
                 return "Unavailable", "The hardware has not been read yet.", "RSV-02"
             case "Faulted":
-                return "Faulted", "The connector has a fault.", "RSV-02"
+                codes = ", ".join(fault.error_code for fault in self._facts.blocking_faults)
+                return "Faulted", f"The connector has a fault: {codes}.", "RSV-02"
             case "Unavailable":
                 return "Unavailable", "The connector is unavailable (ChangeAvailability).", "AVL-05"
         current = self.current

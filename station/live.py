@@ -13,7 +13,7 @@ from hardware.interfaces import BoxReading, PortHealth
 from ocppclient.clock import format_utc
 from ocppclient.link import LinkStatus
 from ocppclient.redact import mask, shortened
-from ocppclient.view import TransactionView, View
+from ocppclient.view import ReservationView, TransactionView, View
 from station.faults import TABLE
 
 #: The Channels group of all open pages, and the channel of the station's worker.
@@ -104,6 +104,7 @@ def snapshot(
             "temperature_c": _rounded(view.temperature_c, 0),
         },
         "session": _session(view.transaction, now_utc) if view.transaction else None,
+        "reservation": _reservation(view.reservation) if view.reservation else None,
         "backend": _backend(view, link, monotonic_now),
         "clock": {"utc": format_utc(view.clock_utc), "synchronised": view.clock_synchronised},
         "box": {
@@ -164,6 +165,15 @@ def _backend(view: View, link: LinkStatus, now: float) -> dict[str, Any]:
         "in_flight_s": _rounded(view.in_flight_s, 0) if view.in_flight else None,
         "message_error": view.last_error,
         "quirks": view.quirks,
+    }
+
+
+def _reservation(reservation: ReservationView) -> dict[str, Any]:
+    return {
+        "id": reservation.reservation_id,
+        "id_tag": reservation.id_tag,
+        "group": reservation.group,
+        "until": format_utc(reservation.until),
     }
 
 

@@ -45,6 +45,7 @@ function show(snapshot) {
   set("id_tag", session ? session.id_tag : "–");
   set("meter", meter.energy_wh === null ? "–" : number(meter.energy_wh / 1000, 1));
   set("limit_sentence", limit.sentence);
+  showReservation(snapshot.reservation);
   stop.hidden = !session?.running;
   start.hidden = snapshot.role === "viewer" || Boolean(session?.running) || state.kind === "fault" || state.kind === "unavailable";
 
@@ -73,6 +74,18 @@ function show(snapshot) {
   power.add(meter.power_w);
   refreshLatest(session);
   tick();
+}
+
+function showReservation(reservation) {
+  const line = document.getElementById("reservation");
+  line.hidden = !reservation;
+  if (!reservation) return;
+  const group = reservation.group ? " and its group" : "";
+  set("reservation", `Reservation ${reservation.id}: for card ${reservation.id_tag}${group}, until`);
+  const time = line.querySelector("time");
+  if (time.dateTime === reservation.until) return;
+  time.dateTime = reservation.until;
+  localTimes(line);
 }
 
 function lines(id, rows) {

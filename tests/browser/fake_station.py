@@ -1,6 +1,7 @@
 """The web as it is, on a free port, with a worker that plays scenes: `python -m tests.browser.fake_station`.
 
-Scenes are chosen by lines on stdin ("available", "charging", "faulted", "offline", "silent"); the port comes on stdout.
+Scenes are chosen by lines on stdin ("available", "charging", "faulted", "offline", "reserved", "silent"); the port
+comes on stdout.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from hardware.interfaces import BoxReading, Fault, FaultCode, PortHealth  # noqa
 from ocppclient.events import Explain  # noqa: E402
 from ocppclient.link import LinkStatus  # noqa: E402
 from ocppclient.store import QueuedCall, Transaction  # noqa: E402
-from ocppclient.view import TransactionView, View  # noqa: E402
+from ocppclient.view import ReservationView, TransactionView, View  # noqa: E402
 from station import asgi, live, provisioning  # noqa: E402
 from station.database import open_store  # noqa: E402
 
@@ -94,11 +95,14 @@ def picture() -> dict[str, Any]:
     fault = Fault(FaultCode.GROUND_FAULT, True, "tripped 2 times") if scene == "faulted" else None
     watt = 3648.0 + 30 * ((now * 7) % 5) if charging else 0.0
     view = View(
-        status={"charging": "Charging", "faulted": "Faulted", "offline": "SuspendedEVSE"}.get(scene, "Available"),
+        status={
+            "charging": "Charging", "faulted": "Faulted", "offline": "SuspendedEVSE", "reserved": "Reserved",
+        }.get(scene, "Available"),
         error_code="GroundFailure" if fault else "NoError",
         sentence={
             "charging": "The car takes 3.7 kW; 16 A are offered.",
             "faulted": "Leakage current was found. Unplug the car; the station tests itself again.",
+            "reserved": "The station is reserved until 2030-05-06 07:08 UTC for card 04A1<B>C and its group.",
             "offline": "The charging profile of the backend allows 0 A until 18:00.",
         }.get(scene, "Plug in and hold a card to the reader."),
         limit_sentence="0 A by backend profile 3." if scene == "offline" else "Limited to 16 A by the installer.",
@@ -110,6 +114,8 @@ def picture() -> dict[str, Any]:
         transaction=TransactionView("uid-9", "04A1B2C9", 4711, SESSION_START, 2874) if charging else None,
         offered_a=16.0 if charging else 0.0, limit_a=16.0, ev_connected=charging, contactor_closed=charging,
         energy_wh=1234567, power_w=watt, current_a=watt / 230, voltage_v=230.4, temperature_c=31.0,
+        reservation=ReservationView(17, "04A1<B>C", True, datetime(2030, 5, 6, 7, 8, tzinfo=UTC))
+        if scene == "reserved" else None,
     )  # fmt: skip
     link = LinkStatus(
         state="waiting" if scene == "offline" else "connected", url="ws://127.0.0.1:9000/ocpp/HALL%203%20%2F%20BAY%2012",

@@ -109,6 +109,17 @@ def test_a_session_is_started_with_a_card_number(page: Page, station: Station) -
     expect(page.locator("#reply")).to_have_text("swipe 04A1B2C3 by admin")
 
 
+def test_a_reservation_is_shown_with_its_holder_and_its_end_in_local_time(page: Page, station: Station) -> None:
+    expect(page.locator("#reservation")).to_be_hidden()
+    station.play("reserved")
+    expect(page.locator("#word")).to_have_text("Reserved")
+    expect(page.locator("#reservation")).to_contain_text(
+        "Reservation 17: for card 04A1<B>C and its group, until 6 May, 07:08"
+    )
+    station.play("available")
+    expect(page.locator("#reservation")).to_be_hidden()
+
+
 def test_a_silent_station_is_shown_as_stale_and_recovers(page: Page, station: Station) -> None:
     station.play("charging")
     expect(page.locator("#word")).to_have_text("Charging")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -73,6 +74,7 @@ class Rig:
         self._journeys = count(1)
         self._new_cards()
         self._changed_keys: dict[str, str] = {}
+        self._reservations: set[int] = set()
 
     @property
     def sim(self) -> Simulator:
@@ -123,6 +125,9 @@ class Rig:
         for key, value in self._changed_keys.items():
             self.backend.call("ChangeConfiguration", {"key": key, "value": value})
         self._changed_keys.clear()
+        for reservation_id in self._reservations:
+            self.backend.call("CancelReservation", {"reservationId": reservation_id})
+        self._reservations.clear()
         self.backend.call("ClearCache")
         until(self._idle, 20, self._why_not_idle)
 
@@ -167,6 +172,14 @@ class Rig:
             self._changed_keys.setdefault(key, present)
             answer = self.backend.call("ChangeConfiguration", {"key": key, "value": text})
             assert answer == {"status": "Accepted"}, f"ChangeConfiguration {key}={text}: {answer}"
+
+    def reserve(self, reservation_id: int, card: str = "", valid_s: float = 3600, **more: object) -> str:
+        """ReserveNow for this card; returns its status. `settle` cancels what is left."""
+        expiry = (datetime.now(UTC) + timedelta(seconds=valid_s)).isoformat()
+        request = {"connectorId": 1, "idTag": card or self.card, "reservationId": reservation_id, "expiryDate": expiry}
+        self._reservations.add(reservation_id)
+        status: str = self.backend.call("ReserveNow", {**request, **more})["status"]
+        return status
 
     def start_session(self, card: str = "", **ev: object) -> Session:
         """Plug, tap, and charge until the contactor is closed and the backend knows it."""

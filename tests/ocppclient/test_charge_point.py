@@ -46,6 +46,7 @@ CORE = {
 
 #: A valid request of the kinds that change something here.
 VALID = {
+    "CancelReservation": {"reservationId": 17},
     "ChangeAvailability": {"connectorId": 1, "type": "Operative"},
     "ChangeConfiguration": {"key": "HeartbeatInterval", "value": "60"},
     "ClearCache": {},
@@ -53,6 +54,7 @@ VALID = {
     "GetConfiguration": {},
     "RemoteStartTransaction": {"idTag": "A"},
     "RemoteStopTransaction": {"transactionId": 1},
+    "ReserveNow": {"connectorId": 1, "expiryDate": "2030-01-01T00:00:00Z", "idTag": "A", "reservationId": 18},
     "Reset": {"type": "Soft"},
     "TriggerMessage": {"requestedMessage": "Heartbeat"},
     "UnlockConnector": {"connectorId": 1},
@@ -240,7 +242,13 @@ class Failing(MemoryStore):
         super()._write(table, key, row)
 
 
-SITUATIONS = {"idle": lambda bench: None, "charging": lambda bench: bench.charge()}
+SITUATIONS = {
+    "idle": lambda bench: None,
+    "charging": lambda bench: bench.charge(),
+    "faulted": lambda bench: bench.read(faults=(Fault("GroundFailure"),)),
+    "unavailable": lambda bench: bench.call("ChangeAvailability", connectorId=1, type="Inoperative"),
+    "reserved": lambda bench: bench.call("ReserveNow", **{**VALID["ReserveNow"], "idTag": "B", "reservationId": 17}),
+}
 SPOILING = {
     **VALID,
     "RemoteStopTransaction": {"transactionId": 7},
@@ -257,7 +265,7 @@ def state(bench):
     return rows, cp.config._values.copy(), bench.setpoint, bench.status, cp.authorization.granted, cp.reset._asked_at
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", ["idle", "charging", "reserved"])
 @pytest.mark.parametrize("action", sorted(SPOILING))
 def test_a_call_whose_writes_fail_is_answered_with_an_internal_error_and_changes_nothing(action, situation):
     """RPC-22, RPC-34, design.md section 7: savepoint, memory and database stay the same"""
@@ -299,17 +307,24 @@ def test_an_error_outside_a_call_ends_the_process():
 
 # --- reasons ---------------------------------------------------------------------------------------------------------
 
-#: (set-up, action, payload) → an answer that is not Accepted. Every status that a handler can give appears here.
+#: (situation, action, payload) → an answer that is not Accepted. Every status that a handler can give appears here.
 REFUSALS = [
+    (None, "CancelReservation", VALID["CancelReservation"], "Rejected"),
     (None, "ChangeAvailability", {"connectorId": 9, "type": "Operative"}, "Rejected"),
-    ("charge", "ChangeAvailability", {"connectorId": 1, "type": "Inoperative"}, "Scheduled"),
+    ("charging", "ChangeAvailability", {"connectorId": 1, "type": "Inoperative"}, "Scheduled"),
     (None, "ChangeConfiguration", {"key": "Nonsense", "value": "1"}, "NotSupported"),
     (None, "ChangeConfiguration", {"key": "NumberOfConnectors", "value": "1"}, "Rejected"),
     (None, "ChangeConfiguration", {"key": "HeartbeatInterval", "value": "x"}, "Rejected"),
     (None, "DataTransfer", {"vendorId": "x"}, "UnknownVendorId"),
     (None, "RemoteStartTransaction", {"idTag": "A", "connectorId": 0}, "Rejected"),
-    ("charge", "RemoteStartTransaction", {"idTag": "A"}, "Rejected"),
+    ("charging", "RemoteStartTransaction", {"idTag": "A"}, "Rejected"),
+    ("reserved", "RemoteStartTransaction", {"idTag": "A"}, "Rejected"),
     (None, "RemoteStopTransaction", {"transactionId": 1}, "Rejected"),
+    (None, "ReserveNow", {**VALID["ReserveNow"], "connectorId": 2}, "Rejected"),
+    ("charging", "ReserveNow", VALID["ReserveNow"], "Occupied"),
+    ("reserved", "ReserveNow", VALID["ReserveNow"], "Occupied"),
+    ("faulted", "ReserveNow", VALID["ReserveNow"], "Faulted"),
+    ("unavailable", "ReserveNow", VALID["ReserveNow"], "Unavailable"),
     (None, "TriggerMessage", {"requestedMessage": "BootNotification"}, "Rejected"),
     (None, "TriggerMessage", {"requestedMessage": "MeterValues", "connectorId": 5}, "Rejected"),
     (None, "TriggerMessage", {"requestedMessage": "FirmwareStatusNotification"}, "NotImplemented"),
@@ -321,12 +336,11 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("setup", "action", "payload", "verdict"), REFUSALS)
-def test_every_answer_that_is_not_accepted_has_its_reason(setup, action, payload, verdict):
+@pytest.mark.parametrize(("situation", "action", "payload", "verdict"), REFUSALS)
+def test_every_answer_that_is_not_accepted_has_its_reason(situation, action, payload, verdict):
     """P9, field-problems section 5 item 2: code, one sentence, the clause"""
     bench = Bench({"MeterValueSampleInterval": "0"}).ready()
-    if setup:
-        bench.charge()
+    SITUATIONS[situation or "idle"](bench)
     bench.actions.clear()
     answer = bench.call_raw(action, payload)
     assert (answer[2] if answer[0] == 4 else answer[2]["status"]) == verdict
@@ -340,8 +354,10 @@ def test_every_status_a_handler_can_give_is_among_the_refusals():
     """P9: a new one has to appear in the list above"""
     given_statuses = set()
     for path in Path(inspect.getfile(ocppclient.configuration)).parent.glob("*.py"):
-        if path.stem in ("availability", "configuration", "data_transfer", "remote_control", "remote_trigger", "reset"):
-            given_statuses |= set(re.findall(r'(?:"status": |_refuse\()"(\w+)"', path.read_text()))
+        if path.stem in (
+            "availability", "configuration", "data_transfer", "remote_control", "remote_trigger", "reservation", "reset"
+        ):  # fmt: skip
+            given_statuses |= set(re.findall(r'(?:"status": |_refuse\(|return (?="\w+", ))"(\w+)"', path.read_text()))
     assert given_statuses - {"Accepted"} <= {verdict for *_, verdict in REFUSALS}
 
 

@@ -214,7 +214,7 @@ def test_a_faulted_connector_is_not_reserved(connector_id, fault_of):
     bench = station()
     bench.read(faults=(Fault("GroundFailure", connector_id=fault_of),))
     assert reserve(bench, connectorId=connector_id) == "Faulted"
-    assert bench.clauses()[-1] == "RSV-02"
+    assert why(bench) == Explain("ReserveNow", "Faulted", "The connector has a fault: GroundFailure.", "17", "RSV-02")
     bench.read(faults=())
     assert bench.status == "Available"
 
@@ -655,7 +655,7 @@ def test_a_remote_start_of_another_group_comes_to_nothing(authorize):
     assert bench.status == "Reserved"
     learn(bench, "cache", OTHER, "ANOTHER")
     assert remote_start(bench, OTHER) == "Rejected"
-    assert why(bench).rule == "The connector is reserved until 12:30 UTC for card MINE and the cards of its group."
+    assert why(bench).rule == "The connector is reserved until 12:30 UTC for card MINE and its group."
 
 
 def test_a_remote_start_of_a_known_member_needs_no_question_when_it_need_not_authorise():
@@ -953,7 +953,7 @@ def test_a_request_that_could_not_be_stored_reserves_nothing(monkeypatch):
     ("fields", "sentence"),
     [
         ({}, "The station is reserved until 12:30 UTC for card MINE."),
-        ({"parentIdTag": FAMILY}, "The station is reserved until 12:30 UTC for card MINE and the cards of its group."),
+        ({"parentIdTag": FAMILY}, "The station is reserved until 12:30 UTC for card MINE and its group."),
         ({"minutes": 24 * 60}, "The station is reserved until 2026-03-02 12:00 UTC for card MINE."),
     ],
 )

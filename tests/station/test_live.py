@@ -11,7 +11,7 @@ import pytest
 
 from hardware.interfaces import BoxReading, Fault, FaultCode, PortHealth
 from ocppclient.link import LinkState, LinkStatus
-from ocppclient.view import TransactionView, View
+from ocppclient.view import ReservationView, TransactionView, View
 from station import live
 from station.faults import TABLE
 
@@ -50,6 +50,14 @@ def test_the_numbers_are_rounded_as_people_read_them() -> None:
     assert seen["session"]["elapsed_s"] == 120
     assert seen["session"]["running"] is True
     assert seen["session"]["transaction_id"] == 0
+
+
+def test_a_reservation_is_shown_as_long_as_there_is_one() -> None:
+    assert snapshot(view())["reservation"] is None
+    held = ReservationView(17, "CARD", True, NOON + timedelta(hours=1))
+    assert snapshot(view(reservation=held))["reservation"] == {
+        "id": 17, "id_tag": "CARD", "group": True, "until": "2026-03-01T13:00:00.000Z",
+    }  # fmt: skip
 
 
 def test_every_status_has_words_a_colour_and_an_icon() -> None:
