@@ -6,31 +6,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
-from hardware.drivers.ascii_reader import AsciiReader
-from hardware.drivers.openevse import OpenEvse
-from hardware.drivers.pn532 import Pn532
-from hardware.drivers.sdm import MODELS, Sdm
 from hardware.evse import Decision, Demand, Evse, Mode, Setpoint, worst_first
 from hardware.interfaces import BoardState, BoxReading, Fault, FaultCode, HardwareConfig, MeterSample, PortHealth
-from hardware.serial_port import Counters, Device, Line, Port, SerialLine
+from hardware.registry import MeterDriver, NamedDevice, board_kind, meter_kind, reader_kind
+from hardware.serial_port import Counters, Line, Port, SerialLine
 
-BOARDS = ("openevse",)
-METERS = tuple(MODELS)
-READERS = ("pn532", "ascii")
-BOARD_BAUD = 115200
 UNPLUG_DEBOUNCE_S = 1.0  # while a car is authorised: some cars bounce from C through A back to C
 METER_WAIT_S = 0.25  # after the contactor opened, for a reading that holds all the energy
 _FLOWING_A = 0.2
-
-
-class _NamedDevice(Device, Protocol):
-    @property
-    def warning(self) -> str: ...
-
-    @property
-    def description(self) -> str: ...
 
 
 class Box:
@@ -43,7 +27,7 @@ class Box:
         on_card: called from the reader's thread with the card's text, once a presentation.
         on_crash: called with the port's name and the exception when a driver crashed; it is started again by itself.
         clock: monotonic seconds.
-        open_line: opens a serial line (path, baud); raises LineLost. Tests put devices of their own here.
+        open_line: opens a serial line (path, baud, parity); raises LineLost. Tests put devices of their own here.
         start_port: starts the life of a port; tests let it run in virtual time.
     """
 
@@ -55,7 +39,7 @@ class Box:
         on_card: Callable[[str], None],
         on_crash: Callable[[str, BaseException], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
-        open_line: Callable[[str, int], Line] = SerialLine,
+        open_line: Callable[[str, int, str], Line] = SerialLine,
         start_port: Callable[[Port], None] = Port.start,
     ) -> None:
         self._on_reading = on_reading
@@ -76,8 +60,8 @@ class Box:
         self._sample: MeterSample | None = None
         self._side_faults: dict[FaultCode, Fault] = {}
         self._ports: list[Port] = []
-        self._devices: list[_NamedDevice] = []
-        self._meter: Sdm | None = None
+        self._devices: list[NamedDevice] = []
+        self._meter: MeterDriver | None = None
         self._meter_port: Port | None = None
         self._build_board(config)
         self._build_meter(config)
@@ -131,52 +115,37 @@ class Box:
 
     # --- the ports ----------------------------------------------------------------------------------------------------
     def _build_board(self, config: HardwareConfig) -> None:
-        if config.board not in BOARDS:
-            raise ValueError(f"unknown board {config.board!r}; known: {', '.join(BOARDS)}")
-        counters = Counters()
-        self._board = OpenEvse(
-            self._clock, counters, self._supervise, self._evse.rebooted, nominal_voltage_v=config.nominal_voltage_v
-        )
-        self._board_port = self._add_port("board", config.board_port, BOARD_BAUD, self._board, counters)
+        kind, counters = board_kind(config.board), Counters()
+        self._board = kind.build(config, self._clock, counters, self._supervise, self._evse.rebooted)
+        baud = config.board_baud or kind.baud
+        self._board_port = self._add_port("board", config.board_port, baud, kind.parity, self._board, counters)
 
     def _build_meter(self, config: HardwareConfig) -> None:
         if not config.meter:
             return
-        counters = Counters()
-        self._meter = Sdm(
-            config.meter,
+        kind, counters = meter_kind(config.meter), Counters()
+        self._meter = kind.build(
+            config,
             self._clock,
             counters,
             self._take_sample,
             lambda failed: self._side_fault(FaultCode.METER_COMM, failed),
-            unit=config.meter_unit,
-            baud=config.meter_baud,
-            max_current_a=config.max_current_a,
-            nominal_voltage_v=config.nominal_voltage_v,
-            energy_rate_factor=float(config.options.get("energy_rate_factor", "1")),
         )
-        self._meter_port = self._add_port("meter", config.meter_port, config.meter_baud, self._meter, counters)
+        baud, parity = config.meter_baud or kind.baud, config.meter_parity or kind.parity
+        self._meter_port = self._add_port("meter", config.meter_port, baud, parity, self._meter, counters)
 
     def _build_reader(self, config: HardwareConfig, on_card: Callable[[str], None]) -> None:
-        def failed(is_failed: bool) -> None:
-            self._side_fault(FaultCode.READER_COMM, is_failed)
+        if not config.reader:
+            return
+        kind, counters = reader_kind(config.reader), Counters()
+        reader = kind.build(
+            config, self._clock, counters, on_card, lambda failed: self._side_fault(FaultCode.READER_COMM, failed)
+        )
+        baud = config.reader_baud or kind.baud
+        self._add_port("reader", config.reader_port, baud, kind.parity, reader, counters)
 
-        counters = Counters()
-        reader: _NamedDevice
-        match config.reader:
-            case "":
-                return
-            case "pn532":
-                reversed_uid = config.options.get("uid_order", "normal") == "reversed"
-                reader = Pn532(self._clock, counters, on_card, failed, reversed_uid=reversed_uid)
-            case "ascii":
-                reader = AsciiReader(self._clock, counters, on_card, failed)
-            case _:
-                raise ValueError(f"unknown reader {config.reader!r}; known: {', '.join(READERS)}")
-        self._add_port("reader", config.reader_port, config.reader_baud, reader, counters)
-
-    def _add_port(self, name: str, path: str, baud: int, device: _NamedDevice, counters: Counters) -> Port:
-        port = Port(name, path, device, lambda: self._open_line(path, baud), counters, self._on_crash)
+    def _add_port(self, name: str, path: str, baud: int, parity: str, device: NamedDevice, counters: Counters) -> Port:
+        port = Port(name, path, device, lambda: self._open_line(path, baud, parity), counters, self._on_crash)
         self._ports.append(port)
         self._devices.append(device)
         return port

@@ -153,25 +153,53 @@ class BoardState:
 
 
 @dataclass(frozen=True)
+class BoardCapabilities:
+    """What a family of boards can do by itself; the station does the rest, or says that nobody does.
+
+    Attributes:
+        boot_lock: after a power cut it offers nothing until the station says so (None: when it was bought so).
+        watchdog: it notices that the station died. host_death: what it does then, a sentence for people.
+        ground_fault, ground_check, weld_check, temperature, over_current: it watches that itself.
+        self_test: it can test its leakage detector. reset: it can be restarted over its line.
+    """
+
+    boot_lock: bool | None
+    watchdog: bool
+    host_death: str
+    ground_fault: bool
+    self_test: bool
+    ground_check: bool
+    weld_check: bool
+    temperature: bool
+    over_current: bool
+    reset: bool
+
+
+@dataclass(frozen=True)
 class HardwareConfig:
     """Which devices the box has and where; provisioned as [hardware] and [electrical].
 
-    Ports are paths (a udev symlink, /dev/serial/by-id/…, or the simulator's pseudo-terminals). An empty reader means
-    no reader is fitted; an empty meter means none.
+    Names are those of `hardware.registry`. Ports are paths (a udev symlink, /dev/serial/by-id/…, or the simulator's
+    pseudo-terminals). An empty reader means no reader is fitted; an empty meter means none. A speed of 0 and an empty
+    parity (N, E, O) mean what the device usually has. Units are Modbus addresses, where the device has one.
 
     Options (all text): `energy_rate_factor` multiplies how fast the energy register may plausibly rise (a simulated
-    world can run faster than the clock; default 1); `uid_order` is `normal` (byte 0 first, default) or `reversed`.
+    world can run faster than the clock; default 1); `uid_order` is `normal` (byte 0 first, default) or `reversed`;
+    `em4100` is `full10` (with the version byte, default) or `id8`.
     """
 
     board: str = "openevse"
     board_port: str = ""
-    meter: str = "sdm230"  # sdm120 | sdm230 | sdm630
+    board_unit: int = 1
+    board_baud: int = 0
+    meter: str = "sdm230"
     meter_port: str = ""
     meter_unit: int = 1
-    meter_baud: int = 9600
-    reader: str = "pn532"  # pn532 | ascii
+    meter_baud: int = 0
+    meter_parity: str = ""
+    reader: str = "pn532"
     reader_port: str = ""
-    reader_baud: int = 115200
+    reader_baud: int = 0
     max_current_a: float = 16.0
     nominal_voltage_v: float = 230.0
     phases: int = 1

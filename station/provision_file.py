@@ -20,7 +20,7 @@ from station.provision_rules import RULES, Wrong, configuration_value
 Sections = Mapping[str, Mapping[str, Any]]
 
 #: Values that are options of a hardware driver, and factory values that are not the charge point's.
-_HARDWARE_OPTIONS = ("energy_rate_factor", "uid_order")
+_HARDWARE_OPTIONS = ("energy_rate_factor", "uid_order", "em4100")
 _LINK_NAMES = ("reconnect_min_s", "reconnect_max_s")
 
 

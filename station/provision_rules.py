@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hardware import registry
 from ocppclient.link import endpoint
 
 #: (value, folder that relative file names start from) → the value as it is kept.
@@ -176,6 +177,10 @@ FEATURE_PROFILES = (
     "RemoteTrigger",
 )
 
+#: Speeds and parities of serial lines; without one in the settings a device has what it is delivered with.
+BAUD_RATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+PARITIES = ("N", "E", "O")
+
 #: Every table of the file but [ocpp], whose names are the configuration keys.
 RULES: dict[str, dict[str, Rule]] = {
     "identity": {
@@ -205,18 +210,22 @@ RULES: dict[str, dict[str, Rule]] = {
         "phases": one_of(1, 3),
     },
     "hardware": {
-        "board": one_of("openevse"),
+        "board": one_of(*registry.BOARDS),
         "board_port": text(),
-        "meter": one_of("sdm120", "sdm230", "sdm630", ""),
+        "board_unit": whole(1, 247),
+        "board_baud": one_of(*BAUD_RATES),
+        "meter": one_of(*registry.METERS, ""),
         "meter_port": text(),
         "meter_unit": whole(1, 247),
-        "meter_baud": one_of(1200, 2400, 4800, 9600, 19200, 38400),
-        "reader": one_of("pn532", "ascii", ""),
+        "meter_baud": one_of(*BAUD_RATES),
+        "meter_parity": one_of(*PARITIES),
+        "reader": one_of(*registry.READERS, ""),
         "reader_port": text(),
-        "reader_baud": one_of(1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200),
+        "reader_baud": one_of(*BAUD_RATES),
         # options of the drivers (hardware/interfaces.py)
         "energy_rate_factor": number(0.001, 1_000_000),
         "uid_order": one_of("normal", "reversed"),
+        "em4100": one_of("full10", "id8"),
     },
     "factory": {
         "resume_after_power_loss": boolean,

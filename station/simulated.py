@@ -130,6 +130,7 @@ def _command(config: HardwareConfig, folder: Path, http: str) -> list[str]:
         "--data-dir": folder,
         "--http": http,
         "--board": config.board,
+        "--board-unit": config.board_unit,
         "--meter": config.meter,
         "--meter-unit": config.meter_unit,
         "--reader": config.reader,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
+from hardware.drivers.port_loss import PortLoss
 from hardware.drivers.presentation import Presentation
 from hardware.serial_port import Counters, Line
 
-logger = logging.getLogger(__name__)
-
 MAX_LENGTH = 64
 STALE_AFTER_S = 1.0  # a card is sent in one go: what came so long before belongs to another one
-SILENT_AFTER_S = 5.0
 _ENDS = frozenset(b"\r\n\x03")
 _STX = 0x02
 
@@ -74,21 +71,20 @@ class AsciiReader:
         self._clock = clock
         self._counters = counters
         self._on_card = on_card
-        self._on_failed = on_failed
+        self._loss = PortLoss(clock, on_failed)
         self._decoder = AsciiDecoder()
         self._presentation = Presentation()
         self._line: Line | None = None
-        self._connected_at = self._received_at = clock()
-        self._failed = False
+        self._received_at = clock()
 
     def attach(self, line: Line) -> None:
         self._line = line
         self._decoder.reset()
-        self._judge(present=True)
+        self._loss.judge(present=True)
 
     def lost(self, reason: str) -> None:
         self._line = None
-        self._judge(present=False)
+        self._loss.judge(present=False)
 
     def farewell(self) -> None:
         """Nothing can be said to this reader."""
@@ -97,7 +93,7 @@ class AsciiReader:
         assert self._line is not None
         data = self._line.read(1.0)
         now = self._clock()
-        self._judge(present=True)
+        self._loss.judge(present=True)
         if not data:
             return
         if now - self._received_at >= STALE_AFTER_S:
@@ -111,13 +107,3 @@ class AsciiReader:
             self._counters.good(now)
             if self._presentation.sees(card, now):
                 self._on_card(card)
-
-    def _judge(self, present: bool) -> None:
-        now = self._clock()
-        if present:
-            self._connected_at = now
-        failed = now - self._connected_at >= SILENT_AFTER_S
-        if failed != self._failed:
-            self._failed = failed
-            logger.warning("the card reader is %s", "gone" if failed else "back")
-            self._on_failed(failed)

@@ -29,11 +29,19 @@ class Plausibility:
     """Raw readings -> samples with a register that never decreases; None (and `reason`) for what cannot be true.
 
     Three doubted readings in a row that are consistent with each other are believed: the world was right.
+    `step_wh` is the smallest step of the register.
     """
 
     def __init__(
-        self, max_current_a: float, nominal_voltage_v: float, *, phases: int, energy_rate_factor: float = 1.0
+        self,
+        max_current_a: float,
+        nominal_voltage_v: float,
+        *,
+        phases: int,
+        energy_rate_factor: float = 1.0,
+        step_wh: float = 1.0,
     ) -> None:
+        self._step_wh = step_wh
         self._max_a = 1.5 * max_current_a
         # 1.2 * Vmax * Imax, in Wh per second
         self._max_wh_per_s = 1.2 * 1.1 * nominal_voltage_v * self._max_a * phases / 3600 * energy_rate_factor
@@ -86,7 +94,7 @@ class Plausibility:
 
     def _follows(self, before: tuple[float, float], after: tuple[float, float]) -> bool:
         rise_wh = after[1] - before[1]
-        resolution_wh = 1.0 + after[1] / 2**23  # rounding, and one step of a float32
+        resolution_wh = self._step_wh + after[1] / 2**23  # rounding, and one step of a float32
         return -resolution_wh <= rise_wh <= self._max_wh_per_s * (after[0] - before[0]) + 2 + resolution_wh
 
     def _is_confirmed(self, now: float, raw: Raw) -> bool:

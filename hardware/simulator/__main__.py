@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from hardware.simulator.devices import BOARDS, METERS, READERS
 from hardware.simulator.openevse_build import BoardBuild
 from hardware.simulator.process import CannotStart, SimulatorProcess
-from hardware.simulator.sdm import MODELS
-from hardware.simulator.simulation import READERS, SimulationConfig
+from hardware.simulator.simulation import SimulationConfig
 from hardware.simulator.stored_state import CAR_AT_START
 
 EXIT_CANNOT_START = 75
@@ -22,11 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
     if not host or not port.isdecimal() or int(port) > 65_535:
         return _refuse(f"STATION_SIM_HTTP must be host:port such as 127.0.0.1:8081, not {options.http!r}.")
     config = SimulationConfig(
+        board=options.board,
         meter=options.meter or ("sdm630" if options.phases == 3 else "sdm230"),
         reader=options.reader,
         phases=options.phases,
         nominal_voltage_v=options.nominal_voltage,
         max_current_a=round(options.max_current),
+        board_unit=options.board_unit,
         meter_unit=options.meter_unit,
         car=options.car,
         speed=options.speed,
@@ -57,10 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data-dir", type=Path, required=True, help="folder of ports/ and nvram.json")
     add("--http", required=True, metavar="HOST:PORT", help="address of the control; port 0 takes any free one")
-    add("--board", choices=["openevse"], default="openevse")
-    add("--meter", choices=MODELS, help="default: sdm230, with three phases sdm630")
+    add("--board", choices=list(BOARDS), default="openevse")
+    add("--board-unit", type=_number(int, 1, 247), default=1, help="Modbus unit of the board, where it has one")
+    add("--meter", choices=METERS, help="default: sdm230, with three phases sdm630")
     add("--meter-unit", type=_number(int, 1, 247), default=1, help="Modbus unit of the meter")
-    add("--reader", choices=READERS, default="pn532")
+    add("--reader", choices=list(READERS), default="pn532")
     add("--phases", type=int, choices=[1, 3], default=1)
     add("--nominal-voltage", type=_number(float, 50, 400), default=230.0, help="volts, line to neutral")
     add("--max-current", type=_number(float, 6, 80), default=16.0, help="amperes the board is commissioned to")

@@ -15,9 +15,7 @@ from hardware.simulator.simulation import PORTS, Simulation
 from hardware.simulator.state_report import state_report
 
 _PAGES = {"/": ("page.html", "text/html; charset=utf-8"), "/page.js": ("page.js", "text/javascript; charset=utf-8")}
-_UID_BYTES = (4, 7, 10)
 _MOST_SECONDS = 86_400.0
-_LONGEST_TEXT = 64
 
 
 @dataclass(frozen=True)
@@ -141,8 +139,7 @@ class Control:
         _nothing_left(body, "uid, hold_ms, gap_ms")
         if not isinstance(uid, str) or not uid:
             raise BadCall("'uid' must be a text such as \"04A1B2C3\".")
-        is_hex = self._simulation.config.reader == "pn532"
-        self._simulation.swipe(Card(_uid_bytes(uid) if is_hex else _text_bytes(uid), hold_ms / 1000, gap_s))
+        self._simulation.swipe(Card(self._simulation.reader.uid(uid), hold_ms / 1000, gap_s))
 
     def _fault(self, body: Body) -> None:
         name = fault_named(_take(body, "name", None))
@@ -215,22 +212,6 @@ def _number(value: object, name: str, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise BadCall(f"{name!r} must be a number from {low:g} to {high:g}, not {value!r}.")
     return float(value)
-
-
-def _uid_bytes(uid: str) -> bytes:
-    try:
-        raw = bytes.fromhex(uid)
-    except ValueError:
-        raw = b""
-    if len(raw) not in _UID_BYTES:
-        raise BadCall(f"'uid' {uid!r} is not the hex of 4, 7 or 10 bytes, which this reader reads. Try \"04A1B2C3\".")
-    return raw
-
-
-def _text_bytes(uid: str) -> bytes:
-    if not uid.isascii() or not uid.isprintable() or len(uid) > _LONGEST_TEXT:
-        raise BadCall(f"'uid' must be 1 to {_LONGEST_TEXT} printable ASCII characters for this reader.")
-    return uid.encode()
 
 
 def _fault_list() -> Body:

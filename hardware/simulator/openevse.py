@@ -14,6 +14,7 @@ from hardware.simulator.pilot import Pilot
 
 _FIFO_BYTES = 64
 _REBOOT_ENDS_CHARGE_S = 3.0
+_MODES = {State.A: "available", State.B: "connected", State.C: "charging", State.UNKNOWN: "starting"}
 _POST_CODES = {State.NO_GROUND: "07", State.STUCK_RELAY: "08", State.GFI_TEST: "09"}
 
 
@@ -27,6 +28,9 @@ class OpenEvse:
         valid_frames: commands with a good checksum since the simulator started.
         reset_fails: `$FR` is ignored.
     """
+
+    kind = "openevse"
+    section = "board"  # of the non-volatile memory
 
     def __init__(self, eeprom: Eeprom, build: BoardBuild, on_eeprom_change: Callable[[], None] = lambda: None) -> None:
         self.eeprom = eeprom
@@ -49,6 +53,54 @@ class OpenEvse:
     def relay_closed(self) -> bool:
         """The coil is energised."""
         return self.powered and self.controller.relay_closed
+
+    @property
+    def is_moving(self) -> bool:
+        """Something changes within tenths of a second: the simulation must tick finely."""
+        return self.controller.is_moving
+
+    @property
+    def mode(self) -> str:
+        """One word for people."""
+        controller = self.controller
+        if controller.post_failed or controller.state.is_fault:
+            return "fault"
+        if not self.ready:
+            return "booting"
+        if controller.boot_locked:
+            return "locked"
+        return _MODES.get(controller.state, controller.state.name.lower())
+
+    @property
+    def state_name(self) -> str:
+        """The firmware's state."""
+        return self.controller.state.name
+
+    def memory(self) -> dict[str, object]:
+        """What survives a power cut."""
+        return dict(self.eeprom.to_dict())
+
+    def report(self) -> dict[str, object]:
+        """Its inside for people."""
+        controller, eeprom = self.controller, self.eeprom
+        return {
+            "kind": self.kind,
+            "firmware": self.build.firmware,
+            "state": f"{controller.state:02x}",
+            "vflags": f"{controller.vflags:04x}",
+            "coil": self.relay_closed,
+            "capacity_a": controller.limit.capacity_a,
+            "max_a": eeprom.ceiling_a,
+            "eeprom_max_a": eeprom.max_a,
+            "boot_locked": controller.boot_locked,
+            "hard_fault": controller.hard_fault,
+            "heartbeat_s": eeprom.heartbeat_s,
+            "heartbeat_trips": controller.limit.heartbeat_trips,
+            "trips": {"gfi": eeprom.trips_gfi, "no_ground": eeprom.trips_no_ground, "stuck": eeprom.trips_stuck},
+            "valid_frames": self.valid_frames,
+            "display": list(self.display.lines),
+            "backlight": self.display.backlight,
+        }
 
     # --- supply and boot ----------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ const FACTS = [
   ["Voltage", (s) => `${s.voltage_v.toFixed(1)} V`],
   ["Meter register", (s) => `${s.energy_wh} Wh`],
   ["Temperature", (s) => `${s.temperature_c.toFixed(1)} °C`],
-  ["Board", (s) => `${s.board_state} (${s.board.state} ${s.board.vflags})`],
+  ["Board", (s) => `${s.board_state} (${[s.board.state, s.board.vflags].filter(Boolean).join(" ")})`],
   ["Card", (s) => s.reader.card || "–"],
   ["Speed", (s) => `${s.speed} ×`],
 ];

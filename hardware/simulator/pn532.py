@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hardware import pn532 as codec
-from hardware.simulator.cards import CardQueue
+from hardware.simulator.cards import Card, CardQueue
 
 _DIAGNOSE, _GET_GENERAL_STATUS, _READ_REGISTER, _WRITE_REGISTER = 0x00, 0x04, 0x06, 0x08
 _SET_BAUD_RATE, _SET_PARAMETERS, _POWER_DOWN = 0x10, 0x12, 0x16
@@ -81,7 +81,7 @@ class Pn532:
                 case codec.Ack():
                     self._listing = False  # the host aborts the running command
 
-    def step(self) -> None:
+    def step(self, now: float, arrived: Card | None) -> None:
         """Answer a listing that waits for a card."""
         if self._listing and self.cards.card is not None:
             self._listing = False
@@ -92,6 +92,24 @@ class Pn532:
         data = bytes(self._output)
         self._output.clear()
         return data
+
+    @staticmethod
+    def uid(text: str) -> bytes:
+        """The card of a swipe. Raises ValueError with the cure."""
+        try:
+            raw = bytes.fromhex(text)
+        except ValueError:
+            raw = b""
+        if len(raw) not in _ANNOUNCED:
+            raise ValueError(
+                f"'uid' {text!r} is not the hex of 4, 7 or 10 bytes, which this reader reads. Try \"04A1B2C3\"."
+            )
+        return raw
+
+    @staticmethod
+    def text(uid: bytes) -> str:
+        """As people write the card."""
+        return uid.hex().upper()
 
     def _execute(self, command: int, params: bytes) -> None:
         match command:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from hardware import modbus_rtu as rtu
 from hardware.simulator.metrology import MeterValues, Metrology, PhaseValues
+from hardware.simulator.rtu_slave import RtuSlave
 
 MODELS = ("sdm120", "sdm230", "sdm630")
 _METER_CODES = {"sdm120": 0x0020, "sdm230": 0x002B, "sdm630": 0x0070}  # unverified, as in hardware.md
@@ -21,13 +22,12 @@ _FACTORY_SETTINGS = {0x000A: 3.0, 0x000C: 100.0, 0x0012: 0.0, 0x0014: 1.0, 0x001
 
 
 class Sdm:
-    """One meter. Requests for another unit and bad checksums meet silence.
+    """One meter.
 
     `before_energy` is called before a register value leaves the meter, so that no power cut can take it back.
 
     Attributes:
-        nan: all measured values read NaN. exception_code: every read is refused with it, 0: none.
-        wrong_unit: answers under the next unit number.
+        slave: its side of the line. nan: all measured values read NaN.
     """
 
     def __init__(
@@ -41,67 +41,46 @@ class Sdm:
     ) -> None:
         self.model = model
         self.metrology = metrology
-        self.unit = unit
+        self.slave = RtuSlave(unit, self._read, self._write)
         self.powered = False
         self.nan = False
-        self.exception_code = 0
-        self.wrong_unit = False
-        self.valid_frames = 0
         self._serial = serial
         self._settings = {**_FACTORY_SETTINGS, _NODE_ADDRESS: float(unit)}
         self._before_energy = before_energy
-        self._decoder = rtu.RequestDecoder()
-        self._output = bytearray()
 
     def power_on(self) -> None:
         """Start; settings written before take effect now, as on the real meter."""
         self.powered = True
-        self.unit = int(self._settings[_NODE_ADDRESS])
-        self._decoder = rtu.RequestDecoder()
+        self.slave.unit = int(self._settings[_NODE_ADDRESS])
+        self.slave.reset()
 
     def power_off(self) -> None:
         """Fall silent."""
         self.powered = False
-        self._output.clear()
+        self.slave.reset()
 
     def receive(self, data: bytes) -> None:
         """Bytes of the master."""
-        if not self.powered:
-            return
-        for request in self._decoder.feed(data):
-            if request.unit == self.unit:
-                self.valid_frames += 1
-                self._output += self._answer(request)
+        if self.powered:
+            self.slave.receive(data)
 
     def take_output(self) -> bytes:
         """The bytes sent since the last call."""
-        data = bytes(self._output)
-        self._output.clear()
-        return data
+        return self.slave.take_output()
 
-    def _answer(self, request: rtu.Request) -> bytes:
-        unit = self.unit + 1 if self.wrong_unit else self.unit
-        match request:
-            case rtu.ReadRegisters(_, function, address, count):
-                result = self._read(function, address, count)
-                if isinstance(result, int):
-                    return rtu.exception_response(unit, function, result)
-                return rtu.read_response(unit, function, result)
-            case rtu.WriteRegisters(_, rtu.WRITE_MULTIPLE, address, values):
-                if address not in self._settings or len(values) != 2:
-                    return rtu.exception_response(unit, rtu.WRITE_MULTIPLE, rtu.ILLEGAL_ADDRESS)
-                value = rtu.registers_float(values[0], values[1])
-                if not math.isfinite(value) or (address == _NODE_ADDRESS and not 1 <= value <= 247):
-                    return rtu.exception_response(unit, rtu.WRITE_MULTIPLE, rtu.ILLEGAL_VALUE)
-                self._settings[address] = value
-                return rtu.write_registers_response(unit, address, len(values))
-            case _:
-                return rtu.exception_response(unit, request.function, rtu.ILLEGAL_FUNCTION)
+    def _write(self, function: int, address: int, values: tuple[int, ...]) -> int:
+        if function != rtu.WRITE_MULTIPLE:
+            return rtu.ILLEGAL_FUNCTION
+        if address not in self._settings or len(values) != 2:
+            return rtu.ILLEGAL_ADDRESS
+        value = rtu.registers_float(values[0], values[1])
+        if not math.isfinite(value) or (address == _NODE_ADDRESS and not 1 <= value <= 247):
+            return rtu.ILLEGAL_VALUE
+        self._settings[address] = value
+        return 0
 
     def _read(self, function: int, address: int, count: int) -> list[int] | int:
         """Register words, or the code of the exception."""
-        if self.exception_code:
-            return self.exception_code
         if not 1 <= count <= _MAX_COUNT:
             return rtu.ILLEGAL_VALUE
         last = address + count

@@ -5,24 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from hardware.simulator.ascii_reader import AsciiReader
 from hardware.simulator.byte_log import ByteLog
 from hardware.simulator.cards import Card, CardQueue
+from hardware.simulator.devices import (
+    BAUD,
+    BOARDS,
+    POLLED_READERS,
+    READERS,
+    USUAL_BAUD,
+    BoardSettings,
+    Device,
+    make_meter,
+)
 from hardware.simulator.line import Line
 from hardware.simulator.metrology import Metrology
-from hardware.simulator.openevse import OpenEvse
 from hardware.simulator.openevse_build import BoardBuild
-from hardware.simulator.openevse_memory import Eeprom
-from hardware.simulator.pn532 import Pn532
-from hardware.simulator.sdm import Sdm
 from hardware.simulator.stored_state import restore_car, stored_sections
 from hardware.simulator.world import World
 
 PORTS = ("board", "meter", "reader")
-READERS = ("pn532", "ascii")
-_BAUD = {"board": 115_200, "meter": 9_600, "reader": 115_200}
 _FINE_STEP_S = 0.02  # world seconds while something moves
 _COARSE_STEP_S = 0.1
 _MOST_STEPS = 1_000  # in one advance, whatever the speed
@@ -36,11 +38,13 @@ _SECOND_CARD = bytes.fromhex("04FACADE")
 class SimulationConfig:
     """Which box is simulated. `car`: keep (as stored), plugged or unplugged at the start."""
 
-    meter: str = "sdm230"  # sdm120 | sdm230 | sdm630
-    reader: str = "pn532"  # pn532 | ascii
+    board: str = "openevse"  # a name of `devices.BOARDS`, METERS, READERS
+    meter: str = "sdm230"
+    reader: str = "pn532"
     phases: int = 1
     nominal_voltage_v: float = 230.0
     max_current_a: int = 16
+    board_unit: int = 1
     meter_unit: int = 1
     car: str = "keep"
     speed: float = 1.0
@@ -49,14 +53,6 @@ class SimulationConfig:
 
 
 Sections = dict[str, dict[str, object]]
-
-
-class Device(Protocol):
-    """What all simulated devices have in common."""
-
-    def power_off(self) -> None: ...
-    def receive(self, data: bytes) -> None: ...
-    def take_output(self) -> bytes: ...
 
 
 class Simulation:
@@ -91,20 +87,20 @@ class Simulation:
             phases=config.phases, nominal_v=config.nominal_voltage_v, seed=config.seed, metrology=self.metrology
         )
         restore_car(self.world.ev, stored.get("car", {}), config.car)
-        eeprom = Eeprom.from_dict(stored.get("board", {}))
-        eeprom.commission(config.max_current_a)
-        self.board = OpenEvse(eeprom, config.build, self.store_now)
-        self.meter = Sdm(
+        settings = BoardSettings(config.max_current_a, config.board_unit, config.build)
+        self.board = BOARDS[config.board](stored, settings, self.store_now)
+        self.meter = make_meter(
             config.meter,
             self.metrology,
             unit=config.meter_unit,
             serial=20_000_000 + config.seed % 1_000_000,
             before_energy=self.store_register,
         )
-        self.cards = CardQueue(polled=config.reader == "pn532")
-        self.reader: Pn532 | AsciiReader = Pn532(self.cards) if config.reader == "pn532" else AsciiReader(self.cards)
+        self.cards = CardQueue(polled=config.reader in POLLED_READERS)
+        self.reader = READERS[config.reader](self.cards)
         self.devices: dict[str, Device] = {"board": self.board, "meter": self.meter, "reader": self.reader}
-        self.lines = {port: Line(port, _BAUD[port], self.log, config.seed, now) for port in PORTS}
+        names = {"board": config.board, "meter": config.meter, "reader": config.reader}
+        self.lines = {port: Line(port, BAUD.get(names[port], USUAL_BAUD), self.log, config.seed, now) for port in PORTS}
         self._power_on(now)
         self.store_now()
 
@@ -131,17 +127,14 @@ class Simulation:
             self.store_register()
 
     def _move_cards(self, now: float) -> None:
-        card = self.cards.step(now)
-        if isinstance(self.reader, Pn532):
-            self.reader.second_uid = _SECOND_CARD if "two_cards" in self.world.faults else None
-            self.reader.step()
-        elif card is not None:
-            self.reader.card_arrived(card.uid)
+        arrived = self.cards.step(now)
+        self.reader.second_uid = _SECOND_CARD if "two_cards" in self.world.faults else None
+        self.reader.step(now, arrived)
 
     @property
     def is_moving(self) -> bool:
         """Something changes within tenths of a second."""
-        return self._now < self._attention_until or self.board.controller.is_moving or self.world.ev.is_moving
+        return self._now < self._attention_until or self.board.is_moving or self.world.ev.is_moving
 
     def next_at(self) -> float:
         """The real time of the next `advance`, if nothing comes in before."""
@@ -169,8 +162,8 @@ class Simulation:
     def _collect(self, now: float) -> None:
         self.board.reset_fails = "reset_fails" in self.world.faults
         self.meter.nan = "meter_nan" in self.world.faults
-        self.meter.exception_code = int(self.world.faults.get("meter_exception", 0))
-        self.meter.wrong_unit = "meter_wrong_unit" in self.world.faults
+        self.meter.slave.exception_code = int(self.world.faults.get("meter_exception", 0))
+        self.meter.slave.wrong_unit = "meter_wrong_unit" in self.world.faults
         for port, device in self.devices.items():
             self.lines[port].from_device(device.take_output(), now)
 
@@ -223,7 +216,7 @@ class Simulation:
     def _write(self, *, sync: bool) -> None:
         self._stored_wh = int(self.metrology.energy_wh)
         self._stored_at = self._now
-        sections = stored_sections(self.metrology, self.board.eeprom, self.world.ev)
+        sections = {**self._stored, **stored_sections(self.metrology, self.board, self.world.ev)}
         if sections != self._stored:
             self._stored = sections
             self._store(sections, sync)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from hardware.simulator.openevse_memory import State
-from hardware.simulator.pn532 import Pn532
 from hardware.simulator.simulation import Simulation
-
-_MODES = {State.A: "available", State.B: "connected", State.C: "charging", State.UNKNOWN: "starting"}
 
 
 def state_report(simulation: Simulation) -> dict[str, object]:
@@ -17,7 +13,7 @@ def state_report(simulation: Simulation) -> dict[str, object]:
     world, board = simulation.world, simulation.board
     return {
         "ready": is_ready(simulation),
-        "mode": _mode(simulation),
+        "mode": board.mode if simulation.powered else "power_cut",
         "plugged": world.ev.plugged,
         "cp": world.cp,
         "relay": world.energised,
@@ -35,8 +31,8 @@ def state_report(simulation: Simulation) -> dict[str, object]:
         "phases": simulation.config.phases,
         "uptime_s": round(simulation.now - simulation.started_at, 3),
         "world_s": round(world.time_s, 3),
-        "board_state": board.controller.state.name,
-        "board": _board(simulation),
+        "board_state": board.state_name,
+        "board": board.report(),
         "meter": _meter(simulation),
         "reader": _reader(simulation),
         "links": {port: _link(simulation, port) for port in simulation.lines},
@@ -50,58 +46,19 @@ def is_ready(simulation: Simulation) -> bool:
     return simulation.board.valid_frames > 0 and simulation.board.ready
 
 
-def _mode(simulation: Simulation) -> str:
-    board = simulation.board
-    controller = board.controller
-    if not simulation.powered:
-        return "power_cut"
-    if controller.post_failed or controller.state.is_fault:
-        return "fault"
-    if not board.ready:
-        return "booting"
-    if controller.boot_locked:
-        return "locked"
-    return _MODES.get(controller.state, controller.state.name.lower())
-
-
-def _board(simulation: Simulation) -> dict[str, object]:
-    board = simulation.board
-    controller, eeprom = board.controller, board.eeprom
-    return {
-        "kind": "openevse",
-        "firmware": board.build.firmware,
-        "state": f"{controller.state:02x}",
-        "vflags": f"{controller.vflags:04x}",
-        "coil": board.relay_closed,
-        "capacity_a": controller.limit.capacity_a,
-        "max_a": eeprom.ceiling_a,
-        "eeprom_max_a": eeprom.max_a,
-        "boot_locked": controller.boot_locked,
-        "hard_fault": controller.hard_fault,
-        "heartbeat_s": eeprom.heartbeat_s,
-        "heartbeat_trips": controller.limit.heartbeat_trips,
-        "trips": {"gfi": eeprom.trips_gfi, "no_ground": eeprom.trips_no_ground, "stuck": eeprom.trips_stuck},
-        "valid_frames": board.valid_frames,
-        "display": list(board.display.lines),
-        "backlight": board.display.backlight,
-    }
-
-
 def _meter(simulation: Simulation) -> dict[str, object]:
     meter = simulation.meter
     return {
         "kind": meter.model,
-        "unit": meter.unit,
+        "unit": meter.slave.unit,
         "gain": round(simulation.metrology.gain, 6),
-        "valid_frames": meter.valid_frames,
+        "valid_frames": meter.slave.valid_frames,
     }
 
 
 def _reader(simulation: Simulation) -> dict[str, object]:
     card = simulation.cards.card
-    shown = None
-    if card is not None:
-        shown = card.uid.hex().upper() if isinstance(simulation.reader, Pn532) else card.uid.decode()
+    shown = None if card is None else simulation.reader.text(card.uid)
     return {
         "kind": simulation.config.reader,
         "card": shown,

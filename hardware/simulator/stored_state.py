@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hardware.simulator.devices import BoardModel
 from hardware.simulator.ev import ElectricVehicle
 from hardware.simulator.metrology import Metrology
-from hardware.simulator.openevse_memory import Eeprom
 
 CAR_AT_START = ("keep", "plugged", "unplugged")
 
 
-def stored_sections(metrology: Metrology, eeprom: Eeprom, ev: ElectricVehicle) -> dict[str, dict[str, object]]:
+def stored_sections(metrology: Metrology, board: BoardModel, ev: ElectricVehicle) -> dict[str, dict[str, object]]:
     """Everything that survives a power cut."""
     return {
         "meter": {"energy_wh": metrology.energy_wh},
-        "board": dict(eeprom.to_dict()),
+        board.section: board.memory(),
         "car": {"plugged": ev.plugged, "soc": ev.soc_percent, "parameters": ev.parameters.differences()},
     }
 

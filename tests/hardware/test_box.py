@@ -39,7 +39,7 @@ class Rig:
             open_line=self._open,
         )
 
-    def _open(self, path: str, baud: int) -> Line:
+    def _open(self, path: str, baud: int, parity: str) -> Line:
         if path in self.unplugged:
             raise LineLost("no such port")
         device = {"/b": self.board, "/m": self.meter, "/r": self.chip}[path]

@@ -123,7 +123,7 @@ class StationRig:
         ports = {f"{port}_port": port for port in self.heard}
         options = {"energy_rate_factor": str(self._sim.speed), **self._config.get("options", {})}
         fields = {
-            "meter": self._sim.meter, "reader": self._sim.reader, "phases": self._sim.phases,
+            "board": self._sim.board, "meter": self._sim.meter, "reader": self._sim.reader, "phases": self._sim.phases,
             "max_current_a": float(self._sim.max_current_a), **ports, **self._config, "options": options,
         }  # fmt: skip
         self.box = Box(
@@ -161,7 +161,7 @@ class StationRig:
 
         self.threads.spawn(port.name, lambda: port.run(wait))
 
-    def _open_line(self, path: str, baud: int) -> Line:
+    def _open_line(self, path: str, baud: int, parity: str) -> Line:
         if not self.simulation.lines[path].connected:
             raise LineLost("No such file or directory")
         return SimulatedLine(self, path)

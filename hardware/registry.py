@@ -1,0 +1,297 @@
+"""Every device that the station can drive, by the name in settings, pages and simulator: the one place to add one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from hardware.drivers.ascii_reader import AsciiReader
+from hardware.drivers.evse_din import EvseDin
+from hardware.drivers.modbus_meter import ModbusMeter, Registers
+from hardware.drivers.openevse import OpenEvse
+from hardware.drivers.orno import OrnoRegisters
+from hardware.drivers.pn532 import Pn532
+from hardware.drivers.rdm6300 import Rdm6300
+from hardware.drivers.sdm import MODELS as SDM_MODELS
+from hardware.evse import Demand
+from hardware.interfaces import BoardCapabilities, BoardState, HardwareConfig, MeterSample
+from hardware.serial_port import Counters, Device
+
+Clock = Callable[[], float]
+K = TypeVar("K", bound="Kind")
+
+
+class NamedDevice(Device, Protocol):
+    """A driver: a device on a line, with words for the hardware page."""
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the device although it answers; empty when nothing is."""
+
+    @property
+    def description(self) -> str:
+        """Make and version, as far as they are known."""
+
+
+class BoardDriver(NamedDevice, Protocol):
+    """An EVSE board: tells its state, and follows the demand it is given in return."""
+
+    def request_reset(self) -> None:
+        """Restart the board when its contactor is open. Any thread; the port must be woken afterwards."""
+
+
+class MeterDriver(NamedDevice, Protocol):
+    """An energy meter: tells samples."""
+
+    def set_fast(self, fast: bool) -> bool:
+        """Read every second (energy flows) or every five. True when the port must be woken. Any thread."""
+
+    def request_fresh(self) -> None:
+        """Read as soon as the line allows. Any thread; the port must be woken afterwards."""
+
+
+Supervise = Callable[[BoardState], Demand]
+BoardBuilder = Callable[[HardwareConfig, Clock, Counters, Supervise, Callable[[], None]], BoardDriver]
+MeterBuilder = Callable[
+    [HardwareConfig, Clock, Counters, Callable[[MeterSample], None], Callable[[bool], None]], MeterDriver
+]
+ReaderBuilder = Callable[[HardwareConfig, Clock, Counters, Callable[[str], None], Callable[[bool], None]], NamedDevice]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What people and the settings know of a device.
+
+    Attributes:
+        title: make and model. wire: how it talks, for people.
+        baud, parity: as it is delivered; settings may say otherwise.
+        has_unit: it has a Modbus address.
+        note: what the installer must know before choosing it.
+    """
+
+    title: str
+    wire: str
+    baud: int
+    parity: str = "N"
+    has_unit: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardKind(Kind):
+    """A family of boards."""
+
+    capabilities: BoardCapabilities
+    build: BoardBuilder
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeterKind(Kind):
+    """A model of meters, and how many phases it measures."""
+
+    phases: int
+    build: MeterBuilder
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderKind(Kind):
+    """A kind of card readers."""
+
+    build: ReaderBuilder
+
+
+def _openevse(
+    config: HardwareConfig, clock: Clock, counters: Counters, supervise: Supervise, on_reboot: Callable[[], None]
+) -> BoardDriver:
+    return OpenEvse(clock, counters, supervise, on_reboot, nominal_voltage_v=config.nominal_voltage_v)
+
+
+def _evse_din(
+    config: HardwareConfig, clock: Clock, counters: Counters, supervise: Supervise, on_reboot: Callable[[], None]
+) -> BoardDriver:
+    baud = config.board_baud or BOARDS["evse_din"].baud
+    return EvseDin(clock, counters, supervise, on_reboot, unit=config.board_unit, baud=baud)
+
+
+def _meter(name: str, registers: Callable[[], Registers]) -> MeterBuilder:
+    def build(
+        config: HardwareConfig,
+        clock: Clock,
+        counters: Counters,
+        on_sample: Callable[[MeterSample], None],
+        on_failed: Callable[[bool], None],
+    ) -> MeterDriver:
+        return ModbusMeter(
+            name,
+            registers(),
+            clock,
+            counters,
+            on_sample,
+            on_failed,
+            unit=config.meter_unit,
+            baud=config.meter_baud or METERS[name].baud,
+            max_current_a=config.max_current_a,
+            nominal_voltage_v=config.nominal_voltage_v,
+            energy_rate_factor=float(config.options.get("energy_rate_factor", "1")),
+        )
+
+    return build
+
+
+def _sdm(name: str) -> MeterBuilder:
+    return _meter(name, lambda: SDM_MODELS[name])
+
+
+def _pn532(
+    config: HardwareConfig,
+    clock: Clock,
+    counters: Counters,
+    on_card: Callable[[str], None],
+    on_failed: Callable[[bool], None],
+) -> NamedDevice:
+    reversed_uid = config.options.get("uid_order", "normal") == "reversed"
+    return Pn532(clock, counters, on_card, on_failed, reversed_uid=reversed_uid)
+
+
+def _rdm6300(
+    config: HardwareConfig,
+    clock: Clock,
+    counters: Counters,
+    on_card: Callable[[str], None],
+    on_failed: Callable[[bool], None],
+) -> NamedDevice:
+    return Rdm6300(clock, counters, on_card, on_failed, id_only=config.options.get("em4100", "full10") == "id8")
+
+
+def _ascii(
+    config: HardwareConfig,
+    clock: Clock,
+    counters: Counters,
+    on_card: Callable[[str], None],
+    on_failed: Callable[[bool], None],
+) -> NamedDevice:
+    return AsciiReader(clock, counters, on_card, on_failed)
+
+
+BOARDS: Mapping[str, BoardKind] = {
+    "openevse": BoardKind(
+        title="OpenEVSE controller",
+        wire="RAPI on a UART",
+        baud=115_200,
+        note="Buy it with boot lock: without it, a plugged car is charged until the station is up after a power cut.",
+        capabilities=BoardCapabilities(
+            boot_lock=None,
+            watchdog=True,
+            host_death="limits the car to 6 A within 10 s",
+            ground_fault=True,
+            self_test=True,
+            ground_check=True,
+            weld_check=True,
+            temperature=True,
+            over_current=False,
+            reset=True,
+        ),
+        build=_openevse,
+    ),
+    "evse_din": BoardKind(
+        title="EVSE-DIN or EVSE-WB (evracing), revision 17 or later",
+        wire="Modbus RTU",
+        baud=9_600,
+        has_unit=True,
+        note="It has no leakage detector, earth check, contactor check, thermometer or watchdog of its own: fit a "
+        "leakage detector (type B, or type A with 6 mA DC), and the enable line of a panel.",
+        capabilities=BoardCapabilities(
+            boot_lock=False,
+            watchdog=False,
+            host_death="goes on charging at the last limit",
+            ground_fault=False,
+            self_test=False,
+            ground_check=False,
+            weld_check=False,
+            temperature=False,
+            over_current=False,
+            reset=False,
+        ),
+        build=_evse_din,
+    ),
+}
+
+_ORNO_NOTE = "Its register moves in steps of 10 Wh: coarse for billing."
+
+METERS: Mapping[str, MeterKind] = {
+    "sdm120": MeterKind(
+        title="Eastron SDM120-Modbus",
+        wire="Modbus RTU",
+        baud=9_600,
+        has_unit=True,
+        phases=1,
+        note="New ones talk at 2400 baud: set 2400 here, or 9600 at the meter.",
+        build=_sdm("sdm120"),
+    ),
+    "sdm230": MeterKind(
+        title="Eastron SDM230-Modbus", wire="Modbus RTU", baud=9_600, has_unit=True, phases=1, build=_sdm("sdm230")
+    ),
+    "sdm630": MeterKind(
+        title="Eastron SDM630-Modbus", wire="Modbus RTU", baud=9_600, has_unit=True, phases=3, build=_sdm("sdm630")
+    ),
+    "orno514": MeterKind(
+        title="ORNO OR-WE-514",
+        wire="Modbus RTU",
+        baud=9_600,
+        parity="E",
+        has_unit=True,
+        phases=1,
+        note=_ORNO_NOTE,
+        build=_meter("orno514", OrnoRegisters),
+    ),
+    "orno515": MeterKind(
+        title="ORNO OR-WE-515",
+        wire="Modbus RTU",
+        baud=9_600,
+        parity="E",
+        has_unit=True,
+        phases=1,
+        note=_ORNO_NOTE,
+        build=_meter("orno515", OrnoRegisters),
+    ),
+}
+
+READERS: Mapping[str, ReaderKind] = {
+    "pn532": ReaderKind(title="PN532, ISO 14443 A cards", wire="HSU (UART)", baud=115_200, build=_pn532),
+    "rdm6300": ReaderKind(
+        title="RDM6300 or RDM630, EM4100 tags (125 kHz)",
+        wire="UART, talks only",
+        baud=9_600,
+        note="Such tags are easily copied, and a dead reader cannot be told from a silent one.",
+        build=_rdm6300,
+    ),
+    "ascii": ReaderKind(
+        title="Reader that sends a line of text per card",
+        wire="serial text",
+        baud=115_200,
+        note="A dead reader cannot be told from a silent one.",
+        build=_ascii,
+    ),
+}
+
+
+def board_kind(name: str) -> BoardKind:
+    """Raises ValueError, naming the known ones."""
+    return _known("board", name, BOARDS)
+
+
+def meter_kind(name: str) -> MeterKind:
+    """Raises ValueError, naming the known ones."""
+    return _known("meter", name, METERS)
+
+
+def reader_kind(name: str) -> ReaderKind:
+    """Raises ValueError, naming the known ones."""
+    return _known("reader", name, READERS)
+
+
+def _known(what: str, name: str, kinds: Mapping[str, K]) -> K:
+    if name not in kinds:
+        raise ValueError(f"unknown {what} {name!r}; known: {', '.join(kinds)}")
+    return kinds[name]
