@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -182,6 +185,20 @@ def memory_and_idle_processor(folder: Path) -> list[Figure]:
     ]
 
 
+def thirty_days_offline(folder: Path) -> list[Figure]:
+    """What a month without the backend costs, and how fast it drains, in the domain with its database on disk."""
+    program = [sys.executable, "-m", "bench.queue_inside", str(folder)]
+    done = subprocess.run(program, stdout=subprocess.PIPE, check=True, text=True)
+    found: dict[str, list[float]] = json.loads(done.stdout.splitlines()[-1])
+    return [
+        Figure("messages queued by 30 days offline, a value a minute", "", 100_000, found["rows"]),
+        Figure("  each of them on disk", "B", 1000, found["bytes per row"]),
+        Figure("  a reading and a tick while offline", "ms", 10, found["sample"]),
+        Figure("  drained with a backend that answers at once, a message", "ms", 3, found["drain"]),
+        Figure("thinning of a queue of 100000", "ms", 2000, found["thin"]),
+    ]
+
+
 def pss_mib(pid: int) -> float:
     """Proportional set size of a process."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
@@ -202,4 +219,5 @@ MEASUREMENTS: list[Callable[[Path], list[Figure]]] = [
     remote_start_and_stop,
     start_of_the_process,
     memory_and_idle_processor,
+    thirty_days_offline,
 ]

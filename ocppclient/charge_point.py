@@ -328,7 +328,7 @@ class ChargePoint:
             registration=self.boot.registration,
             heartbeat_interval_s=self.config.heartbeat_interval,
             queue_depth=self._store.queue_depth(),
-            parked=len(self._store.parked_calls()),
+            parked=self._store.parked_depth(),
             in_flight=action,
             in_flight_s=waited_s,
             last_error=self.outbox.last_error,

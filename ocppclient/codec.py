@@ -60,6 +60,25 @@ CENTRAL_SYSTEM_REQUESTS = frozenset(
 )
 
 
+#: Error codes of OCPP-J 1.6 (table 7), and the spellings of its errata and of 2.0.1.
+ERROR_CODES = frozenset(
+    {
+        "FormatViolation",
+        "FormationViolation",
+        "GenericError",
+        "InternalError",
+        "NotImplemented",
+        "NotSupported",
+        "OccurenceConstraintViolation",
+        "OccurrenceConstraintViolation",
+        "PropertyConstraintViolation",
+        "ProtocolError",
+        "SecurityError",
+        "TypeConstraintViolation",
+    }
+)
+
+
 class CallFailure(Exception):
     """A CALL that is answered with a CALLERROR: `code` in the 1.6 spelling, `description` for people."""
 

@@ -121,6 +121,26 @@ class MemoryStore:
     def parked_calls(self) -> list[QueuedCall]:
         return list(self._parked.values())
 
+    def parked_depth(self) -> int:
+        return len(self._parked)
+
+    def thin_meter_values(self) -> int:
+        head = self.next_queued()
+        kinds: dict[tuple[str, bool, bool], list[int]] = {}
+        for call in self._all_calls():
+            if call.action == "MeterValues" and (head is None or call.seq != head.seq):
+                kind = (call.transaction_uid, bool(call.parked_reason), '"Sample.Clock"' in call.payload)
+                kinds.setdefault(kind, []).append(call.seq)
+        gaps = {
+            seqs[index]: seqs[index + 1] - seqs[index - 1]
+            for seqs in kinds.values()
+            for index in range(1, len(seqs) - 1, 2)
+        }
+        thinned = [seq for seq, gap in gaps.items() if gap < 2 * min(gaps.values())]
+        for seq in thinned:
+            self.delete_queued(seq)
+        return len(thinned)
+
     def undated_calls(self, boot_id: str) -> list[QueuedCall]:
         return [call for call in self._all_calls() if call.boot_id == boot_id] if boot_id else []
 

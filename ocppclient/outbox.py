@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Literal
 
 from ocppclient.clock import Clock, format_utc, parse_utc
-from ocppclient.codec import CallError, CallResult, Payload, check_request, dumps, encode_call
+from ocppclient.codec import ERROR_CODES, CallError, CallResult, Payload, check_request, dumps, encode_call
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Disconnect, Explain, SendFrame
 from ocppclient.facts import Facts
@@ -28,6 +28,8 @@ _ALIVE_AFTER_S = 5.0
 #: Ids of one message that are remembered: more cannot have an answer under way.
 _MESSAGE_IDS = 100
 _REPORTS = ("StatusNotification", "Heartbeat", "SecurityEventNotification")  # may wait for one transaction message
+#: A backend that had not finished the CALL before gets so long between its answer and the next CALL (field problem 15).
+_PACE_S = 0.1
 _LIVE_QUEUE = 2  # more waiting messages than that are history, and status reports overtake them
 
 Gate = Literal["closed", "pending", "open"]
@@ -102,6 +104,9 @@ class Outbox:
         self._unanswered = 0
         self._retry_at = 0.0  # the head of the durable queue waits until then
         self._resume_at = 0.0
+        self._thin_at = factory.queue_quota
+        self._pace_s = 0.0  # of this connection
+        self._not_before = 0.0
         self._reported_last = False  # the CALL that left last was one of _REPORTS
 
     # -- what others put in
@@ -148,6 +153,27 @@ class Outbox:
                 boot_id="" if dated or self._clock.confirmed else self._facts.boot_id,
             )
         )
+        self._thin()
+
+    def _thin(self) -> None:
+        """The queue reached its quota: coarser meter values in the middle of its transactions; nothing else ever goes.
+
+        Starts, stops and the first and last values of a transaction are what money depends on (conformance TXQ-09).
+        """
+        size = self._store.queue_depth() + self._store.parked_depth()
+        if size < self._thin_at:
+            return
+        quota, thinned = self._factory.queue_quota, 0
+        while size - thinned > 0.9 * quota and (more := self._store.thin_meter_values()):
+            thinned += more
+        self._thin_at = max(quota, size - thinned + quota // 100 + 1)
+        rule = f"The queue of transaction messages reached {size}; {thinned} meter values between others were removed."
+        if not thinned:
+            rule = (
+                f"The queue of transaction messages reached {size}, and nothing in it may be removed: starts, stops, "
+                "first and last values are kept whatever happens. Connect the backend, or resend what is parked."
+            )
+        self._actions.append(Explain("queue", "thinned" if thinned else "full", rule, str(size), "TXQ-09"))
 
     def redate(self, delta_s: float) -> None:
         """The clock was not confirmed so far and moved by `delta_s`: correct what this boot has queued (CLK-04).
@@ -174,6 +200,7 @@ class Outbox:
         self.online = True
         self._reported_last = False
         self._unanswered = 0
+        self._pace_s = self._not_before = 0.0
         now = self._clock.monotonic()
         self.last_activity = now
         self._resume_at = now + self._factory.queue_resume_delay_s
@@ -207,6 +234,9 @@ class Outbox:
         else:
             return None
         self._unanswered = 0
+        if isinstance(message, CallError) and message.code not in ERROR_CODES:
+            self._pace_s = _PACE_S
+        self._not_before = self._clock.monotonic() + self._pace_s
         if isinstance(message, CallError):
             return self._failed(call, f"{message.code} {message.description}".strip(), late)
         self.quirks += bool(message.quirks)
@@ -290,7 +320,7 @@ class Outbox:
 
     def flush(self) -> None:
         """Send the next CALL if one may leave now. Called last for every event."""
-        if not self.online or self._in_flight is not None:
+        if not self.online or self._in_flight is not None or self._clock.monotonic() < self._not_before:
             return
         while self._urgent and not self._gate_lets(self._urgent[0].action, self._urgent[0].passes_gate):
             self._urgent.popleft()

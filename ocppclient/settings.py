@@ -67,6 +67,8 @@ class Factory:
         resume_after_power_loss: continue an open transaction after a power cut instead of stopping it (PowerLoss).
         feature_profiles: what SupportedFeatureProfiles reports; None: everything that is implemented.
         queue_resume_delay_s: pause between a reconnect and the first queued transaction message (conformance TXQ-10).
+        queue_quota: messages that the transaction queue keeps (parked ones counted) before the meter values in the
+            middle of its transactions are thinned; 30 days with one value a minute are 46,000.
         authorize_wait_s: how long a card waits for Authorize.conf before the offline policy decides (field problem 27).
         boot_retry_s: first wait after a BootNotification without an answer, and the interval when the backend says 0.
     """
@@ -74,6 +76,7 @@ class Factory:
     resume_after_power_loss: bool = False
     feature_profiles: tuple[str, ...] | None = None
     queue_resume_delay_s: float = 0.0
+    queue_quota: int = 100_000
     authorize_wait_s: float = 5.0
     boot_retry_s: float = 60.0
     extra: Mapping[str, object] = field(default_factory=dict)

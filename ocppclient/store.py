@@ -217,6 +217,20 @@ class Store(Protocol):
         ...
 
     def parked_calls(self) -> list[QueuedCall]: ...
+    def parked_depth(self) -> int:
+        """How many calls are parked."""
+        ...
+
+    def thin_meter_values(self) -> int:
+        """Remove every second MeterValues where they lie closest together; returns how many, 0 when none may go.
+
+        Each transaction (and what lies outside of any) is thinned by itself, parked messages apart from waiting ones
+        and clock-aligned values apart from the others; the first and the last of each stay, and so does the head of
+        the queue, which may be under way. Close together: whose two neighbours in `seq` are less than twice as far
+        apart as the nearest pair; so the old part of a long queue gets no coarser than the new one.
+        """
+        ...
+
     def undated_calls(self, boot_id: str) -> list[QueuedCall]:
         """Calls of this boot whose timestamps come from an unsynchronised clock."""
         ...

@@ -231,6 +231,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "resume_after_power_loss": boolean,
         "feature_profiles": some_of(*FEATURE_PROFILES),
         "queue_resume_delay_s": number(0, 3600, "s"),
+        "queue_quota": whole(100, 10_000_000),
         "authorize_wait_s": number(0.1, 120, "s"),
         "boot_retry_s": number(0.1, 86400, "s"),
         "reconnect_min_s": number(0.05, 86400, "s"),

@@ -60,6 +60,20 @@ PROFILES = Table(models.ChargingProfile, InstalledProfile, keyed=True)
 REASONS = Table(models.Reason, _Reason)
 SECURITY_EVENTS = Table(models.SecurityEvent, SecurityEvent)
 
+#: Of the second, fourth … MeterValues of each kind those that lie closest together (see `Store.thin_meter_values`).
+_CLOSE_METER_VALUES = """
+    WHERE seq IN (
+        WITH kinds AS (
+            SELECT seq, ROW_NUMBER() OVER kind AS number, LEAD(seq) OVER kind - LAG(seq) OVER kind AS gap
+            FROM station_queuedcall WHERE action = 'MeterValues' AND seq <> %s
+            WINDOW kind AS (
+                PARTITION BY transaction_uid, parked_reason > '', instr(payload, '"Sample.Clock"') > 0 ORDER BY seq
+            )
+        )
+        SELECT seq FROM kinds
+        WHERE number %% 2 = 0 AND gap < 2 * (SELECT MIN(gap) FROM kinds WHERE number %% 2 = 0)
+    )"""
+
 _LISTED = "source IN ('backend', 'station')"
 
 
@@ -82,6 +96,7 @@ class DjangoStore:
         self._open: Transaction | _Unread | None = _Unread.YET
         self._head: QueuedCall | _Unread | None = _Unread.YET
         self._depth: int | None = None
+        self._parked: int | None = None
 
     # -- units of work
     @contextmanager
@@ -177,11 +192,13 @@ class DjangoStore:
         call = storable(call)
         self._begin()
         call = replace(call, seq=CALLS.insert(call))
-        if not call.parked_reason:
-            if self._head is None:
-                self._head = call
-            if self._depth is not None:
-                self._depth += 1
+        if call.parked_reason:
+            self._parked = None
+            return call
+        if self._head is None:
+            self._head = call
+        if self._depth is not None:
+            self._depth += 1
         return call
 
     def next_queued(self) -> QueuedCall | None:
@@ -199,7 +216,7 @@ class DjangoStore:
         if former is not None and not call.parked_reason:
             self._head = call
         else:  # it may have been parked, or put back into the queue
-            self._head, self._depth = _Unread.YET, None
+            self._head, self._depth, self._parked = _Unread.YET, None, None
 
     def delete_queued(self, seq: int) -> None:
         if not fits(seq):
@@ -207,6 +224,7 @@ class DjangoStore:
         self._begin()
         if not CALLS.delete("WHERE seq = %s AND parked_reason = ''", seq):
             CALLS.delete("WHERE seq = %s", seq)
+            self._parked = None
             return
         if self._depth is not None:
             self._depth -= 1
@@ -233,6 +251,18 @@ class DjangoStore:
 
     def parked_calls(self) -> list[QueuedCall]:
         return CALLS.select("WHERE parked_reason > '' ORDER BY seq")
+
+    def parked_depth(self) -> int:
+        if self._parked is None:
+            self._parked = CALLS.count("WHERE parked_reason > ''")
+        return self._parked
+
+    def thin_meter_values(self) -> int:
+        head = self.next_queued()
+        self._begin()
+        thinned = CALLS.delete(_CLOSE_METER_VALUES, head.seq if head else 0)
+        self._depth = self._parked = None
+        return thinned
 
     def undated_calls(self, boot_id: str) -> list[QueuedCall]:
         return CALLS.select("WHERE boot_id = %s ORDER BY seq", clean_text(boot_id)) if boot_id else []

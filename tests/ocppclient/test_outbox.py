@@ -192,6 +192,27 @@ def test_with_interval_0_a_second_passes_before_a_message_is_sent_again():
     assert bench.expect("StopTransaction")
 
 
+def test_a_backend_that_still_works_on_the_call_before_gets_a_pause_after_every_answer():
+    """Field problem 15: an error code of its own, "Call already in progress", on this connection"""
+    bench = Bench().ready()
+
+    def three_heartbeats():
+        for _ in range(3):
+            bench.call("TriggerMessage", requestedMessage="Heartbeat")
+
+    three_heartbeats()
+    bench.refuse("RpcFrameworkError")
+    for _ in range(2):
+        assert bench.calls == []
+        bench.wait(0.2)
+        bench.answer({})
+    bench.disconnect()
+    bench.connect()
+    three_heartbeats()
+    for _ in range(3):  # a new connection, and a code of the specification: no pause
+        bench.refuse("InternalError")
+
+
 def test_a_refused_message_does_not_hold_back_what_may_overtake():
     """TXQ-03"""
     bench = charging()

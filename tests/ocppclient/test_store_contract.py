@@ -203,6 +203,37 @@ def test_undated_calls_are_those_of_one_boot_in_order(store: Store) -> None:
     assert store.undated_calls("") == []
 
 
+def test_meter_values_are_thinned_kind_by_kind_those_that_lie_closest_together_first(store: Store) -> None:
+    """TXQ-09"""
+    start = store.enqueue(call("s", action="StartTransaction", transaction_uid="u1"))
+    kept, gone = [start.seq], []
+    clock = '{"context":"Sample.Clock"}'
+    for number in range(6):
+        (gone if number in (1, 3) else kept).append(store.enqueue(call(f"p{number}", transaction_uid="u1")).seq)
+        aligned = store.enqueue(call(f"c{number}", transaction_uid="u1", payload=clock)).seq
+        (gone if number in (1, 3) else kept).append(aligned)
+    kept.append(store.enqueue(call("e", action="StopTransaction", transaction_uid="u1")).seq)
+    kept += [store.enqueue(call(f"q{number}", transaction_uid="u2")).seq for number in range(2)]
+    for number in range(3):
+        outside = store.enqueue(call(f"o{number}"))
+        (gone if number == 1 else kept).append(outside.seq)
+    for number in range(3):
+        parked = store.enqueue(call(f"x{number}", transaction_uid="u1", parked_reason="refused"))
+        (gone if number == 1 else kept).append(parked.seq)
+    assert store.thin_meter_values() == 2  # side by side in the queue: outside of any transaction, and parked
+    assert store.thin_meter_values() == 4  # two kinds take turns
+    assert [seq for seq in range(1, 99) if store.queued(seq)] == sorted(kept)
+    assert (store.queue_depth(), store.parked_depth()) == (len(kept) - 2, 2)
+
+
+def test_the_head_of_the_queue_is_never_thinned(store: Store) -> None:
+    """It may be under way."""
+    first, head, last = (store.enqueue(call(name)) for name in ("m1", "m2", "m3"))
+    store.update_queued(replace(first, parked_reason="refused"))
+    assert store.thin_meter_values() == 0
+    assert [store.queued(one.seq) for one in (head, last)] == [head, last]
+
+
 # -- id tags
 
 
@@ -409,7 +440,7 @@ def everything(store: Any) -> tuple[Any, ...]:
         [store.transaction_by_id(number) for number in (0, 1, 7)],
         store.next_queued(),
         store.queue_depth(),
-        store.parked_calls(),
+        (store.parked_calls(), store.parked_depth()),
         [store.queued(seq) for seq in range(1, 40)],
         [store.queued_by_message_id(name) for name in ("m1", "m2", "m3", "m4")],
         store.undated_calls("b1"),
@@ -513,7 +544,18 @@ _operation = st.one_of(
             last_wh=st.integers(0, 2),
         ),
     ),
-    st.tuples(st.just("enqueue"), st.builds(call, _names, boot_id=st.sampled_from(["", "b1"]))),
+    st.tuples(
+        st.just("enqueue"),
+        st.builds(
+            call,
+            _names,
+            boot_id=st.sampled_from(["", "b1"]),
+            payload=st.sampled_from(["{}", '["Sample.Clock"]']),
+            transaction_uid=st.sampled_from(["", "u1"]),
+        ),
+    ),
+    st.tuples(st.just("thin_meter_values")),
+    st.tuples(st.just("parked_depth")),
     st.tuples(
         st.just("update_queued"),
         st.builds(call, _names, seq=_seqs, parked_reason=st.sampled_from(["", "x"]), attempts=st.integers(0, 1)),

@@ -75,6 +75,7 @@ energy_rate_factor = 60
 resume_after_power_loss = true
 feature_profiles = ["Core", "RemoteTrigger"]
 queue_resume_delay_s = 1
+queue_quota = 5000
 authorize_wait_s = 2.5
 boot_retry_s = 10
 reconnect_min_s = 0.5
@@ -126,7 +127,7 @@ def test_a_full_file_is_read_completely(folder: Path) -> None:
     assert read.identity == Identity("Acme", "Wall 1", "S1", "B1", "1.2.3", "SDM230", "M1", "89", "26")
     assert (read.electrical.max_current_a, read.electrical.nominal_voltage_v, read.electrical.phases) == (32, 120.5, 3)
     assert read.factory == Factory(
-        True, ("Core", "RemoteTrigger"), 1.0, 2.5, 10.0, extra={"allow_unsigned_update": True}
+        True, ("Core", "RemoteTrigger"), 1.0, 5000, 2.5, 10.0, extra={"allow_unsigned_update": True}
     )
     assert (read.reconnect_min_s, read.reconnect_max_s) == (0.5, 2.0)
     assert dict(read.configuration) == {
