@@ -141,8 +141,8 @@ class MemoryStore:
             self.delete_queued(seq)
         return len(thinned)
 
-    def undated_calls(self, boot_id: str) -> list[QueuedCall]:
-        return [call for call in self._all_calls() if call.boot_id == boot_id] if boot_id else []
+    def undated_depth(self, boot_id: str) -> int:
+        return sum(call.boot_id == boot_id for call in self._all_calls()) if boot_id else 0
 
     def _all_calls(self) -> list[QueuedCall]:
         return sorted([*self._waiting.values(), *self._parked.values()], key=lambda call: call.seq)

@@ -20,6 +20,7 @@ from ocppclient.facts import Facts
 from ocppclient.settings import Factory
 from ocppclient.store import QueuedCall, Store
 
+_CORRECTION = "clock.correction."  # + boot id: what its guessed clock was off by, seconds
 UNKNOWN_TRANSACTION_ID = -1  # errata v4.0 section 3.18
 _LATE_CALLS = 20
 _UNANSWERED_LIMIT = 2  # field problem 1: as many unanswered CALLs in a row mean that the socket is dead
@@ -178,11 +179,13 @@ class Outbox:
     def redate(self, delta_s: float) -> None:
         """The clock was not confirmed so far and moved by `delta_s`: correct what this boot has queued (CLK-04).
 
+        The correction is noted, and made when a message leaves for the first time: there may be tens of thousands.
         What was sent already keeps its text: copies are byte-identical.
         """
-        for call in self._store.undated_calls(self._facts.boot_id):
-            payload = dumps(shifted(json.loads(call.payload), delta_s))
-            self._store.update_queued(replace(call, payload=payload, boot_id=""))
+        for name in self._store.values(_CORRECTION):
+            if not self._store.undated_depth(name.removeprefix(_CORRECTION)):
+                self._store.set_value(name, None)
+        self._store.set_value(f"{_CORRECTION}{self._facts.boot_id}", repr(delta_s))
 
     def resend_parked(self, seq: int) -> bool:
         """A person asks for a parked message: queue it again at the end, with its attempts forgotten."""
@@ -361,6 +364,8 @@ class Outbox:
         if not row.needs_transaction_id and not row.boot_id:
             return row
         payload = row.payload
+        if row.boot_id and (correction := self._store.value(f"{_CORRECTION}{row.boot_id}")) is not None:
+            payload = dumps(shifted(json.loads(payload), float(correction)))
         if row.needs_transaction_id:
             transaction = self._store.transaction(row.transaction_uid)
             known = transaction.transaction_id if transaction else None

@@ -231,8 +231,8 @@ class Store(Protocol):
         """
         ...
 
-    def undated_calls(self, boot_id: str) -> list[QueuedCall]:
-        """Calls of this boot whose timestamps come from an unsynchronised clock."""
+    def undated_depth(self, boot_id: str) -> int:
+        """How many calls there are of this boot whose timestamps come from a guessed clock."""
         ...
 
     # -- id tags

@@ -264,8 +264,8 @@ class DjangoStore:
         self._depth = self._parked = None
         return thinned
 
-    def undated_calls(self, boot_id: str) -> list[QueuedCall]:
-        return CALLS.select("WHERE boot_id = %s ORDER BY seq", clean_text(boot_id)) if boot_id else []
+    def undated_depth(self, boot_id: str) -> int:
+        return CALLS.count("WHERE boot_id = %s", clean_text(boot_id)) if boot_id else 0
 
     # -- id tags
     def cache_entry(self, id_tag: str) -> IdTagEntry | None:

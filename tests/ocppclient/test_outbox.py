@@ -185,8 +185,9 @@ def test_with_interval_0_a_second_passes_before_a_message_is_sent_again():
     bench = charging({"TransactionMessageRetryInterval": "0"})
     stop(bench)
     bench.refuse("RpcFrameworkError")
+    bench.wait(0.2)
     bench.settle()
-    bench.wait(0.8)
+    bench.wait(0.6)
     assert bench.calls == []
     bench.wait(0.4)
     assert bench.expect("StopTransaction")
@@ -513,6 +514,27 @@ def test_a_box_whose_clock_starts_where_it_was_switched_off_is_dated_again_too()
     bench.answer(status="Accepted", interval=300, currentTime=format_utc(START))
     for _, payload in of(bench.settle(), *TRANSACTIONAL):
         assert START - timedelta(minutes=5) < parse_utc(payload["timestamp"]) <= START
+
+
+def test_a_correction_outlives_a_reboot_and_goes_when_its_messages_are_gone():
+    """CLK-04: the line broke right after the backend told the time"""
+    bench = Bench({"AllowOfflineTxForUnknownId": "true", **NO_SAMPLES}, system_utc=START.replace(year=1970))
+    bench.read()
+    offline_session(bench)
+    bench.connect()
+    bench.answer(status="Accepted", interval=300, currentTime=format_utc(START))
+    bench.start = START  # the box has a good clock from now on
+    bench.reboot()
+    bench.read()
+    bench.boot()
+    sent = of(bench.settle(), *TRANSACTIONAL)
+    assert [parse_utc(payload["timestamp"]).year for _, payload in sent] == [START.year] * 2
+    bench.start = START.replace(year=1970)
+    bench.reboot()
+    bench.read()
+    bench.connect()
+    bench.answer(status="Accepted", interval=300, currentTime=format_utc(START))
+    assert len(bench.store.values("clock.correction.")) == 1
 
 
 def test_mere_drift_is_left_alone():
