@@ -59,6 +59,8 @@ class Box:
         self._was_closed = False
         self._sample: MeterSample | None = None
         self._side_faults: dict[FaultCode, Fault] = {}
+        #: Counts up when the board restarts (once or twice a restart: it announces its begin and its end).
+        self.board_restarts = 0
         self._ports: list[Port] = []
         self._devices: list[NamedDevice] = []
         self._meter: MeterDriver | None = None
@@ -90,10 +92,15 @@ class Box:
         self._setpoint = Setpoint(amps, authorised)
         self._board_port.wake()
 
-    def reset_board(self) -> None:
-        """Restart the EVSE board once its contactor is open. Asynchronous; RESET_FAILED tells when it did not."""
-        self._board.request_reset()
+    def reset_board(self, retries: int = 0) -> bool:
+        """Restart the EVSE board once its contactor is open, and again so often when it does not.
+
+        Asynchronous: `board_restarts` counts up when it did, RESET_FAILED is among the faults when it never did.
+        False when this board knows no restart: then neither will come.
+        """
+        under_way = self._board.request_reset(retries)
         self._board_port.wake()
+        return under_way
 
     def refresh_meter(self) -> None:
         """Read the meter as soon as its line allows; the sample comes by on_reading."""
@@ -116,7 +123,7 @@ class Box:
     # --- the ports ----------------------------------------------------------------------------------------------------
     def _build_board(self, config: HardwareConfig) -> None:
         kind, counters = board_kind(config.board), Counters()
-        self._board = kind.build(config, self._clock, counters, self._supervise, self._evse.rebooted)
+        self._board = kind.build(config, self._clock, counters, self._supervise, self._board_restarted)
         baud = config.board_baud or kind.baud
         self._board_port = self._add_port("board", config.board_port, baud, kind.parity, self._board, counters)
 
@@ -151,6 +158,11 @@ class Box:
         return port
 
     # --- facts, on the driver threads ---------------------------------------------------------------------------------
+    def _board_restarted(self) -> None:
+        """On the board's thread."""
+        self.board_restarts += 1
+        self._evse.rebooted()
+
     def _supervise(self, state: BoardState) -> Demand:
         """On the board's thread, with every new state and at least once a second."""
         with self._lock:

@@ -37,8 +37,12 @@ class NamedDevice(Device, Protocol):
 class BoardDriver(NamedDevice, Protocol):
     """An EVSE board: tells its state, and follows the demand it is given in return."""
 
-    def request_reset(self) -> None:
-        """Restart the board when its contactor is open. Any thread; the port must be woken afterwards."""
+    def request_reset(self, retries: int = 0) -> bool:
+        """Restart the board when its contactor is open; when it does not restart, try again so often.
+
+        Any thread; the port must be woken afterwards. True: it is under way, and `on_reboot` or RESET_FAILED ends it.
+        False: this board knows no restart.
+        """
 
 
 class MeterDriver(NamedDevice, Protocol):

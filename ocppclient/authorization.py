@@ -26,6 +26,7 @@ from ocppclient.store import IdTagEntry, Store, Transaction
 VALID = ("Accepted", "ConcurrentTx")
 STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")
 CACHE_LIMIT = 1000
+_RESTARTING = "This station is restarting. Tap again in a minute."
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,9 @@ class Authorization:
             self._refuse_reserved(id_tag, self._known_parent(id_tag))
             return
         self.granted = self._asked = None
+        if self._boot.restarting:
+            self._refuse(id_tag, _RESTARTING, "RES-03")
+            return
         if self._boot.denied:
             self._refuse(id_tag, "The backend has not accepted this station yet.", "BOOT-12")
             return
@@ -373,6 +377,10 @@ class Authorization:
         ConnectionTimeOut of a grant."""
         now = self._clock.monotonic()
         self._forget_conflicts()
+        if self.busy and self._boot.restarting:
+            id_tag = self.granted.id_tag if self.granted else self.asking
+            self.granted = self._asked = None
+            self._refuse(id_tag, _RESTARTING, "RES-03")
         if self.busy and not self._availability.operative(1):
             id_tag = self.granted.id_tag if self.granted else self.asking
             self.granted = self._asked = None

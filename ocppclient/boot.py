@@ -23,6 +23,8 @@ CLOCK_TOLERANCE_S = 1.0
 #: switched off is. Less is mere drift, and the older messages were right.
 _REDATE_S = 60.0
 _DAY_S = 86_400.0
+#: Why this process is about to end; noted before, used up by the next boot (the reason of an open transaction's stop).
+RESET_CAUSE = "reset.cause"
 #: The last good time is stored at most this often; after a power cut no clock starts before it.
 _FLOOR_S = 3600.0
 _LONGEST_RETRY_S = 300.0
@@ -70,6 +72,11 @@ class Boot:
     @property
     def _accepted_before(self) -> bool:
         return self.accepted_by == self._settings.backend_key
+
+    @property
+    def restarting(self) -> bool:
+        """A reset was accepted, or the process is ending: nothing new is begun."""
+        return self._store.value(RESET_CAUSE) is not None
 
     @property
     def asked(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ocppclient import feature_profiles, narration
 from ocppclient.authorization import Authorization
 from ocppclient.availability import Availability
-from ocppclient.boot import Boot
+from ocppclient.boot import RESET_CAUSE, Boot
 from ocppclient.clock import Clock
 from ocppclient.codec import (
     CENTRAL_SYSTEM_REQUESTS,
@@ -62,7 +62,7 @@ from ocppclient.settings import ChargePointSettings
 from ocppclient.smart_charging import SmartCharging
 from ocppclient.status import Status
 from ocppclient.store import Store, Transaction
-from ocppclient.transactions import RESET_CAUSE, Transactions
+from ocppclient.transactions import Transactions
 from ocppclient.view import ReservationView, TransactionView, View
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class ChargePoint:
         self.remote_control = remote_control = RemoteControl(
             store, config, facts, boot, availability, reservations, authorization, transactions, smart_charging, out
         )
-        self.reset = reset = Reset(store, clock, outbox, security_events, transactions, out)
+        self.reset = reset = Reset(store, clock, config, outbox, security_events, transactions, out)
         self.remote_trigger = remote_trigger = RemoteTrigger(outbox, boot, meter_values, status, out)
 
         #: CALL of the backend → who answers it.

@@ -276,7 +276,13 @@ class Configuration:
         "MinimumStatusDuration", 0, "A status is reported when it lasted this long.", high=86400, unit="s"
     )
     number_of_connectors = Int("NumberOfConnectors", 1, "Connectors of this station.", access=Access.R)
-    reset_retries = Int("ResetRetries", 3, "How often a failed reset is tried again.", high=100, unit="times")
+    reset_retries = Int(
+        "ResetRetries",
+        3,
+        "How often a hard reset is tried again when the EVSE board does not restart.",
+        high=100,
+        unit="times",
+    )
     stop_transaction_max_meter_values = Int(
         "StopTransactionMaxMeterValues", 20, "Most entries of transactionData in StopTransaction.", access=Access.R
     )

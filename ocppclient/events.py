@@ -222,9 +222,10 @@ class SetClock:
 
 @dataclass(frozen=True)
 class Reboot:
-    """Restart the application; `hard` restarts the EVSE board as well."""
+    """Restart the application; `hard` restarts the EVSE board before, and tries that again `retries` times."""
 
     hard: bool
+    retries: int = 0
 
 
 class CardFeedback(StrEnum):

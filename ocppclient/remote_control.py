@@ -71,6 +71,8 @@ class RemoteControl:
             return "The idTag is empty.", "GEN-02"
         if self._boot.registration != "accepted":
             return "The backend has not accepted this station yet.", "BOOT-09"
+        if self._boot.restarting:
+            return "The station is restarting.", "RES-03"
         if self._store.open_transaction() is not None:
             return "A transaction is running already.", "RST-05"
         if self._authorization.busy:

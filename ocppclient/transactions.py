@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ocppclient.authorization import Authorization, read_id_tag_info
+from ocppclient.boot import RESET_CAUSE
 from ocppclient.clock import Clock, format_utc
 from ocppclient.codec import Payload, dumps, tolerant_int
 from ocppclient.configuration import Configuration
@@ -28,7 +29,6 @@ JOURNAL_WH = 100  # … or this far behind
 STOP_WAIT_S = 6.0
 #: How long a transaction of the former boot waits for the register before it is closed with its journal.
 RECOVERY_WAIT_S = 30.0
-RESET_CAUSE = "reset.cause"
 REASONS = (
     "DeAuthorized",
     "EmergencyStop",

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from hardware.box import Box
+from hardware.interfaces import FaultCode
 from ocppclient.backend_link import BackendLink
 from ocppclient.clock import Clock
 from ocppclient.events import ShutdownRequested
@@ -42,8 +43,10 @@ log = logging.getLogger("station")
 EX_CRASH = 70
 #: The parts of an ordered end, seconds each; together they stay below 10 s.
 SHUTDOWN_EVENT_S, LINK_CLOSE_S, BOX_STOP_S, DOMAIN_STOP_S, SIMULATOR_STOP_S = 2.0, 2.5, 3.0, 2.0, 2.0
-#: A board that restarts needs its relay open and one command; the application waits so long for it.
-BOARD_RESET_S = 2.0
+#: One try to restart the board: its relay opens, one command, its boot message within 15 s, and a margin.
+BOARD_RESET_S = 25.0
+#: A board that did not restart is reported (ResetFailure) before the application restarts without it.
+RESET_FAILURE_TOLD_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -247,18 +250,33 @@ class Runtime:
         if self._stop_wanted is not None:
             self._stop_wanted.set()
 
-    def _reboot(self, hard: bool) -> None:
+    def _reboot(self, hard: bool, retries: int) -> None:
         """On the domain thread: the application starts again in the same process; the simulator goes on."""
 
         async def restart() -> None:
-            if hard:
-                self._box.reset_board()
-                await asyncio.sleep(BOARD_RESET_S)
+            if hard and not await self._restart_board(retries):
+                log.error("The EVSE board did not restart; the application does")
+                await asyncio.sleep(RESET_FAILURE_TOLD_S)
             self._reexec = True
             self._stop(f"{'hard' if hard else 'soft'} reset")
 
         assert self._loop is not None
         asyncio.run_coroutine_threadsafe(restart(), self._loop)
+
+    async def _restart_board(self, retries: int) -> bool:
+        """The board has restarted, or knows no restart; False when it did not, which is among its faults then."""
+        before = self._box.board_restarts
+
+        def decided() -> bool:
+            failed = any(fault.code is FaultCode.RESET_FAILED for fault in self._box.reading.faults)
+            return failed or self._box.board_restarts != before
+
+        if not self._box.reset_board(retries):
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BOARD_RESET_S * (1 + retries)):
+                await until(decided, 0.05)
+        return self._box.board_restarts != before
 
     def _budget_spent(self, sentence: str) -> None:
         log.critical("%s: the station gives up and has to be started again", sentence)

@@ -100,7 +100,8 @@ class Outside:
     Attributes:
         link_settings: the backend settings as they are stored now; called on the domain thread.
         settings: what the charge point has to know of the settings as they are stored now; called likewise.
-        reboot: ends the process for a restart; True restarts the EVSE board first. Returns at once.
+        reboot: ends the process for a restart. Hard: restarts the EVSE board first, with so many retries when it does
+            not obey. Returns at once.
     """
 
     link: Link
@@ -108,7 +109,7 @@ class Outside:
     feed: LiveFeed
     link_settings: Callable[[], ConnectionSettings | None]
     settings: Callable[[], ChargePointSettings]
-    reboot: Callable[[bool], None]
+    reboot: Callable[[bool, int], None]
 
 
 class StationWorker:
@@ -298,9 +299,9 @@ class StationWorker:
                 out.link.set_ping_interval(seconds)
             case SetClock(utc, delta_s):
                 log.info("The clock follows the backend: %s (moved by %+.1f s)", f"{utc:%Y-%m-%d %H:%M:%S}Z", delta_s)
-            case Reboot(hard):
+            case Reboot(hard, retries):
                 log.info("%s restart", "Hard" if hard else "Soft")
-                out.reboot(hard)
+                out.reboot(hard, retries)
             case Feedback(kind, text):
                 log.info("To the driver: %s (%s)", line(text), kind)
             case Explain():

@@ -88,9 +88,10 @@ class EvseDin:
         """For the hardware page: "evse_din revision 18"."""
         return f"evse_din revision {self._status.firmware}" if self._status else "evse_din"
 
-    def request_reset(self) -> None:
+    def request_reset(self, retries: int = 0) -> bool:
         """The board knows no restart by Modbus; its settings are read and judged anew instead."""
         self._settings_due_at = -math.inf
+        return False
 
     # --- Device -------------------------------------------------------------------------------------------------------
     def attach(self, line: Line) -> None:

@@ -73,6 +73,7 @@ class OpenEvse:
         self._due: dict[str, float] = {}
         self._short_since: float | None = None  # the pilot offers less than wanted since
         self._reset_wanted = False
+        self._reset_retries = 0
         self._reset_at: float | None = None  # $FS of a reset was sent
         self._reboot_by: float | None = None  # $FR was sent; a boot message is expected
         self._reset_failed = False
@@ -87,9 +88,14 @@ class OpenEvse:
         """For the hardware page: "openevse 8.2.3"."""
         return f"openevse {self._facts.firmware}".strip()
 
-    def request_reset(self) -> None:
-        """Restart the board as soon as its relay is open. Any thread; the port must be woken afterwards."""
+    def request_reset(self, retries: int = 0) -> bool:
+        """Restart the board as soon as its relay is open; when it does not, try again so often. True.
+
+        Any thread; the port must be woken afterwards.
+        """
+        self._reset_retries = retries
         self._reset_wanted = True
+        return True
 
     # --- Device -------------------------------------------------------------------------------------------------------
     def attach(self, line: Line) -> None:
@@ -133,8 +139,13 @@ class OpenEvse:
     def _await_boot(self, link: RapiLink, reboot_by: float) -> None:
         link.listen(min(self._clock() + _TRANSITION_POLL_S, reboot_by))
         if self._reboot_by is not None and self._clock() >= reboot_by:
-            logger.warning("the board did not restart when asked to")
-            self._reboot_by, self._reset_failed = None, True
+            logger.warning("the board did not restart when asked to; %d tries are left", self._reset_retries)
+            self._reboot_by = None
+            if self._reset_retries > 0:
+                self._reset_retries -= 1
+                self._reset_wanted = True
+            else:
+                self._reset_failed = True
 
     def _synchronise(self, link: RapiLink) -> bool:
         """Connect and re-sync (section 2.6). Never enables power; a fault present at boot is never masked by `$FS`."""

@@ -326,7 +326,7 @@ def test_a_reset_restarts_the_board_and_leaves_it_asleep(make_rig: MakeRig) -> N
     rig.start()
     rig.charge()
     rig.box.setpoint(0.0, False)
-    rig.box.reset_board()
+    assert rig.box.reset_board()
     rig.until(lambda reading: not reading.contactor_closed)
     rig.until(lambda reading: reading.ev_connected is None)  # it restarts
     rig.until(lambda reading: reading.ev_connected is True)
@@ -336,6 +336,7 @@ def test_a_reset_restarts_the_board_and_leaves_it_asleep(make_rig: MakeRig) -> N
     after_restart = rig.board.commands[rig.board.commands.index("FR") + 1 :]
     assert "FS" in after_restart
     assert "FE" not in after_restart
+    assert rig.box.board_restarts > 0
     assert rig.board.state == 0xFE
     assert rig.box.reading.faults == ()
 

@@ -663,6 +663,29 @@ def test_a_board_that_does_not_restart_is_a_warning_and_goes_on() -> None:
     assert bench.faults() == {}
 
 
+def test_a_restart_that_failed_is_tried_again_as_often_as_wanted() -> None:
+    bench = Bench().synchronise()
+    bench.run(2)
+    bench.board.reset_is_broken = True
+    bench.driver.request_reset(retries=2)
+    bench.run(40)
+    assert (bench.board.commands.count("FR"), bench.faults()) == (3, {})
+    bench.run(20)
+    assert (bench.board.commands.count("FR"), bench.faults()) == (3, {FaultCode.RESET_FAILED: False})
+
+
+def test_a_retry_that_succeeds_is_no_failure() -> None:
+    bench = Bench().synchronise()
+    bench.run(2)
+    bench.board.reset_is_broken = True
+    bench.driver.request_reset(retries=1)
+    bench.run(10)
+    bench.board.reset_is_broken = False
+    bench.until(lambda: bench.reboots > 0 and bench.state.synchronised, 25)
+    bench.run(30)
+    assert bench.faults() == {}
+
+
 # --- farewell and pace ------------------------------------------------------------------------------------------------
 def test_leaving_an_authorised_charge_leaves_the_board_as_it_is() -> None:
     bench = charging()

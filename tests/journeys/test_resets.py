@@ -82,3 +82,16 @@ def offline_session(rig: Rig) -> None:
     rig.charge_wh(1)
     rig.sim.unplug()
     rig.backend.story.wait(lambda: False, 1.5)
+
+
+def test_a_board_that_does_not_restart_is_reported_and_the_application_restarts(make_rig: RigMaker):
+    """RES-06: ResetRetries, errorCode ResetFailure"""
+    rig = make_rig({"ocpp": {"ResetRetries": "0"}})
+    rig.start()
+    rig.sim.fault("reset_fails", True)
+    assert rig.backend.call("Reset", {"type": "Hard"}) == ACCEPTED
+    rig.backend.wait_for(
+        "StatusNotification", lambda p: p["errorCode"] == "ResetFailure", 30, why="the board's failure is reported"
+    )
+    rig.backend.next("BootNotification", 30)
+    rig.backend.wait_status("Available")

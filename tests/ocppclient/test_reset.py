@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ocppclient.events import Disconnected, Reboot, SendFrame
-from ocppclient.transactions import RESET_CAUSE
+from ocppclient.boot import RESET_CAUSE
+from ocppclient.events import Disconnected, Fault, Reboot, SendFrame
 from tests.ocppclient.harness import Bench, of, statuses
 
 NO_SAMPLES = {"MeterValueSampleInterval": "0"}
@@ -22,7 +22,7 @@ def test_the_answer_leaves_before_the_restart(kind, hard):
     assert bench.call("Reset", type=kind)[2] == {"status": "Accepted"}
     assert reboots(bench) == []
     bench.wait(1.2)
-    assert reboots(bench) == [Reboot(hard)]
+    assert reboots(bench) == [Reboot(hard, 3 if hard else 0)]
     bench.wait(30)
     assert len(reboots(bench)) == 1
 
@@ -88,7 +88,7 @@ def test_ten_resets_in_a_row_are_one_restart_and_the_hardest_wins():
     for n in range(10):
         assert bench.call("Reset", type="Hard" if n == 3 else "Soft")[2] == {"status": "Accepted"}
     bench.wait(2)
-    assert reboots(bench) == [Reboot(True)]
+    assert reboots(bench) == [Reboot(True, 3)]
 
 
 def test_the_cause_is_used_up_by_the_next_boot():
@@ -117,3 +117,56 @@ def test_a_reset_that_the_store_refuses_restarts_nothing():
     assert bench.store.value(RESET_CAUSE) is None
     assert bench.setpoint.authorised
     assert not [a for a in bench.actions if isinstance(a, SendFrame) and "StopTransaction" in a.text]
+
+
+def test_reset_retries_go_with_a_hard_reset():
+    """RES-06, ResetRetries"""
+    bench = Bench().ready()
+    bench.call("ChangeConfiguration", key="ResetRetries", value="5")
+    bench.call("Reset", type="Hard")
+    bench.wait(1.2)
+    assert reboots(bench) == [Reboot(True, 5)]
+
+
+def test_a_board_that_did_not_restart_is_reported():
+    """RES-06: errorCode ResetFailure, as a warning"""
+    bench = Bench().ready()
+    bench.call("Reset", type="Hard")
+    bench.wait(1.2)
+    bench.read(faults=(Fault("ResetFailure", blocking=False),))
+    assert [(p["connectorId"], p["status"], p["errorCode"]) for _, p in bench.settle()] == [
+        (1, "Available", "ResetFailure")
+    ]
+    bench.wait(60, step_s=1)
+    assert len(reboots(bench)) == 1
+
+
+def test_another_reset_while_the_restart_is_under_way_orders_none():
+    """RES-01, RES-06: a board that does not obey takes its time"""
+    bench = Bench().ready()
+    bench.call("Reset", type="Hard")
+    bench.wait(1.2)
+    assert bench.call("Reset", type="Soft")[2] == {"status": "Accepted"}
+    bench.wait(20)
+    assert len(reboots(bench)) == 1
+
+
+def test_nothing_new_begins_once_a_reset_was_accepted():
+    """RES-03: a session that starts now would be cut by the restart"""
+    bench = Bench({"AllowOfflineTxForUnknownId": "true"}).ready()
+    bench.swipe("EARLY")
+    bench.settle()
+    assert bench.status == "Preparing"
+    bench.call("Reset", type="Soft")
+    bench.wait(0.1)
+    assert bench.status == "Available"
+    bench.swipe("LATE")
+    assert bench.call("RemoteStartTransaction", idTag="REMOTE")[2] == {"status": "Rejected"}
+    bench.read(ev_connected=True)
+    assert of(bench.settle(), "Authorize", "StartTransaction") == []
+    assert bench.feedback()[-2:] == ["rejected", "rejected"]
+    assert bench.clauses().count("RES-03") == 3
+    bench.reboot()
+    bench.ready()
+    bench.swipe("LATE")
+    assert bench.expect("Authorize")

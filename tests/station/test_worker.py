@@ -119,7 +119,7 @@ class Bench:
     def __init__(self) -> None:
         self.charge_point, self.notes = FakeChargePoint(), Notes()
         self.crash: Future[BaseException] = Future()
-        self.reboots: list[bool] = []
+        self.reboots: list[tuple[bool, int]] = []
         self.worker = StationWorker(self.crash.set_result)
         self.feed = LiveFeed(Clock().monotonic)
         self.closed = False
@@ -130,9 +130,10 @@ class Bench:
 
         domain = Domain(self.notes, self.charge_point, Clock(), close)
         self.worker.start(lambda: domain).result(5)
-        self.worker.go(
-            Outside(self.notes, self.notes, self.feed, lambda: SETTINGS, lambda: STORED, self.reboots.append)
-        )
+        self.worker.go(Outside(self.notes, self.notes, self.feed, lambda: SETTINGS, lambda: STORED, self.reboot))
+
+    def reboot(self, hard: bool, retries: int) -> None:
+        self.reboots.append((hard, retries))
 
     def done(self) -> None:
         """Everything that was put is handled."""
@@ -181,7 +182,7 @@ def test_actions_run_in_order_after_their_event_on_the_one_domain_thread(bench: 
 def test_without_a_backend_in_the_settings_the_link_goes_off(bench: Bench) -> None:
     bench.charge_point.wanted = lambda event: [Connect("settings")] if event == LocalStop() else []
     bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, Clock())).result(5)
-    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboots.append))
+    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboot))
     bench.worker.put(LocalStop())
     bench.done()
     assert bench.notes.told == [("close", "no backend is configured any more", False)]
@@ -248,7 +249,7 @@ def test_time_ticks_ten_times_a_second_and_late_ticks_are_not_made_up_for() -> N
     bench.charge_point.wanted = handle
     clock = Clock(monotonic=lambda: now)
     bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, clock)).result(5)
-    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboots.append))
+    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboot))
     bench.done()
     assert ticks == 1
     for _ in range(3):
@@ -319,11 +320,11 @@ def test_what_cannot_be_opened_is_reported_to_the_one_who_starts(bench: Bench) -
 
 
 def test_a_reboot_is_handed_on(bench: Bench) -> None:
-    bench.charge_point.wanted = lambda event: [Reboot(hard=True)] if event == LocalStop() else []
+    bench.charge_point.wanted = lambda event: [Reboot(hard=True, retries=3)] if event == LocalStop() else []
     bench.start()
     bench.worker.put(LocalStop())
     bench.done()
-    assert bench.reboots == [True]
+    assert bench.reboots == [(True, 3)]
 
 
 def test_stopping_handles_what_is_waiting_and_closes_the_database(bench: Bench) -> None:
@@ -358,7 +359,7 @@ def test_settings_that_cannot_be_used_change_nothing_and_say_why(bench: Bench) -
         raise StartupError("The file client.pem is missing.")
 
     bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, Clock())).result(5)
-    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: SETTINGS, broken, bench.reboots.append))
+    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: SETTINGS, broken, bench.reboot))
     face = StationConsumer(bench.worker)
     assert bench.worker.call(lambda: face._obey("settings", None)).result(5) == (
         False,
