@@ -26,7 +26,7 @@ from ocppclient.connection import (
     explain_end,
     open_socket,
 )
-from ocppclient.events import AliveSeen, Connected, Disconnected, Event, FrameReceived
+from ocppclient.events import AliveSeen, Connected, Disconnected, Event, FrameReceived, KeyFormAccepted
 from ocppclient.link import (
     BackOff,
     ConnectionSettings,
@@ -57,14 +57,14 @@ class BackendLink:
 
     `run()` belongs to one asyncio loop; all other methods may be called from any thread. Per session `on_event` gets
     (on the loop) Connected, then FrameReceived and AliveSeen, then Disconnected; a failed attempt gives Disconnected.
+    KeyFormAccepted comes before Connected when the other form of a hex key was accepted after the configured one was
+    refused; its taker remembers it (field problem 7).
 
     Args:
         settings: None: no backend is configured, the link stays off until `reconnect`.
         on_event: takes the events; must not block.
         clock: monotonic time of the status.
         rng: jitter of the back-off.
-        on_key_form: called with True (text) or False (bytes) when the other form of a hex key was accepted after the
-            configured one was refused; the caller remembers it (field problem 7).
     """
 
     def __init__(
@@ -73,13 +73,11 @@ class BackendLink:
         on_event: Callable[[Event], None],
         clock: Clock,
         rng: random.Random | None = None,
-        on_key_form: Callable[[bool], None] = lambda as_text: None,
     ) -> None:
         self._settings = settings
         self._wanted = settings is not None
         self._on_event = on_event
         self._monotonic = clock.monotonic
-        self._on_key_form = on_key_form
         self._back_off = BackOff(rng or random.Random())
         self._ping_interval_s = settings.ping_interval_s if settings else 0.0
         self._last_ping_at = 0.0
@@ -129,6 +127,15 @@ class BackendLink:
             self._back_off.reset()
             self._told.clear()
             self._give_order(1000, reason)
+
+        self._post(order)
+
+    def use(self, settings: ConnectionSettings) -> None:
+        """The next attempt takes these settings; a session that exists and the back-off stay as they are."""
+
+        def order() -> None:
+            self._settings = settings
+            self._other_key_form = self._key_form_tried = False
 
         self._post(order)
 
@@ -225,11 +232,11 @@ class BackendLink:
                 return None
             self._other_key_form = False
             self._tell(failure.error, level=logging.DEBUG)
-            self._on_event(Disconnected(failure.error.text))
+            self._on_event(Disconnected(failure.error.text, failure.error.kind))
             return failure.error
         if self._other_key_form:
             self._settings, self._other_key_form = settings, False
-            self._on_key_form(settings.key_as_text)
+            self._on_event(KeyFormAccepted(settings.key_as_text))
         self._key_form_tried = False
         return await self._session(link, settings)
 
@@ -242,7 +249,7 @@ class BackendLink:
         log.info("Connected to %s%s", self._status.url, f" (attempt {attempts})" if attempts > 1 else "")
         if link.subprotocol_warning:
             log.warning("%s", link.subprotocol_warning.capitalize())
-        self._on_event(Connected())
+        self._on_event(Connected(link.verified_by))
         error = LinkError("closed", "the connection was given up")
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -257,7 +264,7 @@ class BackendLink:
                 self._back_off.reset()
                 self._told.clear()
             self._tell(error, level=logging.INFO)
-            self._on_event(Disconnected(error.text))
+            self._on_event(Disconnected(error.text, error.kind))
         return error
 
     async def _read(self, link: Socket) -> LinkError:

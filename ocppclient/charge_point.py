@@ -10,6 +10,8 @@ from ocppclient import feature_profiles, narration
 from ocppclient.authorization import Authorization
 from ocppclient.availability import Availability
 from ocppclient.boot import RESET_CAUSE, Boot
+from ocppclient.certificates import Certificates
+from ocppclient.charge_point_certificate import ChargePointCertificate
 from ocppclient.clock import Clock
 from ocppclient.codec import (
     CENTRAL_SYSTEM_REQUESTS,
@@ -33,15 +35,20 @@ from ocppclient.events import (
     Action,
     AliveSeen,
     CardSwiped,
+    CertificateChosen,
+    CertificateDiscarded,
     Connected,
     Disconnected,
     Event,
     Explain,
     FrameReceived,
+    KeyFormAccepted,
     LocalStart,
     LocalStop,
     Reading,
     ResendParked,
+    SecurityEventSeen,
+    SecurityLogDiscarded,
     SendFrame,
     SetPingInterval,
     SettingsChanged,
@@ -57,6 +64,7 @@ from ocppclient.remote_control import RemoteControl
 from ocppclient.remote_trigger import RemoteTrigger
 from ocppclient.reservation import Reservations
 from ocppclient.reset import Reset
+from ocppclient.security import Security
 from ocppclient.security_events import SecurityEvents
 from ocppclient.settings import ChargePointSettings
 from ocppclient.smart_charging import SmartCharging
@@ -94,6 +102,13 @@ class ChargePoint:
         self.security_events = security_events = SecurityEvents(
             store, clock, config, facts, outbox, settings.identity.firmware_version
         )
+        self.certificates = certificates = Certificates(store, clock, config, security_events, out)
+        self.charge_point_certificate = charge_point_certificate = ChargePointCertificate(
+            store, clock, config, outbox, security_events, certificates, settings, out
+        )
+        self.security = security = Security(
+            store, clock, config, outbox, security_events, certificates, charge_point_certificate, settings, out
+        )
         self.boot = boot = Boot(store, clock, config, outbox, security_events, settings, out)
         self.availability = availability = Availability(store, out)
         self.local_auth_list = local_auth_list = LocalAuthList(store, clock, config, out)
@@ -114,19 +129,26 @@ class ChargePoint:
             store, config, facts, boot, availability, reservations, authorization, transactions, smart_charging, out
         )
         self.reset = reset = Reset(store, clock, config, outbox, security_events, transactions, out)
-        self.remote_trigger = remote_trigger = RemoteTrigger(outbox, boot, meter_values, status, out)
+        self.remote_trigger = remote_trigger = RemoteTrigger(
+            outbox, boot, charge_point_certificate, meter_values, status, out
+        )
 
         #: CALL of the backend → who answers it.
         self.requests: dict[str, Callable[[Payload], Payload | Encoded]] = {
             "CancelReservation": reservations.cancel_reservation,
+            "CertificateSigned": charge_point_certificate.certificate_signed,
             "ChangeAvailability": availability.change_availability,
-            "ChangeConfiguration": config.change_configuration,
+            "ChangeConfiguration": security.change_configuration,
             "ClearCache": authorization.clear_cache,
             "ClearChargingProfile": smart_charging.clear_charging_profile,
             "DataTransfer": lambda request: data_transfer(request, out),
+            "DeleteCertificate": certificates.delete_certificate,
+            "ExtendedTriggerMessage": remote_trigger.extended_trigger_message,
             "GetCompositeSchedule": smart_charging.get_composite_schedule,
             "GetConfiguration": config.get_configuration,
+            "GetInstalledCertificateIds": certificates.get_installed_certificate_ids,
             "GetLocalListVersion": local_auth_list.get_local_list_version,
+            "InstallCertificate": certificates.install_certificate,
             "RemoteStartTransaction": remote_control.remote_start_transaction,
             "RemoteStopTransaction": remote_control.remote_stop_transaction,
             "ReserveNow": lambda request: reservations.reserve_now(request, status.of_connector),
@@ -145,6 +167,7 @@ class ChargePoint:
             "Heartbeat": boot.heartbeat_conf,
             "MeterValues": lambda outcome: None,
             "SecurityEventNotification": security_events.security_event_notification_conf,
+            "SignCertificate": charge_point_certificate.sign_certificate_conf,
             "StartTransaction": transactions.start_transaction_conf,
             "StatusNotification": status.status_notification_conf,
             "StopTransaction": transactions.stop_transaction_conf,
@@ -168,6 +191,8 @@ class ChargePoint:
             self.limits.update()
             self.status.update()
             self.reset.update()
+            self.charge_point_certificate.update()
+            self.security.update()
             self.security_events.update()
             self._hand_on_changes()
             self.outbox.flush()
@@ -191,23 +216,39 @@ class ChargePoint:
                 self.authorization.present(id_tag)
             case LocalStop(reason):
                 self.transactions.stop(reason)
-            case Connected():
+            case Connected(verified_by):
                 self.facts.heard_at = self._clock.monotonic()
                 self._answers.clear()
                 self.outbox.connected()
                 self.security_events.connected()
+                self.security.connected(verified_by)
                 self.boot.connected()
-            case Disconnected():
+            case Disconnected(reason, kind):
+                if not self.outbox.online:
+                    self.security.attempt_failed(kind, reason)
                 self._disconnected()
+            case KeyFormAccepted(as_text):
+                self.security.key_form_accepted(as_text)
             case SettingsChanged(settings):
                 self.config.settings_changed((settings or self._settings).configuration)
                 self.local_auth_list.settings_changed()
                 if settings is not None:
                     self._settings = settings
+                    self.charge_point_certificate.settings_changed(settings)
+                    self.security.settings_changed(settings)
                     if self.boot.settings_changed(settings):
                         self._disconnected()
             case ResendParked(seq):
                 self.outbox.resend_parked(seq)
+            case CertificateChosen():
+                self.certificates.chosen(event)
+            case CertificateDiscarded():
+                self.certificates.discarded(event)
+                self.charge_point_certificate.forget()
+            case SecurityLogDiscarded(by):
+                self.security_events.clear(by)
+            case SecurityEventSeen(event_type, tech_info):
+                self.security_events.raise_event(event_type, tech_info)
             case ShutdownRequested():
                 if self._store.value(RESET_CAUSE) is None:
                     self._store.set_value(RESET_CAUSE, "Reboot")
@@ -216,6 +257,7 @@ class ChargePoint:
     def _disconnected(self) -> None:
         lost = self.outbox.disconnected()
         self.boot.disconnected()
+        self.certificates.disconnected()
         self.status.disconnected()
         for outcome in lost:
             self._reply(outcome)
@@ -292,6 +334,8 @@ class ChargePoint:
         """
         del self._actions[told:]
         self.config.forget()
+        self.certificates.forget()
+        self.charge_point_certificate.forget()
         self.smart_charging.forget()
 
     def _reply(self, outcome: Outcome) -> None:

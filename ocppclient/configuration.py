@@ -34,10 +34,11 @@ _PHASE_ROTATIONS = ("NotApplicable", "Unknown", "RST", "RTS", "SRT", "STR", "TRS
 
 
 class Access(StrEnum):
-    """RW: the backend may change it; R: it may only read it."""
+    """RW: the backend may change it; R: it may only read it; W: it may change it and never reads it."""
 
     R = "R"
     RW = "RW"
+    W = "W"
 
 
 class Refused(ValueError):
@@ -159,6 +160,25 @@ class Text(Key[str]):
     @property
     def range_text(self) -> str:
         return "text"
+
+
+class Password(Key[str]):
+    """AuthorizationKey: 16…40 printable ASCII characters (product.md, settled question 3); write-only."""
+
+    def __init__(self, name: str, meaning: str, *, profile: str) -> None:
+        super().__init__(name, "", meaning, access=Access.W, profile=profile)
+
+    def parse(self, text: str) -> str:
+        if not (text.isascii() and text.isprintable() and 16 <= len(text) <= 40):
+            raise Refused(f"{self.name} takes {self.range_text}")
+        return text
+
+    def format(self, value: str) -> str:
+        return value
+
+    @property
+    def range_text(self) -> str:
+        return "16…40 printable ASCII characters; an even number of 32…40 hexadecimal digits stands for bytes"
 
 
 class Csl(Key[tuple[str, ...]]):
@@ -356,9 +376,31 @@ class Configuration:
         "MaxChargingProfilesInstalled", 12, "Most charging profiles installed at once.",
         access=Access.R, profile="SmartCharging",
     )  # fmt: skip
+    additional_root_certificate_check = Bool(
+        "AdditionalRootCertificateCheck", False, "Only one root certificate of the backend; a new one must be signed "
+        "by the former.", access=Access.R, profile=feature_profiles.SECURITY,
+    )  # fmt: skip
+    allow_central_system_tls_wildcards = Bool(
+        "AllowCentralSystemTLSWildcards", False, "At SecurityProfile 2 and 3, take a certificate of the backend that "
+        "fits its host name only by a wildcard.", profile=feature_profiles.SECURITY,
+    )  # fmt: skip
+    authorization_key = Password(
+        "AuthorizationKey", "The password of SecurityProfile 1 and 2.", profile=feature_profiles.SECURITY
+    )
+    certificate_signed_max_chain_size = Int(
+        "CertificateSignedMaxChainSize", 10000, "Most characters of the chain in CertificateSigned.",
+        access=Access.R, profile=feature_profiles.SECURITY,
+    )  # fmt: skip
+    certificate_store_max_length = Int(
+        "CertificateStoreMaxLength", 20, "Most root certificates installed at once.",
+        access=Access.R, profile=feature_profiles.SECURITY,
+    )  # fmt: skip
+    cpo_name = Text(
+        "CpoName", "", "Organisation in the certificate that this station asks for.", profile=feature_profiles.SECURITY
+    )
     security_profile = Int(
-        "SecurityProfile", 0, "0: none, 1: password, 2: TLS and password, 3: TLS with client certificate.",
-        high=3, access=Access.R, profile=feature_profiles.SECURITY,
+        "SecurityProfile", 0, "0: none, 1: password, 2: TLS and password, 3: TLS with client certificate; the backend "
+        "can only raise it.", high=3, profile=feature_profiles.SECURITY,
     )  # fmt: skip
     send_security_events = Bool(
         "OpenStation.SendSecurityEvents",
@@ -425,6 +467,11 @@ class Configuration:
         value: T = self._values[key.name]
         return value
 
+    def reset(self, key: Key[T]) -> None:
+        """What was changed is forgotten: the settings (or the default) count again."""
+        self._store.set_value(f"key.{key.name}", None)
+        self.forget()
+
     def set(self, key: Key[T], value: T) -> None:
         """The station itself sets a key (HeartbeatInterval from BootNotification.conf); durable like a change."""
         if self._values[key.name] != value:
@@ -434,6 +481,8 @@ class Configuration:
 
     def entry(self, key: Key[Any]) -> Payload:
         """One KeyValue of GetConfiguration.conf; values are cut to 500 characters (section 7.29)."""
+        if key.access is Access.W:  # white paper section 7.2: never readable
+            return {"key": key.name, "readonly": False}
         text = key.format(self._values[key.name])
         return {"key": key.name, "readonly": key.access is Access.R, "value": text[:500]}
 
@@ -448,7 +497,8 @@ class Configuration:
                 f"at most {self.get_configuration_max_keys} keys at once (GetConfigurationMaxKeys), not {len(names)}",
             )
         if not names:
-            return {"configurationKey": [self.entry(key) for key in self._keys.values()]}
+            listed = [key for key in self._keys.values() if key.access is not Access.W]
+            return {"configurationKey": [self.entry(key) for key in listed]}
         known, unknown = [], []
         for name in dict.fromkeys(names):
             key = self._keys.get(name.casefold())
@@ -474,7 +524,7 @@ class Configuration:
             value = key.parse(text)
             self._check_length(key, value)
         except Refused as reason:
-            return self._refuse("Rejected", f"{reason}.", text, "CFG-04")
+            return self._refuse("Rejected", f"{reason}.", "" if key.access is Access.W else text, "CFG-04")
         self.set(key, value)
         return {"status": "Accepted"}
 

@@ -95,6 +95,7 @@ class Socket(ClientConnection):
         last_byte_at: monotonic seconds.
         silent_since: when something was sent after which nothing has been heard; None while nothing is owed.
         verdict: why we gave the connection up ourselves.
+        verified_by: fingerprints of the backend's verified chain, its own certificate first; () without TLS.
     """
 
     def __init__(self, uri: WebSocketURI, monotonic: Callable[[], float]) -> None:
@@ -103,6 +104,7 @@ class Socket(ClientConnection):
         self.last_byte_at = monotonic()
         self.silent_since: float | None = None
         self.verdict: LinkError | None = None
+        self.verified_by: tuple[str, ...] = ()
         self._closing = False
         self._handshake = _Protocol(uri, subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE_BYTES)
         super().__init__(
@@ -167,9 +169,12 @@ async def open_socket(
                     ssl_handshake_timeout=settings.open_timeout_s + 1,
                     ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
                 )
+            tls.check_name(_ssl_object(transport), settings, uri.host)
         if transport is None:  # only start_tls of a transport that is already closed gives that
             raise ConnectionResetError
         link = Socket(uri, monotonic)
+        if context is not None:
+            link.verified_by = tls.verified_by(_ssl_object(transport))
         transport.set_protocol(link)
         link.connection_made(transport)
         headers = {}
@@ -185,6 +190,13 @@ async def open_socket(
             raise
         cause = link.connection_exc if link is not None and isinstance(link.connection_exc, ssl.SSLError) else error
         raise LinkFailure(_explain(cause, uri.host, where)) from error
+
+
+def _ssl_object(transport: asyncio.Transport | None) -> ssl.SSLObject:
+    if transport is None:
+        raise ConnectionResetError
+    found: ssl.SSLObject = transport.get_extra_info("ssl_object")
+    return found
 
 
 async def _connect_tcp(
@@ -216,12 +228,14 @@ def _explain(error: BaseException, host: str, where: str) -> LinkError:
     match error:
         case ssl.SSLError():
             return tls.explain(error, host)
+        case tls.WildcardOnly():
+            return LinkError("certificate", str(error))
         case socket.gaierror():
             return LinkError("dns", f"the name {host} cannot be resolved; check the address and the network's DNS")
         case ConnectionRefusedError():
             return LinkError("refused", f"{where} refuses connections; is the backend running, is the port right?")
         case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
-            return LinkError("network", f"{where} broke the connection off while it was being opened")
+            return LinkError("reset", f"{where} broke the connection off while it was being opened")
         case InvalidStatus():
             return _explain_status(error.response.status_code, error.response.headers.get("Location"))
         case NegotiationError():

@@ -103,14 +103,21 @@ class LocalStart:
 
 @dataclass(frozen=True)
 class Connected:
-    """The websocket is open and speaks ocpp1.6."""
+    """The websocket is open and speaks ocpp1.6.
+
+    `verified_by`: fingerprints (SHA-256, hex) of the verified chain of the backend, its own certificate first; empty
+    without TLS, or when the TLS library does not tell.
+    """
+
+    verified_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Disconnected:
-    """The websocket is gone, or an attempt failed; `reason` in plain words."""
+    """The websocket is gone, or an attempt failed; `reason` in plain words, `kind` as in `link.LinkError`."""
 
     reason: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,13 @@ class FrameReceived:
 
     text: str
     read: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class KeyFormAccepted:
+    """The backend refused the AuthorizationKey in one form and took it in the other (field problem 7)."""
+
+    as_text: bool
 
 
 @dataclass(frozen=True)
@@ -156,6 +170,39 @@ class ShutdownRequested:
     """The process ends by request (SIGTERM): note it, so that the next start knows the reason. Nothing is stopped."""
 
 
+@dataclass(frozen=True)
+class CertificateChosen:
+    """A person installs a root certificate; `kind` as in `store.Certificate`, `pem` its text, `by` who it was."""
+
+    kind: str
+    pem: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CertificateDiscarded:
+    """A person removes a certificate, the last one and one in use included; `by` who it was."""
+
+    kind: str
+    fingerprint: str
+    by: str
+
+
+@dataclass(frozen=True)
+class SecurityLogDiscarded:
+    """A person clears the security log; `by` who it was."""
+
+    by: str
+
+
+@dataclass(frozen=True)
+class SecurityEventSeen:
+    """Somebody outside the charge point saw a security event (memory that runs out, a tamper switch)."""
+
+    type: str
+    tech_info: str = ""
+
+
 Event = (
     Reading
     | CardSwiped
@@ -164,10 +211,15 @@ Event = (
     | Connected
     | Disconnected
     | FrameReceived
+    | KeyFormAccepted
     | AliveSeen
     | Tick
     | SettingsChanged
     | ResendParked
+    | CertificateChosen
+    | CertificateDiscarded
+    | SecurityLogDiscarded
+    | SecurityEventSeen
     | ShutdownRequested
 )
 
@@ -195,6 +247,13 @@ class Connect:
     """Open the websocket with the settings as they are now (replaces a connection that exists)."""
 
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class UpdateLink:
+    """The next attempt of the websocket has to use the settings as they are now; a connection that exists stays."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -265,4 +324,6 @@ class Explain:
     clause: str = ""
 
 
-Action = SendFrame | Setpoint | Connect | Disconnect | SetPingInterval | SetClock | Reboot | Feedback | Explain
+Action = (
+    SendFrame | Setpoint | Connect | UpdateLink | Disconnect | SetPingInterval | SetClock | Reboot | Feedback | Explain
+)

@@ -28,8 +28,11 @@ class ConnectionSettings:
         security_profile: 0 none, 1 Basic auth, 2 TLS + Basic auth, 3 TLS + client certificate (white paper section 2).
         authorization_key: AuthorizationKey; see `key_bytes`.
         key_as_text: send a hex key as its text (some backends compare the text; found out after a 401).
-        root_certificates: PEM files of trusted roots; none: the roots of the operating system.
-        client_certificate, client_key: PEM files for profile 3.
+        root_certificates: trusted roots, PEM.
+        system_roots: trust the roots of the operating system too. Below profile 2 they count as well when no root is
+            installed; from 2 on only when this is chosen.
+        client_certificate, client_key: chain and private key for profile 3, PEM.
+        allow_wildcards: from profile 2 on, take a certificate that fits the host name only by a wildcard.
         ping_interval_s: WebSocketPingInterval, 0 switches pings off.
         pong_timeout_s: so long may a pong take, and so long may the line be silent after a ping.
         open_timeout_s: limit of each stage of an attempt (name, TCP, TLS, websocket upgrade).
@@ -45,9 +48,11 @@ class ConnectionSettings:
     security_profile: int = 0
     authorization_key: bytes | str = field(default="", repr=False)
     key_as_text: bool = False
-    root_certificates: tuple[str, ...] = ()
-    client_certificate: str = ""
+    root_certificates: tuple[str, ...] = field(default=(), repr=False)
+    system_roots: bool = False
+    client_certificate: str = field(default="", repr=False)
     client_key: str = field(default="", repr=False)
+    allow_wildcards: bool = False
     ping_interval_s: float = 120
     pong_timeout_s: float = 10
     open_timeout_s: float = 10
@@ -64,8 +69,16 @@ class ConnectionSettings:
             raise ValueError(f"security profile {self.security_profile} needs a wss:// address; {self.url!r} is not")
         if self.security_profile in (1, 2) and not self.authorization_key:
             raise ValueError(f"security profile {self.security_profile} needs an authorization key (the password)")
-        if self.security_profile == 3 and not (self.client_certificate and self.client_key):
-            raise ValueError("security profile 3 needs a client certificate and its key")
+
+
+def address_for(security_profile: int, url: str, secure_url: str) -> str:
+    """The address for a profile: from 2 on `secure_url`, or `url` with the scheme wss (conformance UPG-03)."""
+    if security_profile < 2:
+        return url
+    if secure_url:
+        return secure_url
+    scheme, separator, rest = url.strip().partition("://")
+    return f"wss://{rest}" if separator and scheme.lower() == "ws" else url
 
 
 def is_secure(settings: ConnectionSettings) -> bool:
@@ -175,8 +188,8 @@ class LinkError:
     """Why an attempt or a session ended.
 
     Attributes:
-        kind: for rules: "dns", "refused", "network", "timeout", "certificate", "tls_version", "tls_cipher", "tls",
-            "password" (401), "unauthorised", "http", "subprotocol", "closed", "ordered" (by this station),
+        kind: for rules: "dns", "refused", "network", "reset", "timeout", "certificate", "tls_version", "tls_cipher",
+            "tls", "password" (401), "unauthorised", "http", "subprotocol", "closed", "ordered" (by this station),
             "mute", "overload", "settings".
         text: for people: what happened, and the cure.
     """

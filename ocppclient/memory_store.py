@@ -11,6 +11,7 @@ from typing import Any
 from ocppclient.storable import clean_text, storable, tag_key
 from ocppclient.store import (
     SECURITY_LOG_LENGTH,
+    Certificate,
     IdTagEntry,
     InstalledProfile,
     QueuedCall,
@@ -34,6 +35,8 @@ class MemoryStore:
         self._list: dict[tuple[str, str], IdTagEntry] = {}
         self._profiles: dict[int, InstalledProfile] = {}  # by profile_id, ascending
         self._security_log: dict[int, SecurityEvent] = {}  # by seq, ascending
+        self._certificates: dict[tuple[str, str], Certificate] = {}  # by kind and fingerprint
+        self._private_keys: dict[str, str] = {}  # by id
         self._counter: dict[str, int] = {"seq": 0, "security": 0}
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self._depth = 0
@@ -255,6 +258,28 @@ class MemoryStore:
         for event in self.security_events():
             if event.delivery != "waiting":
                 self._write(self._security_log, event.seq, None)
+
+    # -- certificates, and the private keys of this station
+    def certificates(self, kind: str) -> list[Certificate]:
+        return [certificate for (whose, _), certificate in self._certificates.items() if whose == kind]
+
+    def save_certificate(self, certificate: Certificate) -> None:
+        self._write(self._certificates, (certificate.kind, certificate.fingerprint), storable(certificate))
+
+    def delete_certificate(self, kind: str, fingerprint: str) -> None:
+        self._write(self._certificates, (kind, fingerprint), None)
+
+    def private_key(self, key_id: str) -> str | None:
+        return self._private_keys.get(key_id)
+
+    def private_key_ids(self) -> list[str]:
+        return list(self._private_keys)
+
+    def save_private_key(self, key_id: str, pem: str) -> None:
+        self._write(self._private_keys, key_id, pem)
+
+    def delete_private_key(self, key_id: str) -> None:
+        self._write(self._private_keys, key_id, None)
 
 
 def _put(table: dict[Any, Any], key: Any, row: Any) -> None:

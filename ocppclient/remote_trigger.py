@@ -1,8 +1,12 @@
-"""TriggerMessage (OCPP 1.6 section 5.17; conformance TRG): the answer first, then the message with what is true now."""
+"""TriggerMessage (OCPP 1.6 section 5.17) and ExtendedTriggerMessage (white paper section 5.5); conformance TRG.
+
+The answer comes first, then the message with what is true now.
+"""
 
 from __future__ import annotations
 
 from ocppclient.boot import Boot
+from ocppclient.charge_point_certificate import ChargePointCertificate
 from ocppclient.codec import Payload
 from ocppclient.events import Action, Explain
 from ocppclient.meter_values import MeterValues
@@ -14,13 +18,30 @@ class RemoteTrigger:
     """Messages on request of the backend; they may pass while the registration is Pending."""
 
     def __init__(
-        self, outbox: Outbox, boot: Boot, meter_values: MeterValues, status: Status, actions: list[Action]
+        self,
+        outbox: Outbox,
+        boot: Boot,
+        charge_point_certificate: ChargePointCertificate,
+        meter_values: MeterValues,
+        status: Status,
+        actions: list[Action],
     ) -> None:
         self._outbox = outbox
         self._boot = boot
+        self._charge_point_certificate = charge_point_certificate
         self._meter_values = meter_values
         self._status = status
         self._actions = actions
+
+    def extended_trigger_message(self, request: Payload) -> Payload:
+        """ExtendedTriggerMessage.req."""
+        if request["requestedMessage"] != "SignChargePointCertificate":
+            return self.trigger_message(request)
+        if self._outbox.gate == "closed":
+            return self._refuse("Rejected", "The backend has not answered the BootNotification yet.", "BOOT-02")
+        if problem := self._charge_point_certificate.request():
+            return self._refuse("Rejected", f"{problem}.", "CRT-01")
+        return {"status": "Accepted"}
 
     def trigger_message(self, request: Payload) -> Payload:
         """TriggerMessage.req."""

@@ -94,3 +94,7 @@ class ChargePointSettings:
     backend_key: str = ""
     #: Fingerprint of everything the link is opened with; with another one a new session has to be opened.
     connection: str = ""
+    #: Identity at the backend; names the station's certificate when there is no serial number.
+    charge_point_id: str = ""
+    #: The root certificates of the operating system count as installed Central System roots.
+    system_roots: bool = False

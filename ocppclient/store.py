@@ -164,6 +164,27 @@ class SecurityEvent:
     seq: int = 0
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """One installed certificate (security white paper section 2.6).
+
+    Attributes:
+        kind: "CentralSystemRootCertificate", "ManufacturerRootCertificate" or "ChargePointCertificate".
+        fingerprint: SHA-256 over its DER, hex; with `kind` the key.
+        pem: the certificate, then those of its issuers as far as they came with it.
+        installed_at: UTC.
+        fallback: the former Central System root, kept until the new one has proved itself (M05.FR.11).
+        key_id: of the private key of a ChargePointCertificate; "" for roots.
+    """
+
+    kind: str
+    fingerprint: str
+    pem: str
+    installed_at: datetime
+    fallback: bool = False
+    key_id: str = ""
+
+
 class Store(Protocol):
     """Durable state. All methods are synchronous; reads see the writes of the running unit of work.
 
@@ -306,3 +327,24 @@ class Store(Protocol):
     def clear_security_log(self) -> None:
         """Remove all events but the waiting ones."""
         ...
+
+    # -- certificates, and the private keys of this station
+    def certificates(self, kind: str) -> list[Certificate]:
+        """The installed ones of a kind, in the order of their installation."""
+        ...
+
+    def save_certificate(self, certificate: Certificate) -> None:
+        """Insert or replace by kind and fingerprint."""
+        ...
+
+    def delete_certificate(self, kind: str, fingerprint: str) -> None: ...
+    def private_key(self, key_id: str) -> str | None:
+        """PEM."""
+        ...
+
+    def private_key_ids(self) -> list[str]:
+        """The oldest first."""
+        ...
+
+    def save_private_key(self, key_id: str, pem: str) -> None: ...
+    def delete_private_key(self, key_id: str) -> None: ...

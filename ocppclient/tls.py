@@ -5,13 +5,18 @@ Security white paper sections 2.4 and 2.5; conformance SEC-07…SEC-13, product.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import ssl
+import sys
 
+from ocppclient import pki
 from ocppclient.link import ConnectionSettings, LinkError
 
 #: Forward secrecy first, then the two certified suites, which Python leaves out by default.
 CIPHERS = "ECDHE+AESGCM:AES128-GCM-SHA256:AES256-GCM-SHA384"
 
+_DER = 2  # _ssl.ENCODING_DER
 # X509_V_ERR_… of OpenSSL's x509_vfy.h
 _NOT_YET_VALID = 9
 _EXPIRED = 10
@@ -57,7 +62,7 @@ def client_context(settings: ConnectionSettings) -> ssl.SSLContext:
     """The context for one attempt: TLS ≥ 1.2, chain and host name checked, the client certificate for profile 3.
 
     Raises:
-        ValueError: a certificate or key file is missing or unusable; the text names the file.
+        ValueError: a certificate or key is missing or unusable; the text says which.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # checks the chain and the host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -65,19 +70,70 @@ def client_context(settings: ConnectionSettings) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_COMPRESSION  # A00.FR.320
     # Python 3.13 adds this flag; real backends have certificates without an Authority Key Identifier (runtime.md 6).
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    for path in settings.root_certificates:
-        try:
-            context.load_verify_locations(path)
-        except (OSError, ssl.SSLError) as error:
-            raise ValueError(f"root certificate {path} cannot be used: {_short(error)}") from error
-    if not settings.root_certificates:
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    # an installed root may have been signed by its predecessor, which is gone (white paper section 7.1, note)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    _load_roots(context, settings)
     if settings.security_profile == 3:
-        try:
-            context.load_cert_chain(settings.client_certificate, settings.client_key)
-        except (OSError, ssl.SSLError) as error:
-            raise ValueError(f"client certificate {settings.client_certificate} or its key: {_short(error)}") from error
+        _load_client(context, settings)
     return context
+
+
+def _load_roots(context: ssl.SSLContext, settings: ConnectionSettings) -> None:
+    for root in settings.root_certificates:
+        try:
+            context.load_verify_locations(cadata=root)
+        except (ValueError, ssl.SSLError) as error:
+            raise ValueError(f"an installed root certificate cannot be used: {_short(error)}") from error
+    if settings.system_roots or (settings.security_profile < 2 and not settings.root_certificates):
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    elif not settings.root_certificates:
+        raise ValueError(
+            f"security profile {settings.security_profile} needs a root certificate of the backend; install it"
+        )
+
+
+def _load_client(context: ssl.SSLContext, settings: ConnectionSettings) -> None:
+    """The library takes files only: one that exists in memory, for this moment (docs/security.md)."""
+    if not (settings.client_certificate and settings.client_key):
+        raise ValueError("security profile 3 needs a client certificate that is valid now, and its key; install one")
+    handle = os.memfd_create("client", os.MFD_CLOEXEC)
+    with os.fdopen(handle, "wb") as file:
+        file.write(f"{settings.client_certificate}\n{settings.client_key}\n".encode())
+        file.flush()
+        try:
+            context.load_cert_chain(f"/proc/self/fd/{handle}")
+        except (OSError, ssl.SSLError) as error:
+            raise ValueError(f"the client certificate or its key cannot be used: {_short(error)}") from error
+
+
+class WildcardOnly(Exception):
+    """The backend's certificate fits its host name only by a wildcard (conformance SEC-12)."""
+
+
+def check_name(ssl_object: ssl.SSLObject, settings: ConnectionSettings, host: str) -> None:
+    """What the library's own check leaves out.
+
+    Raises:
+        WildcardOnly: profile 2 or 3, and wildcards are not allowed.
+    """
+    certificate = ssl_object.getpeercert(binary_form=True)
+    if settings.security_profile < 2 or settings.allow_wildcards or certificate is None:
+        return
+    if pki.only_by_wildcard(certificate, host):
+        raise WildcardOnly(
+            f"the certificate of {host} fits only by a wildcard, which security profiles 2 and 3 refuse; "
+            "set AllowCentralSystemTLSWildcards to allow it"
+        )
+
+
+def verified_by(ssl_object: ssl.SSLObject) -> tuple[str, ...]:
+    """Fingerprints (SHA-256, hex) of the verified chain, the backend's own certificate first."""
+    if sys.version_info >= (3, 13):
+        chain = [bytes(item) for item in ssl_object.get_verified_chain()]
+    else:  # the same, not public yet
+        found = ssl_object._sslobj.get_verified_chain()  # type: ignore[attr-defined]
+        chain = [item.public_bytes(_DER) for item in found]
+    return tuple(hashlib.sha256(item).hexdigest() for item in chain)
 
 
 def explain(error: ssl.SSLError, host: str) -> LinkError:

@@ -26,7 +26,7 @@ def configuration_keys() -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for key in KEYS.values():
-        access = "read-only" if key.access is Access.R else "read and write"
+        access = {Access.R: "read-only", Access.RW: "read and write", Access.W: "write-only"}[key.access]
         default = key.format(key.default) or "(empty)"
         cells = (key.name, key.profile, access, f"`{default}`", key.unit or "–", key.range_text, key.meaning)
         lines.append(f"| {' | '.join(cells)} |")

@@ -134,6 +134,35 @@ class SecurityEvent(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.type} {self.tech_info}".strip()
 
 
+class Certificate(models.Model):
+    """One installed certificate: a root of the backend or of the manufacturer, or the station's own."""
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.TextField()
+    fingerprint = models.TextField()
+    pem = models.TextField()
+    installed_at = models.DateTimeField()
+    fallback = models.BooleanField()
+    key_id = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "fingerprint"], name="one_row_per_certificate")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.fingerprint[:16]}"
+
+
+class PrivateKey(models.Model):
+    """A private key of this station. It never leaves this table but into the TLS library."""
+
+    id = models.BigAutoField(primary_key=True)
+    key_id = models.TextField(unique=True)
+    pem = models.TextField()
+
+    def __str__(self) -> str:
+        return self.key_id[:16]
+
+
 class Reason(models.Model):
     """One line of the why log: why something was refused, ignored or limited."""
 

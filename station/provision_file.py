@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hardware.interfaces import HardwareConfig
+from ocppclient import pki
 from ocppclient.link import ConnectionSettings
 from ocppclient.settings import Electrical, Factory, Identity
 from station import __version__
@@ -39,12 +40,21 @@ _DEFAULT_IDENTITY = Identity(firmware_version=__version__)
 
 @dataclass(frozen=True)
 class BackendSettings:
-    """How to reach the backend; files are absolute paths of PEM files. An empty url: there is no backend."""
+    """How to reach the backend. An empty url: there is no backend.
+
+    Attributes:
+        secure_url: address of security profiles 2 and 3; "": `url` with the scheme wss.
+        system_roots: the root certificates of the operating system count as installed.
+        root_certificates, client_certificate, client_key, manufacturer_roots: absolute paths of PEM files, on their way
+            from the file into the certificate store of the database; empty in what is read back.
+    """
 
     url: str = ""
     charge_point_id: str = ""
     security_profile: int = 0
     authorization_key: Secret = _NONE
+    secure_url: str = ""
+    system_roots: bool = False
     root_certificates: tuple[str, ...] = ()
     client_certificate: str = ""
     client_key: str = ""
@@ -95,6 +105,9 @@ def parse(path: str | Path, known_keys: frozenset[str] | None = None) -> Provisi
     problems: list[str] = []
     sections = _checked(content, path.absolute().parent, known_keys, problems)
     provision = None if problems else built(sections, problems)
+    if provision is not None:
+        problems += _file_problems(provision.backend)
+        provision = None if problems else provision
     if provision is None:
         lines = "".join(f"\n  {problem}{'' if problem[-1] in '.?' else '.'}" for problem in problems)
         raise StartupError(f"The provisioning file {path} cannot be used; nothing was changed.{lines}", EX_CONFIG)
@@ -200,25 +213,40 @@ def _conflicts(provision: Provision) -> list[str]:
                 charge_point_id=backend.charge_point_id,
                 security_profile=backend.security_profile,
                 authorization_key=backend.authorization_key,
-                client_certificate=backend.client_certificate,
-                client_key=backend.client_key,
             )
         except ValueError as error:
             found.append(f"[backend] {error}.")
         if backend.security_profile in (1, 2) and ":" in backend.charge_point_id:
             found.append("[backend] charge_point_id holds a ':', which Basic authentication cannot carry; remove it.")
+    return found
+
+
+def _file_problems(backend: BackendSettings) -> list[str]:
+    """The files of certificates and keys, and whether they fit together."""
+    found = []
+    for path in (*backend.root_certificates, *backend.manufacturer_roots, backend.client_certificate):
+        try:
+            if path:
+                pki.read_chain(Path(path).read_text(encoding="ascii", errors="replace"))
+        except ValueError as error:
+            found.append(f"[backend] {path} cannot be used: {error}.")
     if bool(backend.client_certificate) != bool(backend.client_key):
         found.append("[backend] client_certificate and client_key belong together; give both or none.")
     elif backend.client_key:
         found += _key_problem(backend)
+    elif backend.security_profile == 3:
+        found.append("[backend] security profile 3 needs a client certificate and its key; name both files.")
     return found
 
 
 def _key_problem(backend: BackendSettings) -> list[str]:
-    import ssl  # only when there is a client certificate
-
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(backend.client_certificate, backend.client_key)
-    except (ssl.SSLError, OSError) as error:
-        return [f"[backend] client_key does not fit client_certificate ({error}); give the key of that certificate."]
-    return []
+        leaf = pki.read_chain(Path(backend.client_certificate).read_text(encoding="ascii", errors="replace"))[0]
+        if pki.private_key_id(Path(backend.client_key).read_text(encoding="ascii", errors="replace")) == pki.key_id(
+            leaf
+        ):
+            return []
+        error = "it belongs to another certificate"
+    except ValueError as problem:
+        error = str(problem)
+    return [f"[backend] client_key does not fit client_certificate ({error}); give the key of that certificate."]

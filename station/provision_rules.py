@@ -105,6 +105,14 @@ def url(value: Any, folder: Path) -> str:
         raise Wrong(str(wrong)) from None
 
 
+def secure_url(value: Any, folder: Path) -> str:
+    """The same with TLS."""
+    address = url(value, folder)
+    if address and not address.lower().startswith("wss://"):
+        raise Wrong("must begin with wss://: it is the address of security profiles 2 and 3")
+    return address
+
+
 def authorization_key(value: Any, folder: Path) -> str:
     """The password of security profiles 1 and 2 (product.md, settled question 3); "" for none."""
     key: str = text(1000)(value, folder)
@@ -196,9 +204,11 @@ RULES: dict[str, dict[str, Rule]] = {
     },
     "backend": {
         "url": url,
+        "secure_url": secure_url,
         "charge_point_id": text(48),
         "security_profile": one_of(0, 1, 2, 3),
         "authorization_key": authorization_key,
+        "system_roots": boolean,
         "root_certificates": pem_files("CERTIFICATE"),
         "client_certificate": pem_file("CERTIFICATE"),
         "client_key": pem_file("PRIVATE KEY"),

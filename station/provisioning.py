@@ -1,6 +1,6 @@
 """Provisioning: what the file said is stored once, in a new data folder; from then on it is people's.
 
-A file never overwrites existing state (design.md, section 5). Certificates and keys are copied into the data folder.
+A file never overwrites existing state (design.md, section 5). Certificates and keys go into the database.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +18,12 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
+from ocppclient import pki
+from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, CHARGE_POINT, MANUFACTURER_ROOT
 from station import people, roles
-from station.errors import EX_CANTCREAT, EX_CONFIG, EX_NOINPUT, StartupError
-from station.models import Setting
-from station.provision_file import BackendSettings, Provision, Secret, Sections, WebSettings, built, parse
+from station.errors import EX_CONFIG, EX_NOINPUT, StartupError
+from station.models import Certificate, PrivateKey, Setting
+from station.provision_file import BackendSettings, Provision, Secret, WebSettings, built, parse
 from station.provision_rules import RULES
 
 __all__ = [
@@ -40,8 +42,7 @@ __all__ = [
 
 log = logging.getLogger("station.provisioning")
 
-#: Where copies of certificates and keys lie in the data folder.
-FOLDER = "provisioned"
+#: Names of files, which are read into the certificate store.
 _FILE_NAMES = ("root_certificates", "client_certificate", "client_key", "manufacturer_roots")
 
 
@@ -79,17 +80,17 @@ def apply(provision: Provision) -> Applied:
     """Store a provision in a new data folder, and make the first user of the web.
 
     Raises:
-        StartupError: 78 the data folder has its settings already, 73 a certificate cannot be copied into it. Nothing
-            is stored then.
+        StartupError: 78 the data folder has its settings already, 66 a certificate cannot be read any more. Nothing is
+            stored then.
     """
-    stored = _with_copied_files(provision.sections)
+    certificates, key = _certificates(provision.backend)
     password = str(provision.web.admin_password)
     one_time = ""
     rows = [
         Setting(section=section, name=name, value=json.dumps(value))
-        for section, table in stored.items()
+        for section, table in provision.sections.items()
         for name, value in table.items()
-        if name != "admin_password"  # only its hash is kept
+        if name != "admin_password" and name not in _FILE_NAMES  # only its hash is kept; files are in their own tables
     ]
     rows.append(Setting(section="station", name="provisioned_at", value=json.dumps(datetime.now(UTC).isoformat())))
     with transaction.atomic():
@@ -100,6 +101,9 @@ def apply(provision: Provision) -> Applied:
                 EX_CONFIG,
             )
         Setting.objects.bulk_create(rows)
+        Certificate.objects.bulk_create(certificates)
+        if key is not None:
+            key.save()
         users = get_user_model().objects
         user, _ = users.get_or_create(username=provision.web.admin_user)
         if password:
@@ -116,16 +120,12 @@ def load() -> Provision:
     """What is stored.
 
     Raises:
-        StartupError: 66 a certificate or key is gone from the data folder; 78 the values do not fit together any more.
+        StartupError: 78 the values do not fit together any more.
     """
     sections: dict[str, dict[str, Any]] = {}
     for row in Setting.objects.all():
         if row.section == "ocpp" or row.name in RULES.get(row.section, {}):
             sections.setdefault(row.section, {})[row.name] = json.loads(row.value)
-    backend = sections.get("backend", {})
-    for name in _FILE_NAMES:
-        if name in backend:
-            backend[name] = _each(backend[name], _in_data_folder)
     problems: list[str] = []
     provision = built(sections, problems)
     if provision is None:
@@ -141,45 +141,37 @@ def stored(section: str, name: str) -> Any:
     return json.loads(row.value) if row else None
 
 
-def _with_copied_files(sections: Sections) -> Sections:
-    """The same with every certificate and key copied into the data folder, named relative to it."""
-    backend = dict(sections.get("backend", {}))
-    numbers = iter(range(1, 1_000_000))
+def _certificates(backend: BackendSettings) -> tuple[list[Certificate], PrivateKey | None]:
+    """The rows of the certificate store; the same certificate twice is one row."""
+    found: dict[tuple[str, str], Certificate] = {}
 
-    def copied(source: str) -> str:
-        name = f"{FOLDER}/{next(numbers)}-{Path(source).name}"
-        target = settings.DATA_DIR / name
-        try:
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(Path(source).read_bytes())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StartupError(f"{source} cannot be copied to {target} ({error.strerror}).", EX_CANTCREAT) from error
-        return name
+    def add(kind: str, chain: Sequence[pki.X509], key_id: str = "") -> None:
+        fingerprint = pki.fingerprint(chain[0])
+        found[kind, fingerprint] = Certificate(
+            kind=kind, fingerprint=fingerprint, pem=pki.pem(chain), installed_at=datetime.now(UTC), fallback=False,
+            key_id=key_id,
+        )  # fmt: skip
 
-    for name in _FILE_NAMES:
-        if backend.get(name):
-            backend[name] = _each(backend[name], copied)
-    return {**sections, "backend": backend} if backend else sections
-
-
-def _each(value: str | Iterable[str], change: Any) -> Any:
-    if isinstance(value, str):
-        return change(value) if value else ""
-    return [change(item) for item in value]
+    for kind, paths in (
+        (CENTRAL_SYSTEM_ROOT, backend.root_certificates),
+        (MANUFACTURER_ROOT, backend.manufacturer_roots),
+    ):
+        for path in paths:
+            for root in pki.read_chain(_text_of(path)):
+                add(kind, [root])
+    key = None
+    if backend.client_certificate:
+        chain, text = pki.read_chain(_text_of(backend.client_certificate)), _text_of(backend.client_key)
+        key = PrivateKey(key_id=pki.private_key_id(text), pem=text)
+        add(CHARGE_POINT, chain, key.key_id)
+    return list(found.values()), key
 
 
-def _in_data_folder(name: str) -> str:
-    path = settings.DATA_DIR / name
-    if not path.is_file():
-        raise StartupError(
-            f"The file {path} is missing: the backend settings need it. Put it back from a backup, or load it again.",
-            EX_NOINPUT,
-        )
-    return str(path)
+def _text_of(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii", errors="replace")
+    except OSError as error:
+        raise StartupError(f"{path} cannot be read ({error.strerror}).", EX_NOINPUT) from error
 
 
 def _summary(provision: Provision) -> str:

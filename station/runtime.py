@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -144,7 +143,6 @@ class Runtime:
             opened.link,
             self._worker.put,
             Clock(),
-            on_key_form=lambda as_text: _forget(self._worker.call(lambda: self._wiring.remember_key_form(as_text))),
         )
         self._feed = LiveFeed(domain.clock.monotonic, self._simulator.url if self._simulator else "")
         self._worker.go(
@@ -346,10 +344,6 @@ def _make_loop(web: bool) -> asyncio.AbstractEventLoop:
         asyncioreactor.install(loop)  # type: ignore[no-untyped-call]
     asyncio.set_event_loop(loop)
     return loop
-
-
-def _forget(future: Future[object]) -> None:
-    """Nobody waits for it; a failure is logged by the worker."""
 
 
 def _leave(*_: object) -> NoReturn:

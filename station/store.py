@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
@@ -20,6 +20,7 @@ from ocppclient.events import Explain
 from ocppclient.storable import clean_text, fits, storable, tag_key
 from ocppclient.store import (
     SECURITY_LOG_LENGTH,
+    Certificate,
     IdTagEntry,
     InstalledProfile,
     QueuedCall,
@@ -52,6 +53,12 @@ class _Reason:
     clause: str
 
 
+@dataclass(frozen=True)
+class _PrivateKey:
+    key_id: str
+    pem: str = field(repr=False)
+
+
 VALUES = Table(models.Value, _Value, keyed=True)
 TRANSACTIONS = Table(models.Transaction, Transaction)
 CALLS = Table(models.QueuedCall, QueuedCall)
@@ -59,6 +66,8 @@ TAGS = Table(models.IdTag, IdTagEntry, extra=["key"])
 PROFILES = Table(models.ChargingProfile, InstalledProfile, keyed=True)
 REASONS = Table(models.Reason, _Reason)
 SECURITY_EVENTS = Table(models.SecurityEvent, SecurityEvent)
+CERTIFICATES = Table(models.Certificate, Certificate)
+PRIVATE_KEYS = Table(models.PrivateKey, _PrivateKey)
 
 #: Of the second, fourth … MeterValues of each kind those that lie closest together (see `Store.thin_meter_values`).
 _CLOSE_METER_VALUES = """
@@ -390,6 +399,34 @@ class DjangoStore:
     def clear_security_log(self) -> None:
         self._begin()
         SECURITY_EVENTS.delete("WHERE delivery <> 'waiting'")
+
+    # -- certificates, and the private keys of this station
+    def certificates(self, kind: str) -> list[Certificate]:
+        return CERTIFICATES.select("WHERE kind = %s ORDER BY id", kind)
+
+    def save_certificate(self, certificate: Certificate) -> None:
+        certificate = storable(certificate)
+        self._begin()
+        CERTIFICATES.insert(certificate, replace_on=["kind", "fingerprint"])
+
+    def delete_certificate(self, kind: str, fingerprint: str) -> None:
+        self._begin()
+        CERTIFICATES.delete("WHERE kind = %s AND fingerprint = %s", kind, fingerprint)
+
+    def private_key(self, key_id: str) -> str | None:
+        row = PRIVATE_KEYS.first("WHERE key_id = %s", key_id)
+        return row.pem if row else None
+
+    def private_key_ids(self) -> list[str]:
+        return [row.key_id for row in PRIVATE_KEYS.select("ORDER BY id")]
+
+    def save_private_key(self, key_id: str, pem: str) -> None:
+        self._begin()
+        PRIVATE_KEYS.insert(_PrivateKey(key_id, pem), replace_on=["key_id"])
+
+    def delete_private_key(self, key_id: str) -> None:
+        self._begin()
+        PRIVATE_KEYS.delete("WHERE key_id = %s", key_id)
 
     # -- the why log
     def add_reason(self, explain: Explain, at: datetime) -> None:

@@ -12,18 +12,14 @@ from django.db import connections
 from ocppclient.charge_point import ChargePoint
 from ocppclient.clock import Clock, parse_utc
 from ocppclient.configuration import KEYS
-from ocppclient.link import ConnectionSettings
+from ocppclient.link import ConnectionSettings, address_for
 from ocppclient.settings import ChargePointSettings
 from station import __version__, provisioning
 from station.database import open_store
-from station.provisioning import Applied, Provision
-from station.store import DjangoStore
+from station.provisioning import Applied, BackendSettings, Provision
 from station.worker import Domain
 
 log = logging.getLogger("station")
-
-#: A hex key is sent as its text, because the backend refused its bytes (field problem 7).
-KEY_AS_TEXT = "link.key_as_text"
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,6 @@ class Wiring:
 
     def __init__(self) -> None:
         self.opened: Opened | None = None
-        self._store: DjangoStore | None = None
         self._charge_point: ChargePoint | None = None
 
     def open_domain(self) -> Domain:
@@ -48,7 +43,7 @@ class Wiring:
         Raises:
             StartupError: see `open_store` and `provisioning.at_start`.
         """
-        self._store = store = open_store()
+        store = open_store()
         applied = provisioning.at_start(known_keys=frozenset(key.name for key in KEYS.values()))
         floor = store.value("clock.floor")
         clock = Clock(floor=parse_utc(floor) if floor else None)
@@ -68,30 +63,24 @@ class Wiring:
         """
         return charge_point_settings(provisioning.load())
 
-    def remember_key_form(self, as_text: bool) -> None:
-        """The other form of the key was accepted."""
-        assert self._store is not None
-        log.info("The backend takes the key as %s; this is remembered", "text" if as_text else "bytes")
-        with self._store.atomic():
-            self._store.set_value(KEY_AS_TEXT, "1" if as_text else None)
-
     def _link(self, provision: Provision) -> ConnectionSettings | None:
-        assert self._store is not None
         assert self._charge_point is not None
-        backend = provision.backend
+        backend, credentials = provision.backend, self._charge_point.security.credentials()
         if not backend.url:
             log.warning("No backend is configured: the station works with its local list only")
             return None
         try:
             return ConnectionSettings(
-                url=backend.url,
+                url=address_for(credentials.security_profile, backend.url, backend.secure_url),
                 charge_point_id=backend.charge_point_id,
-                security_profile=backend.security_profile,
-                authorization_key=backend.authorization_key,
-                key_as_text=self._store.value(KEY_AS_TEXT) is not None,
-                root_certificates=backend.root_certificates,
-                client_certificate=backend.client_certificate,
-                client_key=backend.client_key,
+                security_profile=credentials.security_profile,
+                authorization_key=credentials.authorization_key,
+                key_as_text=credentials.key_as_text,
+                root_certificates=credentials.root_certificates,
+                system_roots=backend.system_roots,
+                client_certificate=credentials.client.chain if credentials.client else "",
+                client_key=credentials.client.key if credentials.client else "",
+                allow_wildcards=credentials.allow_wildcards,
                 ping_interval_s=self._charge_point.limits.ping_interval_s,
                 reconnect_min_s=provision.reconnect_min_s,
                 reconnect_max_s=provision.reconnect_max_s,
@@ -109,10 +98,22 @@ def charge_point_settings(provision: Provision) -> ChargePointSettings:
         identity=provision.identity,
         electrical=provision.electrical,
         factory=provision.factory,
-        configuration={**provision.configuration, "SecurityProfile": str(backend.security_profile)},
+        configuration={**provision.configuration, **_credentials(backend)},
         backend_key=f"{backend.url} {backend.charge_point_id}".strip(),
         connection=_fingerprint(provision),
+        charge_point_id=backend.charge_point_id,
+        system_roots=backend.system_roots,
     )
+
+
+def _credentials(backend: BackendSettings) -> dict[str, str]:
+    """What [backend] says about two configuration keys, unless it leaves them to [ocpp]."""
+    said = {}
+    if backend.security_profile:
+        said["SecurityProfile"] = str(backend.security_profile)
+    if backend.authorization_key:
+        said["AuthorizationKey"] = backend.authorization_key  # still a Secret, which hides itself
+    return said
 
 
 def _fingerprint(provision: Provision) -> str:

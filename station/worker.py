@@ -33,6 +33,7 @@ from ocppclient.events import (
     Setpoint,
     SettingsChanged,
     Tick,
+    UpdateLink,
 )
 from ocppclient.link import ConnectionSettings, LinkStatus
 from ocppclient.redact import mask
@@ -68,6 +69,7 @@ class Link(Protocol):
     def send(self, text: str, session: int | None = None) -> None: ...
     def frame_done(self) -> None: ...
     def reconnect(self, settings: ConnectionSettings | None, reason: str) -> None: ...
+    def use(self, settings: ConnectionSettings) -> None: ...
     def close(self, reason: str, retry: bool, code: int = 1000) -> None: ...
     def set_ping_interval(self, seconds: float) -> None: ...
     def status(self) -> LinkStatus: ...
@@ -291,6 +293,10 @@ class StationWorker:
                     out.link.close("no backend is configured any more", retry=False)
                 else:
                     out.link.reconnect(link_settings, reason or "the settings changed")
+            case UpdateLink(reason):
+                if (link_settings := out.link_settings()) is not None:
+                    log.info("The next connection attempt takes other settings: %s", reason)
+                    out.link.use(link_settings)
             case Disconnect(reason, retry):
                 log.warning("The backend connection is closed: %s", reason)
                 out.link.close(reason, retry)

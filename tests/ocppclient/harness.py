@@ -27,7 +27,7 @@ from ocppclient.events import (
     Tick,
 )
 from ocppclient.memory_store import MemoryStore
-from ocppclient.settings import ChargePointSettings, Electrical, Factory
+from ocppclient.settings import ChargePointSettings, Electrical, Factory, Identity
 from ocppclient.store import Store
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -59,11 +59,17 @@ class Bench:
         electrical: Electrical = Electrical(),  # noqa: B008
         system_utc: datetime = START,
         time: FakeTime | None = None,
+        identity: Identity = Identity(),  # noqa: B008
     ) -> None:
         self.time = time or FakeTime()
         self.store = store or MemoryStore()
         self.settings = ChargePointSettings(
-            factory=factory, electrical=electrical, configuration=configuration or {}, backend_key="ws://backend"
+            identity=identity,
+            factory=factory,
+            electrical=electrical,
+            configuration=configuration or {},
+            backend_key="ws://backend CP1",
+            charge_point_id="CP1",
         )
         self.start = system_utc
         self.reading = Reading(ready=True, limit_a=32.0, meter=Meter(self.time.now, 1000))

@@ -19,7 +19,7 @@ from websockets.http11 import Request, Response
 
 from ocppclient import backend_link as module
 from ocppclient.clock import Clock
-from ocppclient.events import AliveSeen, Connected, Disconnected, FrameReceived
+from ocppclient.events import AliveSeen, Connected, Disconnected, FrameReceived, KeyFormAccepted
 from ocppclient.link import LinkStatus
 from tests.ocppclient.backend import Proxy, backend, settings_for, silent, station, tcp_server, until
 
@@ -394,14 +394,13 @@ async def test_after_a_401_the_other_form_of_a_hex_key_is_tried_once_and_remembe
     def check(link: ServerConnection, request: Request) -> Response | None:
         return None if request.headers["Authorization"] == expected else link.respond(HTTPStatus.UNAUTHORIZED, "")
 
-    forms: list[bool] = []
     async with backend(process_request=check) as (port, _):
         settings = settings_for(
             port, security_profile=1, authorization_key=key, key_as_text=not expected_as_text, reconnect_min_s=60
         )
-        async with station(settings, on_key_form=forms.append) as (_, events):
+        async with station(settings) as (_, events):
             await events.until(Connected)
-            assert forms == [expected_as_text]
+            assert events.of(KeyFormAccepted) == [KeyFormAccepted(expected_as_text)]
             assert events.count(Disconnected) == 0
 
 

@@ -7,7 +7,14 @@ import random
 
 import pytest
 
-from ocppclient.link import BackOff, ConnectionSettings, authorization_header, final_url, has_other_key_form
+from ocppclient.link import (
+    BackOff,
+    ConnectionSettings,
+    address_for,
+    authorization_header,
+    final_url,
+    has_other_key_form,
+)
 
 
 def settings(**changes: object) -> ConnectionSettings:
@@ -54,7 +61,6 @@ def test_the_identity_is_joined_to_the_endpoint_with_one_slash_and_percent_encod
         ({"security_profile": 4}, "does not exist"),
         ({"security_profile": 1}, "authorization key"),
         ({"security_profile": 2, "authorization_key": "x" * 16}, "wss://"),
-        ({"security_profile": 3, "url": "wss://h"}, "client certificate"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_with_a_cure(changes: dict[str, object], words: str) -> None:
@@ -118,3 +124,21 @@ def test_the_back_off_doubles_its_ceiling_stays_between_its_bounds_and_starts_an
     back_off.reset()
     assert back_off.next_s(3, 300) == 6
     assert all(3 <= BackOff(random.Random(seed)).next_s(3, 300) <= 6 for seed in range(50))
+
+
+@pytest.mark.parametrize(
+    ("profile", "url", "secure_url", "address"),
+    [
+        (0, "ws://h:80/ocpp", "wss://s/x", "ws://h:80/ocpp"),
+        (1, "wss://h/ocpp", "", "wss://h/ocpp"),
+        (2, "ws://h:8080/ocpp?a=b", "", "wss://h:8080/ocpp?a=b"),
+        (3, " WS://h/ocpp", "", "wss://h/ocpp"),
+        (2, "wss://h/ocpp", "", "wss://h/ocpp"),
+        (2, "ws://h:80/ocpp", "wss://s:8443/x", "wss://s:8443/x"),
+    ],
+)
+def test_profiles_2_and_3_have_the_same_address_with_tls_or_one_of_their_own(
+    profile: int, url: str, secure_url: str, address: str
+) -> None:
+    """UPG-03"""
+    assert address_for(profile, url, secure_url) == address

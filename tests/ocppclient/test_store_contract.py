@@ -14,7 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocppclient.memory_store import MemoryStore
-from ocppclient.store import IdTagEntry, InstalledProfile, QueuedCall, SecurityEvent, Store, Transaction
+from ocppclient.store import (
+    Certificate,
+    IdTagEntry,
+    InstalledProfile,
+    QueuedCall,
+    SecurityEvent,
+    Store,
+    Transaction,
+)
 from tests.appliance import disk_store, empty_tables
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -706,3 +714,40 @@ def test_a_security_event_of_a_unit_of_work_that_failed_never_was(store: Store) 
         store.update_security_event(replace(kept, delivery="delivered"))
         store.add_security_event(SecurityEvent("InvalidMessages", NOON))
     assert store.security_events() == [kept]
+
+
+# -- certificates and private keys
+
+
+def test_certificates_come_back_by_kind_in_the_order_of_their_installation(store: Store) -> None:
+    rows = [Certificate("Root", "bb", "PEM b", NOON), Certificate("Root", "aa", "PEM a", NOON, key_id="k")]
+    other = Certificate("Other", "aa", "PEM", NOON)
+    for row in (*rows, other):
+        store.save_certificate(row)
+    assert store.certificates("Root") == rows
+    assert store.certificates("Other") == [other]
+    replaced = replace(rows[0], fallback=True)
+    store.save_certificate(replaced)
+    assert store.certificates("Root") == [replaced, rows[1]]
+    store.delete_certificate("Root", "aa")
+    store.delete_certificate("Root", "nothing")
+    assert store.certificates("Root") == [replaced]
+    assert store.certificates("Other") == [other]
+
+
+def test_private_keys_are_kept_by_id_the_oldest_first(store: Store) -> None:
+    for name in ("b", "a", "b"):
+        store.save_private_key(name, f"PEM {name}")
+    assert store.private_key_ids() == ["b", "a"]
+    assert store.private_key("a") == "PEM a"
+    assert store.private_key("c") is None
+    store.delete_private_key("b")
+    assert store.private_key_ids() == ["a"]
+
+
+def test_a_certificate_and_its_key_are_written_together_or_not_at_all(store: Store) -> None:
+    with failing_unit(store):
+        store.save_private_key("k", "PEM")
+        store.save_certificate(Certificate("Root", "aa", "PEM", NOON, key_id="k"))
+    assert store.private_key_ids() == []
+    assert store.certificates("Root") == []

@@ -57,7 +57,7 @@ def server_context(server: Issued, ciphers: str = "", client_root: Issued | None
 
 
 def secure(port: int, root: Issued, **changes: Any) -> ConnectionSettings:
-    return settings_for(port, **{"url": f"wss://localhost:{port}/", "root_certificates": (root.cert_file,), **changes})
+    return settings_for(port, **{"url": f"wss://localhost:{port}/", "root_certificates": (root.pem,), **changes})
 
 
 @asynccontextmanager
@@ -139,7 +139,7 @@ async def test_an_unknown_or_self_signed_issuer_is_refused_and_several_roots_are
     server = backend(ssl=server_context(rsa_server))
     async with server as (port, _), station(secure(port, other)) as (connection, events):
         assert "install the operator's root certificate" in (await events.until(Disconnected)).reason
-        both = secure(port, root, root_certificates=(other.cert_file, root.cert_file))
+        both = secure(port, root, root_certificates=(other.pem, root.pem))
         connection.reconnect(both, "another root was installed")
         await events.until(Connected)
     alone = issue(folder, "self-signed", hosts=("localhost",))
@@ -151,9 +151,7 @@ async def test_an_unknown_or_self_signed_issuer_is_refused_and_several_roots_are
 async def test_profile_3_presents_the_client_certificate(folder: Path, root: Issued, rsa_server: Issued) -> None:
     client = issue(folder, "CP-SERIAL-1", root)
     async with backend(ssl=server_context(rsa_server, client_root=root)) as (port, server):
-        settings = secure(
-            port, root, security_profile=3, client_certificate=client.cert_file, client_key=client.key_file
-        )
+        settings = secure(port, root, security_profile=3, client_certificate=client.pem, client_key=client.key_pem)
         async with station(settings) as (_, events):
             await events.until(Connected)
             link = next(iter(server.connections))
@@ -211,15 +209,24 @@ async def test_old_tls_and_weak_suites_are_refused_and_told_apart(
         assert connection.status().last_error_kind == kind
 
 
-@pytest.mark.parametrize("content", [None, "not a certificate"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"root_certificates": ("not a certificate",)}, "an installed root certificate cannot be used"),
+        ({"root_certificates": (), "security_profile": 2}, "needs a root certificate of the backend"),
+        ({"security_profile": 3}, "needs a client certificate"),
+        (
+            {"security_profile": 3, "client_certificate": "x", "client_key": "y"},
+            "certificate or its key cannot be used",
+        ),
+    ],
+)
 @in_loop
-async def test_an_unusable_root_file_is_named(folder: Path, root: Issued, content: str | None) -> None:
-    path = folder / "broken.pem"
-    path.unlink(missing_ok=True)
-    if content is not None:
-        path.write_text(content)
-    async with station(secure(1, root, root_certificates=(str(path),))) as (connection, events):
-        assert str(path) in (await events.until(Disconnected)).reason
+async def test_what_the_profile_needs_and_is_not_there_is_named(
+    root: Issued, change: dict[str, Any], words: str
+) -> None:
+    async with station(secure(1, root, authorization_key="a plain password 16", **change)) as (connection, events):
+        assert words in (await events.until(Disconnected)).reason
         assert connection.status().last_error_kind == "settings"
 
 

@@ -24,14 +24,19 @@ from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.contrib.auth.models import User
 
+from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, MANUFACTURER_ROOT
+from ocppclient.charge_point import ChargePoint
+from ocppclient.clock import Clock
 from ocppclient.settings import Factory, Identity
 from station import provisioning
 from station.errors import StartupError
-from station.models import OneTimePassword, Setting
+from station.models import Certificate, OneTimePassword, Setting
 from station.people import must_choose_a_password
 from station.provision_file import Secret
 from station.provision_rules import RULES
 from station.roles import Role, role_of
+from station.store import DjangoStore
+from station.wiring import charge_point_settings
 
 FULL = """
 [identity]
@@ -332,11 +337,10 @@ def test_what_was_stored_is_read_back(folder: Path) -> None:
         "reconnect_max_s",
     ):
         assert getattr(read, part) == getattr(wanted, part), part
-    copy = Path(read.backend.root_certificates[0])
-    assert copy.is_relative_to(settings.DATA_DIR)
-    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
-    assert stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
-    assert "BEGIN CERTIFICATE" in copy.read_text()
+    assert read.backend.root_certificates == ()
+    assert sorted(Certificate.objects.values_list("kind", flat=True)) == [CENTRAL_SYSTEM_ROOT, MANUFACTURER_ROOT]
+    assert all("BEGIN CERTIFICATE" in row.pem for row in Certificate.objects.all())
+    assert not Setting.objects.filter(value__contains="pem").exists()
     assert str(read.backend.authorization_key) == "0123456789abcdef"
 
 
@@ -392,9 +396,29 @@ def test_a_bad_file_at_the_first_start_stores_nothing(folder: Path) -> None:
     assert not User.objects.exists()
 
 
-def test_a_certificate_that_vanished_is_exit_code_66(folder: Path) -> None:
-    provisioning.apply(parse(FULL, folder))
-    Path(provisioning.load().backend.root_certificates[0]).unlink()
-    with pytest.raises(StartupError, match="is missing") as refused:
-        provisioning.load()
+def test_a_certificate_that_vanished_before_it_was_stored_is_exit_code_66(folder: Path) -> None:
+    provision = parse(FULL, folder)
+    (folder / "pem" / "root.pem").unlink()
+    with pytest.raises(StartupError, match="cannot be read") as refused:
+        provisioning.apply(provision)
     assert refused.value.exit_code == 66
+    assert provisioning.is_new()
+    assert not Certificate.objects.exists()
+
+
+def test_the_client_certificate_is_stored_with_its_key_and_the_link_presents_it(folder: Path) -> None:
+    names = 'client_certificate = "pem/root.pem"\nclient_key = "pem/root.key"\nroot_certificates = ["pem/root.pem"]\n'
+    provision = parse(f'[backend]\nurl = "wss://h/"\ncharge_point_id = "CP1"\nsecurity_profile = 3\n{names}', folder)
+    provisioning.apply(provision)
+    charge_point = ChargePoint(DjangoStore(), Clock(), charge_point_settings(provisioning.load()))
+    credentials = charge_point.security.credentials()
+    assert credentials.security_profile == 3
+    assert credentials.client is not None
+    assert credentials.client.chain == (folder / "pem" / "root.pem").read_text()
+    assert credentials.client.key == (folder / "pem" / "root.key").read_text()
+    assert credentials.root_certificates == (credentials.client.chain,)
+    assert "PRIVATE" not in repr(credentials)
+
+
+def test_the_database_with_the_keys_is_the_owners_alone() -> None:
+    assert stat.S_IMODE(Path(settings.DATABASES["default"]["NAME"]).stat().st_mode) == 0o600

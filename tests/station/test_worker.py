@@ -34,6 +34,7 @@ from ocppclient.events import (
     Setpoint,
     SettingsChanged,
     Tick,
+    UpdateLink,
 )
 from ocppclient.link import ConnectionSettings, LinkStatus
 from ocppclient.settings import ChargePointSettings
@@ -90,6 +91,9 @@ class Notes:
 
     def reconnect(self, settings: ConnectionSettings | None, reason: str) -> None:
         self.told.append(("reconnect", settings, reason))
+
+    def use(self, settings: ConnectionSettings) -> None:
+        self.told.append(("use", settings))
 
     def close(self, reason: str, retry: bool, code: int = 1000) -> None:
         self.told.append(("close", reason, retry))
@@ -156,6 +160,7 @@ def test_actions_run_in_order_after_their_event_on_the_one_domain_thread(bench: 
         SendFrame("answer"),
         Setpoint(16.0, True),
         Connect("new address"),
+        UpdateLink("another root"),
         Disconnect("two messages without an answer", retry=True),
         SetPingInterval(30),
         SetClock(datetime(2026, 1, 1, tzinfo=UTC), 3.0),
@@ -171,6 +176,7 @@ def test_actions_run_in_order_after_their_event_on_the_one_domain_thread(bench: 
         ("send", "answer", 0),
         ("setpoint", 16.0, True),
         ("reconnect", SETTINGS, "new address"),
+        ("use", SETTINGS),
         ("close", "two messages without an answer", True),
         ("ping", 30),
         ("reason", "The card is blocked."),

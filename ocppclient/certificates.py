@@ -1,0 +1,242 @@
+"""The installed root certificates (security white paper M03…M05; conformance CRT-09…CRT-16).
+
+Get, Install and Delete of roots of the backend and of the manufacturer; which of them the next connection trusts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ocppclient import pki
+from ocppclient.clock import Clock
+from ocppclient.codec import Payload
+from ocppclient.configuration import Configuration
+from ocppclient.events import Action, CertificateChosen, CertificateDiscarded, Explain
+from ocppclient.pki import X509
+from ocppclient.security_events import SecurityEvents
+from ocppclient.store import Certificate, Store
+
+log = logging.getLogger(__name__)
+
+CENTRAL_SYSTEM_ROOT = "CentralSystemRootCertificate"
+MANUFACTURER_ROOT = "ManufacturerRootCertificate"
+CHARGE_POINT = "ChargePointCertificate"
+ROOTS = (CENTRAL_SYSTEM_ROOT, MANUFACTURER_ROOT)
+KINDS = (*ROOTS, CHARGE_POINT)
+
+_NAMES = {CENTRAL_SYSTEM_ROOT: "the backend's root", MANUFACTURER_ROOT: "the manufacturer's root"}
+
+
+class Certificates:
+    """The store of root certificates.
+
+    With AdditionalRootCertificateCheck there is one root of the backend, and until its successor has proved itself a
+    fallback: an attempt trusts one of the two, the next attempt the other one when the backend's certificate failed.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, config: Configuration, security_events: SecurityEvents, actions: list[Action]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._config = config
+        self._security_events = security_events
+        self._actions = actions
+        self._trust_fallback = False
+        self._in_use = ""  # fingerprint of the root that verified the present connection
+        self._trusted: tuple[str, ...] | None = None
+
+    # -- for others
+
+    def roots(self, kind: str) -> list[str]:
+        """All installed roots of a kind, PEM."""
+        return [pki.pem([_own(row)]) for row in self._store.certificates(kind)]
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """What the next connection trusts: roots of the backend, PEM."""
+        if self._trusted is None:
+            rows = self._store.certificates(CENTRAL_SYSTEM_ROOT)
+            chosen = [row for row in rows if row.fallback == self._trust_fallback] or rows
+            self._trusted = tuple(pki.pem([_own(row)]) for row in chosen)
+        return self._trusted
+
+    def forget(self) -> None:
+        """A unit of work was undone."""
+        self._trusted = None
+
+    # -- the link
+
+    def connected(self, verified_by: tuple[str, ...]) -> None:
+        """The backend was verified: remember by what, and end the time of the fallback (M05.FR.12)."""
+        rows = self._store.certificates(CENTRAL_SYSTEM_ROOT)
+        installed = [row.fingerprint for row in rows]
+        self._in_use = next((item for item in verified_by if item in installed), "")
+        for row in rows:
+            if row.fallback and self._in_use and not self._trust_fallback:
+                log.info("The new root certificate works: the former one is removed")
+                self._store.delete_certificate(row.kind, row.fingerprint)
+        self._trust_fallback = False
+        self.forget()
+
+    def disconnected(self) -> None:
+        self._in_use = ""
+
+    def backend_refused(self) -> None:
+        """The backend's certificate failed: the next attempt trusts the other root when there is a fallback."""
+        rows = self._store.certificates(CENTRAL_SYSTEM_ROOT)
+        self._trust_fallback = not self._trust_fallback and any(row.fallback for row in rows)
+        self.forget()
+
+    # -- messages
+
+    def get_installed_certificate_ids(self, request: Payload) -> Payload:
+        """GetInstalledCertificateIds.req (section 5.7), answered with SHA256."""
+        ids = [
+            {"hashAlgorithm": "SHA256", **_fields(pki.hash_data(_own(row), self._issuer(row), "SHA256"))}
+            for row in self._store.certificates(request["certificateType"])
+        ]
+        return {"status": "Accepted", "certificateHashData": ids} if ids else {"status": "NotFound"}
+
+    def install_certificate(self, request: Payload) -> Payload:
+        """InstallCertificate.req (section 5.11)."""
+        problem = self._install(request["certificateType"], request["certificate"], "the backend")
+        if not problem:
+            return {"status": "Accepted"}
+        self._actions.append(Explain("InstallCertificate", "Rejected", f"{problem}.", "", "CRT-13"))
+        return {"status": "Rejected"}
+
+    def delete_certificate(self, request: Payload) -> Payload:
+        """DeleteCertificate.req (section 5.3); a root in use and the station's own certificate stay."""
+        wanted = request["certificateHashData"]
+        row = next((row for kind in KINDS for row in self._store.certificates(kind) if self._is(row, wanted)), None)
+        if row is None:
+            return self._refuse_deletion("NotFound", "No installed certificate has these hashes.", "CRT-11")
+        if row.kind == CHARGE_POINT:
+            return self._refuse_deletion("Failed", "The station's own certificate is removed at the station only.",
+                                         "CRT-11")  # fmt: skip
+        if row.kind == CENTRAL_SYSTEM_ROOT and row.fingerprint == self._in_use:
+            return self._refuse_deletion("Failed", "This root certificate verifies the present connection.", "CRT-11")
+        self._remove(row, "the backend")
+        return {"status": "Accepted"}
+
+    def _refuse_deletion(self, status: str, rule: str, clause: str) -> Payload:
+        self._actions.append(Explain("DeleteCertificate", status, rule, "", clause))
+        return {"status": status}
+
+    # -- people at the station
+
+    def chosen(self, event: CertificateChosen) -> None:
+        """A person installs a root."""
+        if event.kind not in ROOTS:
+            problem = f"{event.kind[:40]!r} is not a kind of root certificate"
+        else:
+            problem = self._install(event.kind, event.pem, event.by)
+        if problem:
+            self._actions.append(
+                Explain("certificate", "refused", f"{problem[:1].upper()}{problem[1:]}.", "", "CRT-13")
+            )
+
+    def discarded(self, event: CertificateDiscarded) -> None:
+        """A person removes a certificate, whatever it is needed for (product.md, AQ-1, AQ-3)."""
+        rows = self._store.certificates(event.kind)
+        row = next((row for row in rows if row.fingerprint == event.fingerprint), None)
+        if row is None:
+            self._actions.append(
+                Explain("certificate", "not found", "This certificate is not installed any more.", "", "CRT-11")
+            )
+            return
+        self._remove(row, event.by)
+
+    # -- both
+
+    def _install(self, kind: str, text: str, who: str) -> str:
+        """Install a root; returns why not, "" when it is installed."""
+        problem, former = "", None
+        try:
+            root = _single(text)
+            problem = pki.problem_of_root(root, self._clock.utc())
+        except ValueError as error:
+            problem = str(error)
+        if not problem and kind == CENTRAL_SYSTEM_ROOT and self._config.additional_root_certificate_check:
+            former = next((row for row in reversed(self._store.certificates(kind)) if not row.fallback), None)
+            if former is not None and not pki.issued(root, _own(former)):
+                problem = "it is not signed by the root certificate that it would replace"
+        if problem:
+            if kind == CENTRAL_SYSTEM_ROOT:
+                self._security_events.raise_event("InvalidCentralSystemCertificate", f"from {who}: {problem}")
+            return f"the certificate was not installed: {problem}"
+        new = Certificate(kind, pki.fingerprint(root), pki.pem([root]), self._clock.utc())
+        if any(row.fingerprint == new.fingerprint for row in self._store.certificates(kind)):
+            return ""
+        if former is not None:
+            new = replace(new, pem=new.pem + pki.pem([_own(former)]))  # its issuer, for the hashes
+            self._make_fallback(former)
+        elif self._count() >= (longest := self._config.certificate_store_max_length):
+            return f"the certificate was not installed: {longest} are (CertificateStoreMaxLength); remove one first"
+        self._store.save_certificate(new)
+        self._changed(f"{_NAMES[kind]} {pki.describe(root).subject} installed by {who}")
+        return ""
+
+    def _make_fallback(self, former: Certificate) -> None:
+        for row in self._store.certificates(CENTRAL_SYSTEM_ROOT):
+            if row.fingerprint != former.fingerprint:
+                self._store.delete_certificate(row.kind, row.fingerprint)
+        self._store.save_certificate(replace(former, fallback=True))
+        self._trust_fallback = False
+
+    def _count(self) -> int:
+        return sum(len(self._store.certificates(kind)) for kind in ROOTS)
+
+    def _remove(self, row: Certificate, who: str) -> None:
+        self._store.delete_certificate(row.kind, row.fingerprint)
+        if row.key_id and not any(other.key_id == row.key_id for other in self._store.certificates(row.kind)):
+            self._store.delete_private_key(row.key_id)
+        name = _NAMES.get(row.kind, "the station's certificate")
+        self._changed(f"{name} {pki.describe(_own(row)).subject} removed by {who}")
+
+    def _changed(self, tech_info: str) -> None:
+        self._security_events.raise_event("ReconfigurationOfSecurityParameters", tech_info)
+        self.forget()
+
+    # -- hashes
+
+    def _is(self, row: Certificate, wanted: Payload) -> bool:
+        own = _own(row)
+        serial_number = str(wanted["serialNumber"]).lstrip("0").upper()
+        if f"{own.serial_number:X}" != serial_number:
+            return False
+        found = _fields(pki.hash_data(own, self._issuer(row), wanted["hashAlgorithm"]))
+        return all(found[name].lower() == str(wanted[name]).lower() for name in ("issuerNameHash", "issuerKeyHash"))
+
+    def _issuer(self, row: Certificate) -> X509:
+        """The issuer's certificate as far as it is known; else the certificate itself, as if it were a root."""
+        own = _own(row)
+        return next((item for item in self._candidates(row) if pki.issued(own, item)), own)
+
+    def _candidates(self, row: Certificate) -> Iterator[X509]:
+        yield from pki.read_chain(row.pem)
+        for kind in ROOTS:
+            for other in self._store.certificates(kind):
+                yield _own(other)
+
+
+def _own(row: Certificate) -> X509:
+    return pki.read_chain(row.pem)[0]
+
+
+def _single(text: str) -> X509:
+    chain = pki.read_chain(text)
+    if len(chain) != 1:
+        raise ValueError(f"one certificate is needed, not {len(chain)}")
+    return chain[0]
+
+
+def _fields(data: pki.HashData) -> dict[str, str]:
+    return {
+        "issuerNameHash": data.issuer_name_hash,
+        "issuerKeyHash": data.issuer_key_hash,
+        "serialNumber": data.serial_number,
+    }
