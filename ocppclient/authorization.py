@@ -202,7 +202,7 @@ class Authorization:
         reservation, parent_id_tag = self._reservations.current, self._known_parent(id_tag)
         if reservation is None or reservation.is_for(id_tag, parent_id_tag):
             return False
-        return not reservation.parent_id_tag or bool(parent_id_tag) or not self.online
+        return not reservation.parent_id_tag or bool(parent_id_tag)
 
     # -- knowledge
 

@@ -243,10 +243,10 @@ class Status:
             self._charged_uid = running.uid
         operative = self._availability.operative(1)
         reserved = self._reservations.current is not None
-        if not operative or reserved:  # with a cable plugged in the next is Preparing (section 4.9, H2 and G2)
+        if not operative:  # becoming operative again with a cable plugged in is Preparing (section 4.9, H2)
             self._transactions.ended_plugged = False
         if not reading.ev_connected or running is not None or not operative or reserved:
-            self._plugged_at = None
+            self._plugged_at = None  # from Reserved no way leads to Finishing either
         elif self._plugged_at is None:
             self._plugged_at = now
         return StatusFacts(

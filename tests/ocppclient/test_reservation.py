@@ -301,6 +301,16 @@ def test_a_reservation_replaced_for_the_same_card_keeps_it_accepted():
     assert bench.status == "Preparing"
 
 
+def test_what_expired_a_moment_ago_does_not_stand_in_the_way_of_the_next():
+    """RSV-01, RSV-06: the request is the first event after the expiry"""
+    bench = reserved(station(), minutes=1)
+    bench.time.now += 61
+    assert reserve(bench, 18, OTHER) == "Accepted"
+    bench.swipe(OTHER)
+    bench.settle()
+    assert bench.status == "Preparing"
+
+
 # --- the reserved card -----------------------------------------------------------------------------------------------
 
 
@@ -350,11 +360,12 @@ def test_any_integer_is_a_reservation_id(reservation_id):
 
 def test_upper_and_lower_case_of_a_card_are_the_same():
     """GEN-02, RSV-04"""
-    bench = reserved(station(), id_tag="aBc", parentIdTag="fam")
-    assert remote_start(bench, "ABC") == "Accepted"
+    bench = reserved(station(), id_tag="aBc")
+    bench.swipe("ABC")
     bench.settle()
-    bench.swipe("ABC")  # cancels
-    bench.swipe("MEMBER")
+    assert bench.status == "Preparing"
+    bench = reserved(station(), parentIdTag="fam")
+    bench.swipe(OTHER)
     bench.settle(Authorize=member(parent="FAM"))
     assert bench.status == "Preparing"
 
@@ -462,7 +473,7 @@ def test_a_card_whose_question_was_on_its_way_when_the_reservation_came_is_refus
     assert reserve(bench) == "Accepted"
     bench.settle()
     assert bench.status == "Reserved"
-    assert bench.feedback()[-1] == CardFeedback.REJECTED
+    assert bench.feedback() == [CardFeedback.WAITING, CardFeedback.REJECTED]
     bench.read(ev_connected=True)
     assert not of(bench.settle(), "StartTransaction")
 
