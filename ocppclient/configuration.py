@@ -29,6 +29,7 @@ MEASURANDS = (
     "Current.Offered",
     "Power.Offered",
     "Temperature",
+    "Frequency",
 )
 _PHASE_ROTATIONS = ("NotApplicable", "Unknown", "RST", "RTS", "SRT", "STR", "TRS", "TSR")
 
@@ -256,8 +257,11 @@ class Configuration:
     )
     connector_phase_rotation = Csl(
         "ConnectorPhaseRotation", ("1.NotApplicable",), "Phase rotation per connector.",
-        fits=_rotation_fits, fits_text="0.XXX or 1.XXX with " + ", ".join(_PHASE_ROTATIONS), longest=2,
+        fits=_rotation_fits, fits_text="0.XXX or 1.XXX with " + ", ".join(_PHASE_ROTATIONS),
     )  # fmt: skip
+    connector_phase_rotation_max_length = Int(
+        "ConnectorPhaseRotationMaxLength", 2, "Most items of ConnectorPhaseRotation.", access=Access.R
+    )
     get_configuration_max_keys = Int(
         "GetConfigurationMaxKeys", 20, "Most keys one GetConfiguration may name.", access=Access.R
     )

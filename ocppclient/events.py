@@ -51,6 +51,7 @@ class Meter:
     current_a: float | None = None
     voltage_v: float | None = None
     temperature_c: float | None = None
+    frequency_hz: float | None = None
     segment: int = 0
 
 

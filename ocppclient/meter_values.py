@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -17,6 +18,7 @@ from ocppclient.settings import Electrical
 from ocppclient.store import Store, Transaction
 
 Context = Literal["Transaction.Begin", "Transaction.End", "Sample.Periodic", "Sample.Clock", "Trigger"]
+Location = Literal["Outlet", "Inlet"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # a UTC midnight: the grid restarts at each of them
 _DAY_S = 86_400
@@ -25,12 +27,18 @@ _LATE_S = 60.0
 
 
 def sampled_values(
-    measurands: tuple[str, ...], reading: Reading, energy_wh: int, context: Context, electrical: Electrical
+    measurands: tuple[str, ...],
+    reading: Reading,
+    energy_wh: int,
+    context: Context,
+    electrical: Electrical,
+    location: Location = "Outlet",
 ) -> list[Payload]:
     """One SampledValue per measurand that has a reading now (section 7.43).
 
-    Energy is the lifetime register in Wh; currents and voltage have one decimal; Offered values are what is offered,
-    not measured. The list may be empty: then there is nothing to send (the PDU wants at least one).
+    Energy is the lifetime register in Wh; the others have one decimal and are never negative (the station only takes
+    energy in); Offered values are what is offered, not measured. The list may be empty: then there is nothing to send
+    (the PDU wants at least one).
     """
     meter = reading.meter
     offered_w = reading.offered_a * electrical.nominal_voltage_v * electrical.phases
@@ -42,6 +50,7 @@ def sampled_values(
         "Power.Offered": (offered_w, "W"),
         # "Celcius" (sic) is what the schemas of every edition know (conformance RPC-33)
         "Temperature": (meter.temperature_c if meter else None, "Celcius"),
+        "Frequency": (meter.frequency_hz if meter else None, ""),  # no unit means Hz (errata v4.0 section 3.84)
     }
     values = []
     for measurand in measurands or ("Energy.Active.Import.Register",):  # conformance MTR-19
@@ -49,19 +58,17 @@ def sampled_values(
             text, unit = str(energy_wh), "Wh"
         else:
             value, unit = readings.get(measurand, (None, ""))  # a factory may name what is not measured here
-            if value is None:
+            if value is None or not math.isfinite(value):
                 continue
-            text = f"{value:.1f}"
-        values.append(
-            {
-                "value": text,
-                "context": context,
-                "format": "Raw",
-                "measurand": measurand,
-                "location": "Outlet",
-                "unit": unit,
-            }
-        )
+            text = f"{value if measurand == 'Temperature' else max(value, 0.0):.1f}"
+        sampled: Payload = {
+            "value": text,
+            "context": context,
+            "format": "Raw",
+            "measurand": measurand,
+            "location": location,
+        }
+        values.append({**sampled, "unit": unit} if unit else sampled)
     return values
 
 
@@ -103,10 +110,21 @@ class MeterValues:
         entries: list[Payload] = json.loads(transaction.data)
         return entries
 
-    def trigger(self) -> Payload | None:
-        """MeterValues.req with the values of now, for TriggerMessage (conformance MTR-18); None if there are none."""
+    def trigger(self, connector_id: int = 1) -> Payload | None:
+        """MeterValues.req with the values of now, for TriggerMessage (conformance MTR-18); None if there are none.
+
+        Connector 0 asks for the main meter (section 4.7): the one meter of this station measures all that it draws.
+        Its values belong to no transaction (conformance MTR-07).
+        """
         if self._facts.energy_wh is None:
             return None
+        if connector_id == 0:
+            measurands, moment = self._config.meter_values_sampled_data, self._clock.utc()
+            values = sampled_values(
+                measurands, self._facts.reading, self._facts.energy_wh, "Trigger", self._electrical, "Inlet"
+            )
+            meter_value = {"timestamp": format_utc(moment), "sampledValue": values}
+            return {"connectorId": 0, "meterValue": [meter_value]} if values else None
         transaction = self._store.open_transaction()
         return self._message(
             transaction, self._config.meter_values_sampled_data, "Trigger", self._clock.utc(), with_id=True

@@ -57,7 +57,7 @@ class RemoteTrigger:
             case "Heartbeat":
                 self._boot.heartbeat(passes_gate=True)
             case "MeterValues" if connector_id in (None, 0, 1):
-                message = self._meter_values.trigger()
+                message = self._meter_values.trigger(1 if connector_id is None else connector_id)
                 if message is None:
                     return self._refuse("Rejected", "The meter has no reading of MeterValuesSampledData.", "TRG-01")
                 self._outbox.send("MeterValues", message, passes_gate=True)

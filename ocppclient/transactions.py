@@ -342,6 +342,7 @@ class Transactions:
 
     def _close(self, transaction: Transaction, moment: datetime, register_wh: int, *, dated: bool = False) -> None:
         """Close the row and queue its StopTransaction; `dated`: with times of the former boot."""
+        moment = max(moment, transaction.started_at)  # the clock may have been set back meanwhile
         meter_stop_wh = max(register_wh, transaction.last_wh, transaction.meter_start_wh)
         data = self._meter_values.end(transaction, moment, meter_stop_wh)
         self._store.save_transaction(

@@ -162,6 +162,7 @@ def to_reading(box: BoxReading, was_connected: bool) -> Reading:
             current_a=sample.current_a,
             voltage_v=sample.voltage_v,
             temperature_c=box.temperature_c,
+            frequency_hz=sample.frequency_hz,
             segment=sample.segment,
         ),
     )

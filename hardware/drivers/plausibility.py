@@ -12,6 +12,9 @@ logger = logging.getLogger(__name__)
 
 CONSISTENT_READINGS = 3  # a value that was rejected is believed after so many readings that agree
 _MAX_PHASE_V = 300.0
+#: A register that stands still although so much energy flowed by the meter's own power is frozen.
+_FROZEN_AFTER_WH = 50.0
+_POWER_HOLDS_S = 10.0  # between two readings; over a longer silence nobody knows
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,16 @@ class Plausibility:
         self._last: tuple[float, int] | None = None  # monotonic seconds, Wh
         self._doubted: list[tuple[float, Raw]] = []
         self._segment = 0
+        self._stands_at_wh = math.nan  # the register when it moved last …
+        self._unregistered_wh = 0.0  # … what flowed since by the power …
+        self._power_read_at = 0.0  # … until then
         self.reason = ""
 
     def judge(self, now: float, raw: Raw) -> MeterSample | None:
         """The sample of a reading that was complete at `now`, or None."""
         self.reason = self._impossible(raw)
+        if not self.reason and self._is_frozen(now, raw):
+            self.reason = f"the energy register stands still while {sum(raw.watts):.0f} W flow"
         if self.reason:
             self._doubted.clear()
             return None
@@ -84,6 +92,18 @@ class Plausibility:
         if any(not 0.0 <= volts <= _MAX_PHASE_V for volts in raw.volts):
             return f"voltage {max(raw.volts):.0f} V"
         return f"energy {raw.import_kwh:g} kWh" if not 0.0 <= raw.import_kwh < 1e7 else ""
+
+    def _is_frozen(self, now: float, raw: Raw) -> bool:
+        """The power says that energy flows, the register does not."""
+        wh = raw.import_kwh * 1000
+        resolution_wh = self._step_wh + wh / 2**23
+        if not abs(wh - self._stands_at_wh) <= resolution_wh:
+            self._stands_at_wh, self._unregistered_wh = wh, 0.0
+        else:
+            seconds = min(now - self._power_read_at, _POWER_HOLDS_S)
+            self._unregistered_wh += max(sum(raw.watts), 0.0) * seconds / 3600
+        self._power_read_at = now
+        return self._unregistered_wh > _FROZEN_AFTER_WH + 10 * resolution_wh
 
     def _doubtful(self, now: float, raw: Raw) -> str:
         if max(raw.amps) > self._max_a:

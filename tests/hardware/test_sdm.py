@@ -299,6 +299,24 @@ def test_a_hurried_world_may_be_allowed_for() -> None:
     assert judge(readings, energy_rate_factor=100.0) == [10_000, 10_100, 10_200, 10_300]
 
 
+def test_a_register_that_stands_still_while_energy_flows_is_no_reading_until_it_moves() -> None:
+    """2.3 kW and no Wh: a frozen meter must not give energy away unseen"""
+    energies = judge([(at, raw(10.0)) for at in range(120)] + [(120 + at, raw(10.01 + at / 1000)) for at in range(9)])
+    assert energies[:90] == [10_000] * 90
+    assert energies[110:120] == [None] * 10
+    assert energies[-1] == 10_018
+
+
+def test_a_register_that_rises_slowly_or_without_power_is_not_frozen() -> None:
+    assert None not in judge([(at, raw(10.0 + at * 230 / 3_600_000, amps=1.0)) for at in range(3000)])
+    idle = [(at, Raw((230.0,), (0.0,), (0.0,), 50.0, 10.0)) for at in range(3000)]
+    assert None not in judge(idle)
+
+
+def test_a_coarse_register_is_given_its_steps() -> None:
+    assert None not in judge([(at, raw(10.0 + at * 2300 / 3600 // 10 / 100)) for at in range(3000)], step_wh=10.0)
+
+
 def test_an_odd_frequency_is_left_out() -> None:
     plausibility = Plausibility(16.0, 230.0, phases=1)
     sample = plausibility.judge(0, Raw((230.0,), (1.0,), (230.0,), 0.0, 1.0))

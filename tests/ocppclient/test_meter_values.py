@@ -19,7 +19,7 @@ from ocppclient.settings import Electrical
 from tests.ocppclient.harness import START, Bench, of
 
 ENERGY = "Energy.Active.Import.Register"
-FULL = Meter(1000.0, 1000, power_w=3680.04, current_a=16.04, voltage_v=229.96, temperature_c=31.25)
+FULL = Meter(1000.0, 1000, power_w=3680.04, current_a=16.04, voltage_v=229.96, temperature_c=31.25, frequency_hz=50.02)
 
 
 def samples(sent):
@@ -57,7 +57,7 @@ def test_samples_are_taken_at_multiples_of_the_interval_from_the_start():
     for _, payload in of(sent, "MeterValues"):
         assert (payload["connectorId"], payload["transactionId"]) == (1, 7)
         (value,) = payload["meterValue"][0]["sampledValue"]
-        assert (value["measurand"], value["unit"], value["format"], value["location"]) == (
+        assert (value["measurand"], value.get("unit", ""), value["format"], value["location"]) == (
             ENERGY,
             "Wh",
             "Raw",
@@ -87,7 +87,10 @@ def test_one_value_per_configured_measurand_that_can_be_read():
     bench.charge()
     bench.wait(10.1)
     ((_, payload),) = of(bench.settle(), "MeterValues")
-    values = {value["measurand"]: (value["value"], value["unit"]) for value in payload["meterValue"][0]["sampledValue"]}
+    values = {
+        value["measurand"]: (value["value"], value.get("unit", ""))
+        for value in payload["meterValue"][0]["sampledValue"]
+    }
     assert values == {
         ENERGY: ("1000", "Wh"),
         "Power.Active.Import": ("3680.0", "W"),
@@ -96,7 +99,24 @@ def test_one_value_per_configured_measurand_that_can_be_read():
         "Current.Offered": ("16.0", "A"),
         "Power.Offered": ("3680.0", "W"),
         "Temperature": ("31.2", "Celcius"),
+        "Frequency": ("50.0", ""),
     }
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_is_left_out(odd):
+    """F22: NaN from a meter"""
+    reading = Reading(meter=Meter(0.0, 5, power_w=odd, current_a=odd, voltage_v=odd, temperature_c=odd))
+    values = sampled_values(MEASURANDS, reading, 5, "Sample.Periodic", Electrical())
+    assert [value["measurand"] for value in values] == [ENERGY, "Current.Offered", "Power.Offered"]
+
+
+def test_a_station_that_only_takes_energy_in_reports_nothing_negative_but_the_cold():
+    """MTR-10: a meter that is wired backwards, or noise around zero"""
+    reading = Reading(meter=Meter(0.0, 5, power_w=-3.2, current_a=-0.01, voltage_v=230.0, temperature_c=-12.0))
+    values = sampled_values(MEASURANDS, reading, 5, "Sample.Periodic", Electrical())
+    told = {value["measurand"]: value["value"] for value in values}
+    assert (told["Power.Active.Import"], told["Current.Import"], told["Temperature"]) == ("0.0", "0.0", "-12.0")
 
 
 def test_an_empty_list_means_the_energy_register():

@@ -49,6 +49,19 @@ def test_an_unknown_connector_is_rejected_and_nothing_is_sent(message, connector
     assert bench.calls == []
 
 
+def test_meter_values_of_connector_0_come_from_the_main_meter_and_belong_to_no_transaction():
+    """MTR-07, MTR-08, TRG-03: without a connector each one is meant, and 0 is none"""
+    bench = Bench({"MeterValueSampleInterval": "0"}).ready().charge()
+    bench.read(energy_wh=1234)
+    assert trigger(bench, "MeterValues", connectorId=0) == "Accepted"
+    ((_, payload),) = bench.settle()
+    assert (payload["connectorId"], "transactionId" in payload) == (0, False)
+    (sampled,) = payload["meterValue"][0]["sampledValue"]
+    assert (sampled["value"], sampled["context"], sampled["location"]) == ("1234", "Trigger", "Inlet")
+    trigger(bench, "MeterValues")
+    assert [(payload["connectorId"], payload["transactionId"]) for _, payload in bench.settle()] == [(1, 7)]
+
+
 def test_the_status_is_the_one_of_now_even_before_it_lasted():
     """TRG-05"""
     bench = Bench({"MinimumStatusDuration": "60", "ConnectionTimeOut": "999"}).ready()

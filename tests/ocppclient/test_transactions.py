@@ -603,3 +603,13 @@ def test_a_contactor_that_does_not_open_after_a_crash_does_not_hide_the_session(
     bench.wait(7)
     ((_, stop),) = of(bench.settle(), "StopTransaction")
     assert stop["meterStop"] == 1030
+
+
+def test_a_clock_that_is_set_back_during_a_session_gives_it_no_negative_duration():
+    """CLK-05, MTR: the backend's clock was an hour ahead when the session began"""
+    bench = Bench({"MeterValueSampleInterval": "0"}).ready().charge()
+    (row,) = bench.store._transactions.values()
+    bench.clock.set_utc(bench.clock.utc() - timedelta(hours=1))
+    bench.swipe("CARD1")
+    bench.open_contactor()
+    assert bench.expect("StopTransaction")["timestamp"] == format_utc(row.started_at)
