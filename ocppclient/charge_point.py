@@ -278,6 +278,7 @@ class ChargePoint:
             case Malformed(reason, answer):
                 self.outbox.quirks += 1
                 self._actions.append(Explain("frame", "malformed", f"A frame was not OCPP: {reason}.", "", "RPC-28"))
+                self.security_events.suspect("InvalidMessages", f"a frame was not OCPP: {reason}")
                 if answer and self.boot.registration != "rejected":
                     self._actions.append(SendFrame(answer))
 
@@ -288,6 +289,8 @@ class ChargePoint:
         key = (call.message_id, text if len(text) <= _LONGEST_REMEMBERED else hash(text))
         answer = self._answers.get(key)
         if answer is None:
+            if any(message_id == call.message_id for message_id, _ in self._answers):
+                self.security_events.suspect("AttemptedReplayAttacks", f"{call.action[:50]} with an id that was used")
             answer = self._execute(call)
             if len(answer) <= _LONGEST_REMEMBERED:
                 self._answers[key] = answer

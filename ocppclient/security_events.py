@@ -75,6 +75,7 @@ class SecurityEvents:
         self._asked = False  # a SecurityEventNotification waits for its answer
         self._attempts = 0  # CALLERRORs of the oldest waiting event
         self._next_at = clock.monotonic()
+        self._suspected: set[str] = set()  # what was raised by `suspect` on this connection
         self._idle = False  # nothing waits; False as long as that is not known
 
     def raise_event(self, event_type: str, tech_info: str = "") -> None:
@@ -100,6 +101,12 @@ class SecurityEvents:
         )
         self._idle = self._idle and not told
         log.warning("Security event %s%s", event_type, f": {text}" if text else "")
+
+    def suspect(self, event_type: str, tech_info: str) -> None:
+        """The same, once per connection: a peer that goes on and on must not fill the log."""
+        if event_type not in self._suspected:
+            self._suspected.add(event_type)
+            self.raise_event(event_type, tech_info)
 
     def redate(self, delta_s: float) -> None:
         """The clock was a guess and moved by `delta_s` seconds: correct what this boot has logged (CLK-04)."""
@@ -128,6 +135,7 @@ class SecurityEvents:
     def connected(self) -> None:
         """A new connection: what was not answered goes out again at once, with the same id."""
         self._asked = False
+        self._suspected.clear()
         self._attempts = 0
         self._next_at = self._clock.monotonic()
 

@@ -28,6 +28,7 @@ from station.environment import choice
 from station.errors import EX_TEMPFAIL, StartupError
 from station.greeting import greeting
 from station.live_feed import LiveFeed
+from station.memory_watch import MemoryWatch
 from station.preflight import check_port, check_serial_ports, lock_folder
 from station.simulated import SimulatedBox
 from station.supervisor import Supervisor, until, watch_lag
@@ -193,6 +194,8 @@ class Runtime:
         if self._simulator:
             supervisor.add("simulator", self._simulator.run)
         supervisor.add("command face", self._command_face, essential=False)
+        watch = MemoryWatch(self._worker.put)
+        supervisor.add("memory watch", lambda: watch.run(settings.DATA_DIR), essential=False)
         supervisor.add("loop watchdog", watch_lag, essential=False)
         if not self._options.web:
             self._greet("", 0)

@@ -261,3 +261,25 @@ def test_message_ids_are_uuids() -> None:
     bench.cp.security_events.raise_event("TamperDetectionActivated")
     bench.wait(0.1)
     assert uuid.UUID(bench.calls[0][0])
+
+
+def test_malformed_frames_are_an_event_once_per_connection() -> None:
+    bench = quiet()
+    for _ in range(3):
+        for _ in range(5):
+            bench.do(FrameReceived("{not ocpp"))
+        bench.disconnect()
+        bench.connect()
+    assert [name for name, _ in logged(bench)[1:]] == ["InvalidMessages"] * 3
+    assert "not OCPP" in bench.store.security_events()[-1].tech_info
+
+
+def test_a_resent_call_is_no_attack_and_another_one_under_its_id_is() -> None:
+    bench = quiet()
+    heartbeat = '[2,"id-1","TriggerMessage",{"requestedMessage":"Heartbeat"}]'
+    for _ in range(5):
+        bench.do(FrameReceived(heartbeat))
+    assert logged(bench)[1:] == []
+    for message_id in ("id-1", "id-1", "id-2"):
+        bench.do(FrameReceived(json.dumps([2, message_id, "ClearCache", {}])))
+    assert [name for name, _ in logged(bench)[1:]] == ["AttemptedReplayAttacks"]
