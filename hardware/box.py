@@ -120,6 +120,11 @@ class Box:
         """The newest reading; never waits."""
         return self._reading
 
+    @property
+    def board(self) -> BoardState | None:
+        """What the board said last; None before the first contact."""
+        return self._board_state
+
     # --- the ports ----------------------------------------------------------------------------------------------------
     def _build_board(self, config: HardwareConfig) -> None:
         kind, counters = board_kind(config.board), Counters()

@@ -132,6 +132,8 @@ class BoardState:
         max_a, min_a: what its hardware and commissioning allow; max_a is 0 while unknown.
         synchronised: the driver has probed the board and brought it to a known state since the contact was (re)made.
         boot_safe: after power-up it gives no energy until the host allows it; None while unknown.
+        boots: restarts of the board that were seen, each with its power-on self-test.
+        checks_off: protective checks that are switched off in its settings, in words.
         trip_counters: life-time counts of (ground fault, missing earth, stuck relay), None while unknown.
     """
 
@@ -150,6 +152,8 @@ class BoardState:
     trip_counters: tuple[int, int, int] | None = None
     pilot_is_live: bool = True
     boot_safe: bool | None = None
+    boots: int = 0
+    checks_off: str = ""
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ class Authorization:
             self._refuse(id_tag, "The backend has not accepted this station yet.", "BOOT-12")
             return
         if not self._availability.operative(1):
-            self._refuse(id_tag, "This station is out of service (ChangeAvailability).", "AVL-05")
+            self._refuse(id_tag, f"This station is out of service ({self._availability.cause}).", "AVL-05")
             return
         if faults := self._facts.blocking_faults:
             self._refuse(id_tag, f"This station has a fault: {faults[0].error_code} {faults[0].info}".strip(), "STA-13")
@@ -384,7 +384,7 @@ class Authorization:
         if self.busy and not self._availability.operative(1):
             id_tag = self.granted.id_tag if self.granted else self.asking
             self.granted = self._asked = None
-            self._refuse(id_tag, "This station was taken out of service (ChangeAvailability).", "AVL-05")
+            self._refuse(id_tag, f"This station was taken out of service ({self._availability.cause}).", "AVL-05")
         granted = self.granted
         if granted is not None and not self._reservations.admits(granted.id_tag, granted.parent_id_tag):
             self.granted = None  # the backend has replaced the reservation since

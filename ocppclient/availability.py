@@ -11,15 +11,40 @@ _SCHEDULED = "availability.scheduled."
 
 
 class Availability:
-    """Operative or Inoperative, for the whole station (0) and for connector 1."""
+    """Operative or Inoperative, for the whole station (0) and for connector 1.
+
+    Attributes:
+        maintenance: what people do to the box now, "" when nothing. It makes the connector inoperative (section 4.9
+            lets a station use Unavailable for its own purposes) and does not outlive a reboot.
+    """
 
     def __init__(self, store: Store, actions: list[Action]) -> None:
         self._store = store
         self._actions = actions
+        self.maintenance = ""
 
     def operative(self, connector_id: int) -> bool:
         """Connector 1 is operative only while the whole station is."""
+        if self.maintenance and connector_id == 1:
+            return False
         return all(self._store.value(f"{_NAME}{connector}") != "Inoperative" for connector in {0, connector_id})
+
+    @property
+    def cause(self) -> str:
+        """Why connector 1 is inoperative, for a sentence."""
+        return self.maintenance or "ChangeAvailability"
+
+    def begin_maintenance(self, what: str) -> None:
+        """Take connector 1 out of service for `what`; refused while a transaction is open."""
+        if self._store.open_transaction() is None:
+            self.maintenance = what
+            return
+        rule = "A session is running. Stop it first."
+        self._actions.append(Explain(what, "Refused", rule, "", "STA-15"))
+
+    def end_maintenance(self) -> None:
+        """Back in service."""
+        self.maintenance = ""
 
     def change_availability(self, request: Payload) -> Payload:
         """ChangeAvailability.req: Accepted, Scheduled while a transaction runs, Rejected for an unknown connector."""

@@ -45,6 +45,8 @@ from ocppclient.events import (
     KeyFormAccepted,
     LocalStart,
     LocalStop,
+    MaintenanceBegan,
+    MaintenanceEnded,
     Reading,
     ResendParked,
     SecurityEventSeen,
@@ -249,6 +251,10 @@ class ChargePoint:
                 self.security_events.clear(by)
             case SecurityEventSeen(event_type, tech_info):
                 self.security_events.raise_event(event_type, tech_info)
+            case MaintenanceBegan(what):
+                self.availability.begin_maintenance(what)
+            case MaintenanceEnded():
+                self.availability.end_maintenance()
             case ShutdownRequested():
                 if self._store.value(RESET_CAUSE) is None:
                     self._store.set_value(RESET_CAUSE, "Reboot")
@@ -368,7 +374,14 @@ class ChargePoint:
             status=condition.status if condition else "",
             error_code=condition.error_code if condition else "NoError",
             sentence=narration.sentence(
-                condition, self.facts, self.boot, self.reservations, self.authorization, self.transactions, self.limits
+                condition,
+                self.facts,
+                self.boot,
+                self.availability,
+                self.reservations,
+                self.authorization,
+                self.transactions,
+                self.limits,
             ),
             limit_sentence=self.limits.sentence,
             online=self.outbox.online,

@@ -26,6 +26,7 @@ class Fault:
         vendor_id, vendor_error_code, info: optional fields of StatusNotification.
         stop_after_s: a running transaction is stopped when the fault lasts that long; None never stops it.
         stop_reason: with which Reason (section 7.36).
+        words: what it is, for people.
     """
 
     error_code: str
@@ -36,6 +37,7 @@ class Fault:
     info: str = ""
     stop_after_s: float | None = None
     stop_reason: str = "Other"
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,21 @@ class ResendParked:
 
 
 @dataclass(frozen=True)
+class MaintenanceBegan:
+    """People want to work on the box: no session may start meanwhile. Refused (with an Explain) while one runs.
+
+    `what` in one or two words, e.g. "self-test".
+    """
+
+    what: str
+
+
+@dataclass(frozen=True)
+class MaintenanceEnded:
+    """The box is as it was before MaintenanceBegan."""
+
+
+@dataclass(frozen=True)
 class ShutdownRequested:
     """The process ends by request (SIGTERM): note it, so that the next start knows the reason. Nothing is stopped."""
 
@@ -221,6 +238,8 @@ Event = (
     | CertificateDiscarded
     | SecurityLogDiscarded
     | SecurityEventSeen
+    | MaintenanceBegan
+    | MaintenanceEnded
     | ShutdownRequested
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocppclient.authorization import Authorization
+from ocppclient.availability import Availability
 from ocppclient.boot import Boot
 from ocppclient.facts import Facts
 from ocppclient.limits import Limits
@@ -10,22 +11,12 @@ from ocppclient.reservation import Reservations
 from ocppclient.status import Condition
 from ocppclient.transactions import Transactions
 
-_FAULTS = {
-    "GroundFailure": "A ground fault was detected.",
-    "HighTemperature": "The station is too hot.",
-    "OverCurrentFailure": "The car drew more than was offered.",
-    "OverVoltage": "The mains voltage is too high.",
-    "UnderVoltage": "The mains voltage is too low.",
-    "PowerSwitchFailure": "The contactor does not switch as it should.",
-    "InternalError": "A part of the station does not answer.",
-    "OtherError": "The connection to the car is faulty.",
-}
-
 
 def sentence(
     condition: Condition | None,
     facts: Facts,
     boot: Boot,
+    availability: Availability,
     reservations: Reservations,
     authorization: Authorization,
     transactions: Transactions,
@@ -41,8 +32,9 @@ def sentence(
         return "Asking the operator about the card …"
     match condition.status:
         case "Faulted":
-            text = _FAULTS.get(condition.error_code, "A fault was detected.")
-            return f"{text} {condition.info}".strip()
+            return _fault(facts)
+        case "Unavailable" if availability.maintenance:
+            return f"Out of service: {availability.maintenance}."
         case "Unavailable":
             return "The operator took this station out of service."
         case "Preparing" if transactions.running is not None:
@@ -76,3 +68,11 @@ def sentence(
             if boot.denied:
                 return "The backend has not accepted this station yet."
             return "Ready. Plug in the car or tap a card."
+
+
+def _fault(facts: Facts) -> str:
+    """The worst fault that blocks: in its own words, else in OCPP's."""
+    worst = next(iter(facts.blocking_faults), None)
+    if worst is None:
+        return "A fault was detected."
+    return f"{worst.words or f'{worst.error_code} {worst.info}'.strip()}."

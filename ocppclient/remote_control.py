@@ -78,7 +78,7 @@ class RemoteControl:
         if self._authorization.busy:
             return "Another start is pending already.", "RST-05"
         if not self._availability.operative(1):
-            return "The connector is unavailable (ChangeAvailability).", "AVL-05"
+            return f"The connector is unavailable ({self._availability.cause}).", "AVL-05"
         if self._authorization.kept_out(request["idTag"]):
             return f"The connector is {self._reservations.sentence}", "RSV-12"
         if self._facts.energy_wh is None:

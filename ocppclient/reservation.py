@@ -158,7 +158,7 @@ class Reservations:
                 codes = ", ".join(fault.error_code for fault in self._facts.blocking_faults)
                 return "Faulted", f"The connector has a fault: {codes}.", "RSV-02"
             case "Unavailable":
-                return "Unavailable", "The connector is unavailable (ChangeAvailability).", "AVL-05"
+                return "Unavailable", f"The connector is unavailable ({self._availability.cause}).", "AVL-05"
         current = self.current
         if current is not None and current.reservation_id != wanted.reservation_id:
             return "Occupied", f"The connector is {self.sentence}", "RSV-02"
@@ -196,7 +196,7 @@ class Reservations:
         elif faults := self._facts.blocking_faults:
             rule, clause = f"The connector has a fault: {faults[0].error_code}.", "RSV-06"
         elif not self._availability.operative(1):
-            rule, clause = "The connector was made unavailable (ChangeAvailability).", "AVL-05"
+            rule, clause = f"The connector was made unavailable ({self._availability.cause}).", "AVL-05"
         elif self._is_over(kept) and self._clock.confirmed:  # a wrong clock may still be corrected, and it holds again
             rule, clause = f"It was valid until {format_utc(kept.expiry_date)}.", "RSV-06"
         else:

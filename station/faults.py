@@ -134,6 +134,7 @@ def to_fault(fault: BoxFault) -> Fault:
         info=info[:INFO_LENGTH],
         stop_after_s=None if not fault.blocking else 0.0 if fault.final else words.stop_after_s,
         stop_reason=words.stop_reason,
+        words=words.title,
     )
 
 

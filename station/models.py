@@ -200,3 +200,17 @@ class OneTimePassword(models.Model):
 
     def __str__(self) -> str:
         return str(self.user)
+
+
+class SelfTest(models.Model):
+    """One self-test: a person asks for it, the worker runs it and writes its report (station/self_test.py)."""
+
+    id = models.BigAutoField(primary_key=True)
+    asked_at = models.DateTimeField()
+    asked_by = models.TextField()
+    state = models.TextField(db_index=True)
+    report = models.TextField()  # JSON
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.asked_at:%Y-%m-%d %H:%M} {self.state}"

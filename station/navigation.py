@@ -39,7 +39,10 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("cards", "Cards", "cards", "Who may charge"),
         Entry("frames", "Messages", "messages", "Every OCPP message, live"),
     ),
-    "Station": (Entry("users", "Users", "users", "Who may sign in, and what each may do"),),
+    "Station": (
+        Entry("selftest", "Self-test", "selftest", "Does every part of the station work"),
+        Entry("users", "Users", "users", "Who may sign in, and what each may do"),
+    ),
     "Records": (Entry("why", "Why", "why", "Why something was refused, ignored or limited"),),
 }
 

@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 
 from hardware.box import Box
 from hardware.interfaces import FaultCode
+from hardware.registry import board_kind
 from ocppclient.backend_link import BackendLink
 from ocppclient.clock import Clock
 from ocppclient.events import ShutdownRequested
@@ -30,6 +31,7 @@ from station.greeting import greeting
 from station.live_feed import LiveFeed
 from station.memory_watch import MemoryWatch
 from station.preflight import check_port, check_serial_ports, lock_folder
+from station.self_test import SelfTests
 from station.simulated import SimulatedBox
 from station.supervisor import Supervisor, until, watch_lag
 from station.wiring import Wiring
@@ -146,8 +148,25 @@ class Runtime:
             Clock(),
         )
         self._feed = LiveFeed(domain.clock.monotonic, self._simulator.url if self._simulator else "")
+        self_tests = SelfTests(
+            self._box,
+            domain.clock,
+            self._worker.handle_now,
+            self._link.status,
+            settings.DATA_DIR,
+            hardware.nominal_voltage_v,
+            board_restarts=board_kind(hardware.board).capabilities.reset,
+        )
         self._worker.go(
-            Outside(self._link, self._box, self._feed, self._wiring.link_settings, self._wiring.settings, self._reboot)
+            Outside(
+                self._link,
+                self._box,
+                self._feed,
+                self._wiring.link_settings,
+                self._wiring.settings,
+                self._reboot,
+                self_tests,
+            )
         )
 
     def _serve_web(self) -> None:

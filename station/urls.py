@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path
 
-from station.views import cards, pages, people
+from station.views import cards, pages, people, self_test
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
@@ -25,6 +25,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("users", people.users, name="users"),
     path("users/add", people.add, name="users_add"),
     path("users/<int:pk>", people.edit, name="users_edit"),
+    path("selftest", self_test.page, name="selftest"),
+    path("selftest/report", self_test.report, name="selftest_report"),
     path("password", people.password, name="password"),
     path("login", people.Door.as_view(), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),

@@ -84,6 +84,14 @@ class BoxLike(Protocol):
     def reading(self) -> BoxReading: ...
 
 
+class Attendant(Protocol):
+    """Who runs the self-test: looked after on the domain thread."""
+
+    def tick(self) -> None: ...
+    def take_card(self, id_tag: str) -> bool: ...
+    def give_up(self, why: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class Domain:
     """What the domain thread owns."""
@@ -104,6 +112,7 @@ class Outside:
         settings: what the charge point has to know of the settings as they are stored now; called likewise.
         reboot: ends the process for a restart. Hard: restarts the EVSE board first, with so many retries when it does
             not obey. Returns at once.
+        self_tests: gets every tick, and the first look at every card.
     """
 
     link: Link
@@ -112,6 +121,7 @@ class Outside:
     link_settings: Callable[[], ConnectionSettings | None]
     settings: Callable[[], ChargePointSettings]
     reboot: Callable[[bool, int], None]
+    self_tests: Attendant | None = None
 
 
 class StationWorker:
@@ -240,13 +250,31 @@ class StationWorker:
                 next_tick_at = now + TICK_S
                 self.handle_now(Tick())
                 self._why.update(now)
+                self._look_after_self_test()
             if entry is None:
                 pass
             elif entry.event is not None:
-                self.handle_now(entry.event)
+                if not self._is_for_self_test(entry.event):
+                    self.handle_now(entry.event)
             elif entry.call is not None:
                 self._answer(entry.call, entry.result)
             self._publish()
+
+    def _look_after_self_test(self) -> None:
+        tests = self._outside.self_tests if self._outside else None
+        if tests is None:
+            return
+        try:
+            tests.tick()
+        except Exception as error:
+            if self._broken:
+                raise
+            log.exception("The self-test failed")
+            tests.give_up(f"it failed: {error}")
+
+    def _is_for_self_test(self, event: Event) -> bool:
+        tests = self._outside.self_tests if self._outside else None
+        return tests is not None and isinstance(event, CardSwiped) and tests.take_card(event.id_tag)
 
     def _answer(self, call: Callable[[], Any], result: Future[Any]) -> None:
         if not result.set_running_or_notify_cancel():

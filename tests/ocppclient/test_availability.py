@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ocppclient.events import MaintenanceBegan, MaintenanceEnded
 from tests.ocppclient.harness import Bench, of, statuses
 
 NO_SAMPLES = {"MeterValueSampleInterval": "0"}
@@ -105,3 +106,35 @@ def test_preparing_counts_as_no_transaction():
     assert statuses(bench.settle()) == ["Unavailable"]
     change(bench, 1, "Operative")
     assert statuses(bench.settle()) == ["Preparing"]
+
+
+def test_maintenance_keeps_everybody_out_until_it_ends():
+    """STA-15"""
+    bench = Bench().ready()
+    bench.do(MaintenanceBegan("self-test"))
+    assert statuses(bench.settle()) == ["Unavailable"]
+    assert bench.call("RemoteStartTransaction", idTag="CARD1", connectorId=1)[2] == {"status": "Rejected"}
+    bench.read(ev_connected=True)
+    bench.swipe("CARD1")
+    assert bench.feedback() == ["rejected"]
+    assert all("(self-test)" in rule for rule in bench.reasons())
+    assert bench.cp.view().sentence == "Out of service: self-test."
+    bench.do(MaintenanceEnded())
+    assert statuses(bench.settle()) == ["Preparing"]
+
+
+def test_maintenance_is_refused_while_a_session_runs():
+    """STA-15"""
+    bench = Bench().ready().charge()
+    bench.do(MaintenanceBegan("self-test"))
+    assert bench.reasons()[-1] == "A session is running. Stop it first."
+    assert bench.status == "Charging"
+    assert bench.cp.availability.operative(1)
+
+
+def test_maintenance_does_not_outlive_a_reboot():
+    """STA-15"""
+    bench = Bench().ready()
+    bench.do(MaintenanceBegan("self-test"))
+    bench.reboot()
+    assert bench.cp.availability.operative(1)

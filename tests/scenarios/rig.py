@@ -20,6 +20,7 @@ from hardware.simulator.state_report import state_report
 from ocppclient.events import Setpoint, ShutdownRequested, Tick
 from ocppclient.settings import Electrical
 from station.faults import to_reading
+from station.worker import Attendant
 from tests.ocppclient.harness import Bench, FakeTime
 from tests.scenarios.virtual_time import VirtualThreads
 
@@ -77,6 +78,7 @@ class StationRig:
     Attributes:
         sent: every CALL of the station, oldest first; all were answered.
         readings: every reading of the box.
+        attendant: who runs a self-test, as the worker has it.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class StationRig:
         electrical = Electrical(max_current_a=float(self._sim.max_current_a), phases=self._sim.phases)
         self.bench = Bench(configuration, electrical=electrical, time=time)
         self.box: Box | None = None
+        self.attendant: Attendant | None = None
         if start:
             self.start_host()
             self.until(lambda: self.status(0) == "Available", 30)
@@ -129,7 +132,7 @@ class StationRig:
         self.box = Box(
             HardwareConfig(**fields),
             on_reading=self._take_reading,
-            on_card=lambda text: self._inbox.append(lambda: self.bench.swipe(text)),
+            on_card=self._take_card,
             on_crash=self._crashed,
             clock=lambda: self.threads.now,
             open_line=self._open_line,
@@ -172,6 +175,10 @@ class StationRig:
         self._ev_connected = facts.ev_connected
         self._inbox.append(lambda: self.bench.do(facts))
 
+    def _take_card(self, text: str) -> None:
+        if self.attendant is None or not self.attendant.take_card(text):
+            self._inbox.append(lambda: self.bench.swipe(text))
+
     def _crashed(self, port: str, error: BaseException) -> None:
         raise AssertionError(f"the driver of the {port} crashed") from error
 
@@ -201,6 +208,8 @@ class StationRig:
             self._next_tick_at = now + self._tick_s
             if self.box is not None:
                 self._domain(lambda: self.bench.do(Tick()))
+                if self.attendant is not None:
+                    self._domain(self.attendant.tick)
 
     def _settle(self) -> None:
         """Everything that can happen without time happens."""

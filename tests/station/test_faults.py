@@ -94,7 +94,7 @@ def test_a_reading_is_translated_with_its_meter_and_temperature() -> None:
     )  # fmt: skip
     assert to_reading(box, was_connected=False) == Reading(
         ready=True, ev_connected=True, ev_requests=True, contactor_closed=True, offered_a=16.0, limit_a=32.0,
-        faults=(Fault("ReaderFailure", blocking=False, connector_id=0),),
+        faults=(Fault("ReaderFailure", blocking=False, connector_id=0, words="No answer from the card reader"),),
         meter=Meter(at=0.9, energy_wh=1234, power_w=3680.0, current_a=16.0, voltage_v=230.0, temperature_c=31.5),
     )  # fmt: skip
 
