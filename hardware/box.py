@@ -7,9 +7,22 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from hardware.alarms import Alarms
+from hardware.drivers.panel import PanelDriver
 from hardware.evse import Decision, Demand, Evse, Mode, Setpoint, worst_first
-from hardware.interfaces import BoardState, BoxReading, Fault, FaultCode, HardwareConfig, MeterSample, PortHealth
-from hardware.registry import MeterDriver, NamedDevice, board_kind, meter_kind, reader_kind
+from hardware.interfaces import (
+    BoardState,
+    BoxReading,
+    CardSignal,
+    Fault,
+    FaultCode,
+    HardwareConfig,
+    MeterSample,
+    PanelInputs,
+    PortHealth,
+    Show,
+)
+from hardware.registry import MeterDriver, NamedDevice, board_kind, meter_kind, panel_kind, reader_kind
 from hardware.serial_port import Counters, Line, Port, SerialLine
 
 UNPLUG_DEBOUNCE_S = 1.0  # while a car is authorised: some cars bounce from C through A back to C
@@ -61,13 +74,17 @@ class Box:
         self._side_faults: dict[FaultCode, Fault] = {}
         #: Counts up when the board restarts (once or twice a restart: it announces its begin and its end).
         self.board_restarts = 0
+        self._alarms = Alarms()
+        self._show = Show.STARTING
         self._ports: list[Port] = []
         self._devices: list[NamedDevice] = []
         self._meter: MeterDriver | None = None
         self._meter_port: Port | None = None
+        self._panel: PanelDriver | None = None
         self._build_board(config)
         self._build_meter(config)
         self._build_reader(config, on_card)
+        self._build_panel(config)
 
     # --- for the station ----------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -101,6 +118,28 @@ class Box:
         under_way = self._board.request_reset(retries)
         self._board_port.wake()
         return under_way
+
+    def show(self, show: Show) -> None:
+        """What the lamps tell; a fault of the box comes before it. Any thread; returns at once."""
+        with self._lock:
+            self._show = show
+            self._light()
+
+    def signal(self, signal: CardSignal) -> None:
+        """Feedback for a card. Any thread; returns at once."""
+        if self._panel is not None:
+            self._panel.signal(signal)
+
+    def acknowledge(self) -> bool:
+        """A person confirms that the place is safe: ends emergency stop and tampering whose cause is gone.
+
+        False when a cause is still there.
+        """
+        with self._lock:
+            done = self._alarms.acknowledge()
+            self._publish(self._clock())
+        self._board_port.wake()
+        return done
 
     def refresh_meter(self) -> None:
         """Read the meter as soon as its line allows; the sample comes by on_reading."""
@@ -150,14 +189,33 @@ class Box:
         if not config.reader:
             return
         kind, counters = reader_kind(config.reader), Counters()
+
+        def seen(card: str) -> None:
+            self.signal(CardSignal.SEEN)  # at once: the verdict may need the backend
+            on_card(card)
+
         reader = kind.build(
-            config, self._clock, counters, on_card, lambda failed: self._side_fault(FaultCode.READER_COMM, failed)
+            config, self._clock, counters, seen, lambda failed: self._side_fault(FaultCode.READER_COMM, failed)
         )
         baud = config.reader_baud or kind.baud
         self._add_port("reader", config.reader_port, baud, kind.parity, reader, counters)
 
+    def _build_panel(self, config: HardwareConfig) -> None:
+        if not config.panel:
+            return
+        kind, counters = panel_kind(config.panel), Counters()
+        path = config.panel_port
+        self._panel = PanelDriver(self._clock, counters, self._take_inputs, lambda: port.wake())
+        open_line = kind.line_opener(config) or (lambda: self._open_line(path, kind.baud, kind.parity))
+        port = self._add("panel", path, open_line, self._panel, counters)
+
     def _add_port(self, name: str, path: str, baud: int, parity: str, device: NamedDevice, counters: Counters) -> Port:
-        port = Port(name, path, device, lambda: self._open_line(path, baud, parity), counters, self._on_crash)
+        return self._add(name, path, lambda: self._open_line(path, baud, parity), device, counters)
+
+    def _add(
+        self, name: str, path: str, open_line: Callable[[], Line], device: NamedDevice, counters: Counters
+    ) -> Port:
+        port = Port(name, path, device, open_line, counters, self._on_crash)
         self._ports.append(port)
         self._devices.append(device)
         return port
@@ -173,7 +231,11 @@ class Box:
         with self._lock:
             now = self._clock()
             self._board_state = state
-            self._decision = self._evse.decide(now, state, self._setpoint, self._sample)
+            setpoint = Setpoint() if self._alarms.emergency else self._setpoint
+            self._decision = self._evse.decide(now, state, setpoint, self._sample)
+            if self._alarms.emergency:
+                self._decision = replace(self._decision, demand=replace(self._decision.demand, mode=Mode.CUT))
+            self._supply_coil(state)
             self._set_meter_pace()
             self._publish(now)
             return self._decision.demand
@@ -184,6 +246,34 @@ class Box:
             self._sample = sample
             self._set_meter_pace()
             self._publish(self._clock(), at_all_events=True)
+
+    def _take_inputs(self, inputs: PanelInputs) -> None:
+        """On the panel's thread."""
+        with self._lock:
+            self._alarms.take(inputs)
+            self._publish(self._clock())
+        self._board_port.wake()
+
+    def _supply_coil(self, board: BoardState) -> None:
+        """The enable line: energy is permitted, or a car that was charging has not let go yet."""
+        if self._panel is None:
+            return
+        match self._decision.demand.mode:
+            case Mode.ON:
+                wanted = True
+            case Mode.OFF:
+                wanted = board.relay_closed
+            case Mode.CUT:
+                wanted = False
+        self._panel.enable(wanted and not any(fault.code is FaultCode.BOARD_COMM for fault in board.faults))
+
+    def _light(self) -> None:
+        if self._panel is None:
+            return
+        faults = self._reading.faults
+        blocking = any(fault.blocking for fault in faults)
+        show = Show.FAULTED if blocking else self._show
+        self._panel.show(show, warning=bool(faults) and not blocking, alarm=self._alarms.emergency)
 
     def _side_fault(self, code: FaultCode, active: bool) -> None:
         with self._lock:
@@ -203,13 +293,14 @@ class Box:
     def _publish(self, now: float, *, at_all_events: bool = False) -> None:
         before, after = self._reading, self._read(now)
         self._reading = after
+        self._light()
         # Time and temperature alone are no news.
         if at_all_events or replace(after, at=before.at, temperature_c=before.temperature_c) != before:
             self._on_reading(after)
 
     def _read(self, now: float) -> BoxReading:
         board, decision, sample = self._board_state, self._decision, self._sample
-        faults = worst_first([*decision.faults, *self._side_faults.values()])
+        faults = worst_first([*decision.faults, *self._side_faults.values(), *self._alarms.faults])
         meter_is_known = self._meter is None or sample is not None or FaultCode.METER_COMM in self._side_faults
         if board is None:
             return BoxReading(at=now, faults=faults, meter=sample)

@@ -184,12 +184,14 @@ class HardwareConfig:
     """Which devices the box has and where; provisioned as [hardware] and [electrical].
 
     Names are those of `hardware.registry`. Ports are paths (a udev symlink, /dev/serial/by-id/…, or the simulator's
-    pseudo-terminals). An empty reader means no reader is fitted; an empty meter means none. A speed of 0 and an empty
+    pseudo-terminals). An empty name (reader, meter, panel) means that none is fitted. A speed of 0 and an empty
     parity (N, E, O) mean what the device usually has. Units are Modbus addresses, where the device has one.
 
     Options (all text): `energy_rate_factor` multiplies how fast the energy register may plausibly rise (a simulated
     world can run faster than the clock; default 1); `uid_order` is `normal` (byte 0 first, default) or `reversed`;
-    `em4100` is `full10` (with the version byte, default) or `id8`.
+    `em4100` is `full10` (with the version byte, default) or `id8`; `panel_red`, `panel_green`, `panel_blue`,
+    `panel_buzzer`, `panel_enable`, `panel_estop`, `panel_tamper`, `panel_door` name the GPIO lines that are wired
+    ("!" before a name inverts it).
     """
 
     board: str = "openevse"
@@ -204,10 +206,57 @@ class HardwareConfig:
     reader: str = "pn532"
     reader_port: str = ""
     reader_baud: int = 0
+    panel: str = ""
+    panel_port: str = ""
     max_current_a: float = 16.0
     nominal_voltage_v: float = 230.0
     phases: int = 1
     options: dict[str, str] = field(default_factory=dict)
+
+
+class Show(StrEnum):
+    """What the lamps of the panel tell people at the station."""
+
+    STARTING = "starting"
+    AVAILABLE = "available"
+    PREPARING = "preparing"
+    CHARGING = "charging"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    RESERVED = "reserved"
+    UNAVAILABLE = "unavailable"
+    FAULTED = "faulted"
+
+
+class CardSignal(StrEnum):
+    """What the driver sees and hears after presenting a card."""
+
+    SEEN = "seen"
+    WAITING = "waiting"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class PanelInputs:
+    """Contacts of the panel: emergency stop pressed, housing tampered with, door open."""
+
+    estop: bool = False
+    tamper: bool = False
+    door: bool = False
+
+
+class Panel(Protocol):
+    """Lamps, buzzer, contacts and the enable line of the contactor's coil. All methods return at once, any thread."""
+
+    def show(self, show: Show, *, warning: bool, alarm: bool) -> None:
+        """The lamps: a state, a warning beside it, and the alarm of the emergency stop."""
+
+    def signal(self, signal: CardSignal) -> None:
+        """Feedback for a card."""
+
+    def enable(self, on: bool) -> None:
+        """Supply of the contactor's coil. It falls when this is not repeated for 10 s."""
 
 
 class Clock(Protocol):

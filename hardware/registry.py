@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from hardware.drivers.ascii_reader import AsciiReader
@@ -15,8 +16,10 @@ from hardware.drivers.pn532 import Pn532
 from hardware.drivers.rdm6300 import Rdm6300
 from hardware.drivers.sdm import MODELS as SDM_MODELS
 from hardware.evse import Demand
+from hardware.gpio_line import GpioLine
 from hardware.interfaces import BoardCapabilities, BoardState, HardwareConfig, MeterSample
-from hardware.serial_port import Counters, Device
+from hardware.panel import INPUTS, OUTPUTS
+from hardware.serial_port import Counters, Device, Line
 
 Clock = Callable[[], float]
 K = TypeVar("K", bound="Kind")
@@ -103,6 +106,13 @@ class ReaderKind(Kind):
     """A kind of card readers."""
 
     build: ReaderBuilder
+
+
+@dataclass(frozen=True, kw_only=True)
+class PanelKind(Kind):
+    """A kind of panels. `line_opener`: how its port is opened when it is no serial port, else None."""
+
+    line_opener: Callable[[HardwareConfig], Callable[[], Line] | None] = lambda config: None
 
 
 def _openevse(
@@ -278,6 +288,36 @@ READERS: Mapping[str, ReaderKind] = {
         build=_ascii,
     ),
 }
+
+
+def _gpio(config: HardwareConfig) -> Callable[[], Line] | None:
+    """A chip is opened as such; any other port (a simulated panel) speaks the panel's frames itself."""
+    if not Path(config.panel_port).name.startswith("gpiochip"):
+        return None
+    wiring = {name: config.options.get(f"panel_{name}", "") for name in (*OUTPUTS, *INPUTS)}
+    return lambda: GpioLine(config.panel_port, wiring)
+
+
+PANELS: Mapping[str, PanelKind] = {
+    "gpiod": PanelKind(
+        title="Lamps, buzzer and contacts on GPIO lines",
+        wire="GPIO chip of the kernel (libgpiod)",
+        baud=115_200,
+        note="The enable line, when it is wired, opens the contactor when the station dies.",
+        line_opener=_gpio,
+    ),
+    "serial": PanelKind(
+        title="Lamps, buzzer and contacts behind a microcontroller",
+        wire="lines of text with a checksum",
+        baud=115_200,
+        note="The microcontroller must switch everything off when it hears nothing for 3 s.",
+    ),
+}
+
+
+def panel_kind(name: str) -> PanelKind:
+    """Raises ValueError, naming the known ones."""
+    return _known("panel", name, PANELS)
 
 
 def board_kind(name: str) -> BoardKind:

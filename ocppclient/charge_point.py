@@ -365,6 +365,11 @@ class ChargePoint:
 
     # -- for people
 
+    def connector_status(self) -> str:
+        """The ChargePointStatus of the connector as it was derived last, "" before the first; cheap."""
+        condition = self.status.condition.get(1)
+        return condition.status if condition else ""
+
     def view(self) -> View:
         """A snapshot for people; changes nothing."""
         condition = self.status.condition.get(1)

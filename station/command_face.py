@@ -59,6 +59,10 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 if call is None or not call.parked_reason:
                     return False, "That message is not parked any more."
                 return self._outcome(ResendParked(seq), f"{call.action} is queued again.")
+            case "acknowledge", _:
+                if worker.box.acknowledge():
+                    return True, "Confirmed: nothing is pressed or open any more."
+                return False, "The emergency stop is still pressed, or the housing is still open."
             case "settings", _:
                 try:
                     changed = worker.settings_changed()

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[type | None, Role]] = {
     "stop": (None, Role.VIEWER),
     "swipe": (str, Role.OPERATOR),
     "resend": (int, Role.OPERATOR),
+    "acknowledge": (None, Role.OPERATOR),
 }
 #: An open page looks that often whether its session still counts, seconds (logout, expiry, another password).
 SESSION_CHECK_S = 60

@@ -87,6 +87,7 @@ def check_serial_ports(config: HardwareConfig) -> None:
         ("board", config.board, config.board_port),
         ("meter", config.meter, config.meter_port),
         ("reader", config.reader, config.reader_port),
+        ("panel", config.panel, config.panel_port),
     ):
         if device and not path:
             raise StartupError(

@@ -16,12 +16,12 @@ from ocppclient.link import ConnectionSettings
 from ocppclient.settings import Electrical, Factory, Identity
 from station import __version__
 from station.errors import EX_CONFIG, EX_NOINPUT, StartupError
-from station.provision_rules import RULES, Wrong, configuration_value
+from station.provision_rules import PANEL_LINES, RULES, Wrong, configuration_value
 
 Sections = Mapping[str, Mapping[str, Any]]
 
 #: Values that are options of a hardware driver, and factory values that are not the charge point's.
-_HARDWARE_OPTIONS = ("energy_rate_factor", "uid_order", "em4100")
+_HARDWARE_OPTIONS = ("energy_rate_factor", "uid_order", "em4100", *PANEL_LINES)
 _LINK_NAMES = ("reconnect_min_s", "reconnect_max_s")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hardware import registry
+from hardware.panel import INPUTS, OUTPUTS
 from ocppclient.link import endpoint
 
 #: (value, folder that relative file names start from) → the value as it is kept.
@@ -188,6 +189,8 @@ FEATURE_PROFILES = (
 #: Speeds and parities of serial lines; without one in the settings a device has what it is delivered with.
 BAUD_RATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 PARITIES = ("N", "E", "O")
+#: Names of the GPIO lines that are wired to the panel.
+PANEL_LINES = tuple(f"panel_{name}" for name in (*OUTPUTS, *INPUTS))
 
 #: Every table of the file but [ocpp], whose names are the configuration keys.
 RULES: dict[str, dict[str, Rule]] = {
@@ -232,10 +235,13 @@ RULES: dict[str, dict[str, Rule]] = {
         "reader": one_of(*registry.READERS, ""),
         "reader_port": text(),
         "reader_baud": one_of(*BAUD_RATES),
+        "panel": one_of(*registry.PANELS, ""),
+        "panel_port": text(),
         # options of the drivers (hardware/interfaces.py)
         "energy_rate_factor": number(0.001, 1_000_000),
         "uid_order": one_of("normal", "reversed"),
         "em4100": one_of("full10", "id8"),
+        **{name: text(64) for name in PANEL_LINES},
     },
     "factory": {
         "resume_after_power_loss": boolean,

@@ -18,7 +18,7 @@ from station.supervisor import Ended, until
 
 log = logging.getLogger("station.simulator")
 
-PORTS = ("board", "meter", "reader")
+PORTS = ("board", "meter", "reader", "panel")
 #: Carries a running simulator over a restart of the application ("<pid>:<file descriptor of its standard input>"):
 #: a soft Reset is no power cut of the box.
 HANDOVER = "STATION_SIM_HANDOVER"
@@ -38,10 +38,18 @@ class SimulatedBox:
     def __init__(self, config: HardwareConfig, data_dir: Path, http: str, car: str) -> None:
         self._folder = data_dir / "simulator"
         self._links = {name: self._folder / "ports" / name for name in PORTS}
-        board, meter, reader = (str(self._links[name]) for name in PORTS)
+        board, meter, reader, panel = (str(self._links[name]) for name in PORTS)
         # a simulated world may hurry (`/speed`): how fast energy rises then proves nothing about the meter
         options = {"energy_rate_factor": "1000000", **config.options}
-        self.with_ports = replace(config, board_port=board, meter_port=meter, reader_port=reader, options=options)
+        self.with_ports = replace(
+            config,
+            board_port=board,
+            meter_port=meter,
+            reader_port=reader,
+            panel=config.panel or "gpiod",
+            panel_port=panel,
+            options=options,
+        )
         self.url = f"http://{http}/"
         self._command = _command(config, self._folder, http)
         self._car = car
@@ -138,8 +146,9 @@ def _command(config: HardwareConfig, folder: Path, http: str) -> list[str]:
         "--nominal-voltage": config.nominal_voltage_v,
         "--max-current": config.max_current_a,
     }
+    flags = ["--enable-line"] if config.options.get("panel_enable") else []
     given = [text for name, value in options.items() if value != "" for text in (name, str(value))]
-    return [sys.executable, "-m", "hardware.simulator", "--die-with-parent", *given]
+    return [sys.executable, "-m", "hardware.simulator", "--die-with-parent", *flags, *given]
 
 
 def _root() -> Path:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from hardware.interfaces import BoxReading, PortHealth
+from hardware.interfaces import BoxReading, CardSignal, PortHealth, Show
 from ocppclient.clock import Clock
 from ocppclient.events import (
     Action,
@@ -42,6 +42,7 @@ from ocppclient.view import View
 from station.faults import to_reading
 from station.inbox import Inbox
 from station.live_feed import LiveFeed
+from station.signals import card_signal, show_of
 from station.story import Story, line
 from station.why_log import WhyLog
 
@@ -55,6 +56,7 @@ class ChargePointLike(Protocol):
 
     def handle(self, event: Event) -> list[Action]: ...
     def view(self) -> View: ...
+    def connector_status(self) -> str: ...
 
 
 class StoreLike(Protocol):
@@ -79,6 +81,9 @@ class BoxLike(Protocol):
     """The hardware as the worker uses it."""
 
     def setpoint(self, amps: float, authorised: bool) -> None: ...
+    def show(self, show: Show) -> None: ...
+    def signal(self, signal: CardSignal) -> None: ...
+    def acknowledge(self) -> bool: ...
     def health(self) -> tuple[PortHealth, ...]: ...
     @property
     def reading(self) -> BoxReading: ...
@@ -207,6 +212,12 @@ class StationWorker:
         return self._domain.charge_point
 
     @property
+    def box(self) -> BoxLike:
+        """Only for `call`."""
+        assert self._outside is not None
+        return self._outside.box
+
+    @property
     def store(self) -> Any:
         """Only for `call`."""
         assert self._domain is not None
@@ -249,6 +260,7 @@ class StationWorker:
             if now >= next_tick_at:  # late ticks are not made up for
                 next_tick_at = now + TICK_S
                 self.handle_now(Tick())
+                self._light()
                 self._why.update(now)
                 self._look_after_self_test()
             if entry is None:
@@ -338,6 +350,7 @@ class StationWorker:
                 out.reboot(hard, retries)
             case Feedback(kind, text):
                 log.info("To the driver: %s (%s)", line(text), kind)
+                out.box.signal(card_signal(kind))
             case Explain():
                 self._why.tell(action, domain.clock.monotonic())
 
@@ -346,6 +359,11 @@ class StationWorker:
         details = " ".join(part for part in (explain.value, f"[{explain.clause}]" if explain.clause else "") if part)
         log.info("%s %s: %s %s", line(explain.what), explain.verdict, line(explain.rule), line(mask(details)))
         self._domain.store.add_reason(explain, self._domain.clock.utc())
+
+    def _light(self) -> None:
+        """The lamps of the station follow the connector's status."""
+        assert self._outside is not None
+        self._outside.box.show(show_of(self.charge_point.connector_status()))
 
     def _publish(self) -> None:
         out = self._outside

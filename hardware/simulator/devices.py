@@ -111,7 +111,7 @@ METERS = (*SDM_MODELS, *ORNO_MODELS)
 #: The only reader that must ask; the others send a card by themselves.
 POLLED_READERS = ("pn532",)
 #: Bits per second of the line a device is on.
-BAUD = {"openevse": 115_200, "pn532": 115_200}
+BAUD = {"openevse": 115_200, "pn532": 115_200, "panel": 115_200}
 USUAL_BAUD = 9_600
 
 

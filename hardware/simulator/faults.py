@@ -38,6 +38,9 @@ FAULTS: dict[str, FaultKind] = {
     "meter_wrong_unit": FaultKind("the meter answers under another unit number"),
     "meter_reset": FaultKind("the register starts again", "Wh", 0, 0, 1e9, happens_once=True),
     "meter_jump": FaultKind("the register jumps ahead", "Wh", 100_000, 0, 1e9, happens_once=True),
+    "estop": FaultKind("the emergency stop is pressed: it cuts the contactor's coil, and the panel tells"),
+    "tamper": FaultKind("the housing is tampered with"),
+    "door": FaultKind("the door of the housing is open"),
     "two_cards": FaultKind("a second card, 04FACADE, lies on the reader with each swiped one"),
 }
 # the names of hardware.interfaces.FaultCode and of daily speech

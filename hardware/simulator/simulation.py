@@ -21,10 +21,11 @@ from hardware.simulator.devices import (
 from hardware.simulator.line import Line
 from hardware.simulator.metrology import Metrology
 from hardware.simulator.openevse_build import BoardBuild
+from hardware.simulator.panel import Panel
 from hardware.simulator.stored_state import restore_car, stored_sections
 from hardware.simulator.world import World
 
-PORTS = ("board", "meter", "reader")
+PORTS = ("board", "meter", "reader", "panel")
 _FINE_STEP_S = 0.02  # world seconds while something moves
 _COARSE_STEP_S = 0.1
 _MOST_STEPS = 1_000  # in one advance, whatever the speed
@@ -44,6 +45,7 @@ class SimulationConfig:
     phases: int = 1
     nominal_voltage_v: float = 230.0
     max_current_a: int = 16
+    enable_line: bool = False  # the contactor's coil has its supply from the panel
     board_unit: int = 1
     meter_unit: int = 1
     car: str = "keep"
@@ -98,8 +100,14 @@ class Simulation:
         )
         self.cards = CardQueue(polled=config.reader in POLLED_READERS)
         self.reader = READERS[config.reader](self.cards)
-        self.devices: dict[str, Device] = {"board": self.board, "meter": self.meter, "reader": self.reader}
-        names = {"board": config.board, "meter": config.meter, "reader": config.reader}
+        self.panel = Panel(enable_is_wired=config.enable_line)
+        self.devices: dict[str, Device] = {
+            "board": self.board,
+            "meter": self.meter,
+            "reader": self.reader,
+            "panel": self.panel,
+        }
+        names = {"board": config.board, "meter": config.meter, "reader": config.reader, "panel": "panel"}
         self.lines = {port: Line(port, BAUD.get(names[port], USUAL_BAUD), self.log, config.seed, now) for port in PORTS}
         self._power_on(now)
         self.store_now()
@@ -117,9 +125,10 @@ class Simulation:
         while world_s > 1e-9:
             step_s = min(world_s, max(least_s, _FINE_STEP_S if self.is_moving else _COARSE_STEP_S))
             self.board.step(step_s, now, self.world.sense())
-            self.world.step(step_s, self.board.pilot, self.board.relay_closed)
+            self.world.step(step_s, self.board.pilot, self.board.relay_closed and self.panel.coil_is_supplied)
             world_s -= step_s
         self._move_cards(now)
+        self.panel.step(now, set(self.world.faults))
         for line in self.lines.values():
             line.step(now)
         self._collect(now)
@@ -200,6 +209,7 @@ class Simulation:
         self.board.power_on(now)
         self.meter.power_on()
         self.reader.power_on()
+        self.panel.power_on()
         self.world.step(0.0, self.board.pilot, False)
 
     # --- memory -------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ def state_report(simulation: Simulation) -> dict[str, object]:
         "board": board.report(),
         "meter": _meter(simulation),
         "reader": _reader(simulation),
+        "panel": {**simulation.panel.outputs, "valid_frames": simulation.panel.valid_frames},
         "links": {port: _link(simulation, port) for port in simulation.lines},
         "ev": {**asdict(world.ev.parameters), "soc": round(world.ev.soc_percent, 3)},
         "log_seq": simulation.log.last_seq,

@@ -15,11 +15,12 @@ from hardware.interfaces import BoxReading, HardwareConfig, PortHealth
 from hardware.serial_port import Line, LineLost, Port
 from hardware.simulator.control import Control
 from hardware.simulator.openevse_build import BoardBuild
-from hardware.simulator.simulation import Simulation, SimulationConfig
+from hardware.simulator.simulation import PORTS, Simulation, SimulationConfig
 from hardware.simulator.state_report import state_report
-from ocppclient.events import Setpoint, ShutdownRequested, Tick
+from ocppclient.events import Feedback, Setpoint, ShutdownRequested, Tick
 from ocppclient.settings import Electrical
 from station.faults import to_reading
+from station.signals import card_signal, show_of
 from station.worker import Attendant
 from tests.ocppclient.harness import Bench, FakeTime
 from tests.scenarios.virtual_time import VirtualThreads
@@ -94,7 +95,7 @@ class StationRig:
         self.threads = VirtualThreads(1000.0)
         self.sent: list[Sent] = []
         self.readings: list[BoxReading] = []
-        self.heard: dict[str, bytearray] = {port: bytearray() for port in ("board", "meter", "reader")}
+        self.heard: dict[str, bytearray] = {port: bytearray() for port in PORTS}
         self.plugs = dict.fromkeys(self.heard, 0)
         sim.setdefault("build", BoardBuild(boot_lock=boot_lock))
         sim.setdefault("max_current_a", 32)
@@ -232,8 +233,13 @@ class StationRig:
         self.sent += self.bench.settle()
         new, self._obeyed = self.bench.actions[self._obeyed :], len(self.bench.actions)
         for action in new:
-            if isinstance(action, Setpoint) and self.box is not None:
-                self.box.setpoint(action.amps, action.authorised)
+            match action:
+                case Setpoint(amps, authorised) if self.box is not None:
+                    self.box.setpoint(amps, authorised)
+                case Feedback(kind, _) if self.box is not None:
+                    self.box.signal(card_signal(kind))
+        if self.box is not None:
+            self.box.show(show_of(self.bench.cp.connector_status()))
 
     # --- what people and the backend do ------------------------------------------------------------------------------
     def plug(self, **ev: Any) -> None:

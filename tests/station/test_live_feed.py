@@ -158,6 +158,7 @@ def answers(event: Event) -> list[Action]:
         ("swipe", "x" * 21, False, "A card has 1 to 20 characters.", None),
         ("resend", 7, True, "StopTransaction is queued again.", ResendParked(7)),
         ("resend", 8, False, "That message is not parked any more.", None),
+        ("acknowledge", None, True, "Confirmed: nothing is pressed or open any more.", None),
         ("explode", None, False, "The station does not know the command 'explode'.", None),
     ],
 )
@@ -170,6 +171,13 @@ def test_commands_are_obeyed_and_answered_in_words(
     reply = ask(bench, {"type": "station.command", "command": command, "argument": argument, "user": "admin"})
     assert reply == [{"type": "live.reply", "ok": ok, "text": text}]
     assert bench.handled == ([event] if event else [])
+
+
+def test_what_is_still_pressed_or_open_cannot_be_confirmed_away(bench: Bench) -> None:
+    bench.notes.safe = False
+    (reply,) = ask(bench, {"type": "station.command", "command": "acknowledge"})
+    assert not reply["ok"]
+    assert "still pressed" in reply["text"]
 
 
 def test_stopping_nothing_is_said_so(bench: Bench) -> None:

@@ -159,7 +159,9 @@ def said(role: Role, *, send: dict[str, Any] | None = None, group: dict[str, Any
 
 
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize(("command", "argument"), [("stop", None), ("swipe", "04A1"), ("resend", 3)])
+@pytest.mark.parametrize(
+    ("command", "argument"), [("stop", None), ("swipe", "04A1"), ("resend", 3), ("acknowledge", None)]
+)
 def test_a_command_needs_its_role(command: str, argument: Any, role: Role) -> None:
     answer = said(role, send={"command": command, "argument": argument})[-1]
     if role >= COMMANDS[command][1]:

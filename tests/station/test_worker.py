@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 import tests.appliance  # noqa: F401
-from hardware.interfaces import BoxReading
+from hardware.interfaces import BoxReading, CardSignal, Show
 from ocppclient.clock import Clock
 from ocppclient.events import (
     Action,
@@ -74,6 +74,9 @@ class FakeChargePoint:
     def view(self) -> View:
         return self.shown
 
+    def connector_status(self) -> str:
+        return self.shown.status
+
 
 @dataclass
 class Notes:
@@ -82,6 +85,8 @@ class Notes:
     told: list[tuple[Any, ...]] = field(default_factory=list)
     reading: BoxReading = field(default_factory=lambda: BoxReading(at=0.0))
     parked: dict[int, Any] = field(default_factory=dict)
+    lamps: Show = Show.STARTING
+    safe: bool = True
 
     def send(self, text: str, session: int | None = None) -> None:
         self.told.append(("send", text, session))
@@ -106,6 +111,16 @@ class Notes:
 
     def setpoint(self, amps: float, authorised: bool) -> None:
         self.told.append(("setpoint", amps, authorised))
+
+    def show(self, show: Show) -> None:
+        self.lamps = show
+
+    def signal(self, signal: CardSignal) -> None:
+        self.told.append(("signal", signal))
+
+    def acknowledge(self) -> bool:
+        self.told.append(("acknowledge",))
+        return self.safe
 
     def health(self) -> tuple[()]:
         return ()
@@ -179,10 +194,24 @@ def test_actions_run_in_order_after_their_event_on_the_one_domain_thread(bench: 
         ("use", SETTINGS),
         ("close", "two messages without an answer", True),
         ("ping", 30),
+        ("signal", CardSignal.ACCEPTED),
         ("reason", "The card is blocked."),
         ("send", "consequence", 0),
     ]
     assert bench.charge_point.threads == {"domain"}
+
+
+def test_the_lamps_follow_the_status_of_the_connector(bench: Bench) -> None:
+    bench.start()
+    bench.charge_point.shown = replace(VIEW, status="SuspendedEV")
+    bench.done()
+    bench.worker.put(LocalStop())
+    for _ in range(100):
+        bench.done()
+        if bench.notes.lamps is Show.PAUSED:
+            return
+        threading.Event().wait(0.02)
+    raise AssertionError(bench.notes.lamps)
 
 
 def test_without_a_backend_in_the_settings_the_link_goes_off(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from hardware import rapi
 from hardware.simulator.control import Control
 from hardware.simulator.openevse_build import BoardBuild
 from hardware.simulator.openevse_controller import RELAY_TEXT
-from hardware.simulator.simulation import Simulation, SimulationConfig
+from hardware.simulator.simulation import PORTS, Simulation, SimulationConfig
 from hardware.simulator.state_report import state_report
 
 Sections = dict[str, dict[str, object]]
@@ -26,7 +26,7 @@ class Rig:
         self.stores = 0
         self.simulation = Simulation(SimulationConfig(**config), self.stored, self._store, self.now)
         self.control = Control(self.simulation)
-        self.heard: dict[str, bytes] = {"board": b"", "meter": b"", "reader": b""}
+        self.heard: dict[str, bytes] = dict.fromkeys(PORTS, b"")
 
     def _store(self, sections: Sections, sync: bool) -> None:
         self.stored = sections
