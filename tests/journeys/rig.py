@@ -74,7 +74,6 @@ class Rig:
         self._journeys = count(1)
         self._new_cards()
         self._changed_keys: dict[str, str] = {}
-        self._reservations: set[int] = set()
 
     @property
     def sim(self) -> Simulator:
@@ -119,17 +118,38 @@ class Rig:
         if not self.station.running:
             self.station.start()
         self.backend.wait_connected(20)
-        for port in ("board", "meter", "reader"):
-            self.sim.link(port, "ok")
+        self._repair()
         self.sim.unplug()
+        self._undo()
+        until(self._idle, 20, self._why_not_idle)
+
+    def _repair(self) -> None:
+        """Every line works, no fault is injected."""
+        state = self.sim.state()
+        for port, link in state["links"].items():
+            if link["mode"] != "ok":
+                self.sim.link(port, "ok")
+        for fault in state["faults"]:
+            self.sim.fault(fault, active=False)
+
+    def _undo(self) -> None:
+        """Take back what the backend did to the station in this journey."""
         for key, value in self._changed_keys.items():
             self.backend.call("ChangeConfiguration", {"key": key, "value": value})
         self._changed_keys.clear()
-        for reservation_id in self._reservations:
-            self.backend.call("CancelReservation", {"reservationId": reservation_id})
-        self._reservations.clear()
         self.backend.call("ClearCache")
-        until(self._idle, 20, self._why_not_idle)
+        done: dict[str, list[dict]] = {}
+        for entry in self.entries():
+            if entry.source == "backend" and entry.is_call():
+                done.setdefault(entry.action, []).append(entry.payload)
+        if "ChangeAvailability" in done:
+            self.backend.call("ChangeAvailability", {"connectorId": 0, "type": "Operative"})
+        if "SendLocalList" in done:
+            self.backend.call("SendLocalList", {"listVersion": 1, "updateType": "Full"})
+        if "SetChargingProfile" in done:
+            self.backend.call("ClearChargingProfile")
+        for reservation_id in {payload["reservationId"] for payload in done.get("ReserveNow", [])}:
+            self.backend.call("CancelReservation", {"reservationId": reservation_id})
 
     def _idle(self) -> bool:
         if self.status() != "Available" or not no_card(self.sim.state()):
@@ -162,10 +182,23 @@ class Rig:
 
     # --- moves -----------------------------------------------------------------------------------------------------
 
+    def command(self, action: str, **payload: object) -> str:
+        """A CALL of the backend; returns the status of its answer. `settle` takes back what it did."""
+        status: str = self.backend.call(action, payload)["status"]
+        return status
+
+    def value(self, key: str) -> str:
+        """GetConfiguration of one key that the station has."""
+        answer = self.backend.call("GetConfiguration", {"key": [key]})
+        assert not answer.get("unknownKey"), f"{key} is unknown"
+        [item] = answer["configurationKey"]
+        assert item["key"] == key
+        return item.get("value", "")
+
     def configure(self, **keys: object) -> None:
         """ChangeConfiguration of these keys by the backend; `settle` sets them back."""
         for key, value in keys.items():
-            present = self.backend.call("GetConfiguration", {"key": [key]})["configurationKey"][0].get("value", "")
+            present = self.value(key)
             text = ("true" if value else "false") if isinstance(value, bool) else str(value)
             if present == text:
                 continue
@@ -174,12 +207,10 @@ class Rig:
             assert answer == {"status": "Accepted"}, f"ChangeConfiguration {key}={text}: {answer}"
 
     def reserve(self, reservation_id: int, card: str = "", valid_s: float = 3600, **more: object) -> str:
-        """ReserveNow for this card; returns its status. `settle` cancels what is left."""
+        """ReserveNow for this card; returns its status."""
         expiry = (datetime.now(UTC) + timedelta(seconds=valid_s)).isoformat()
         request = {"connectorId": 1, "idTag": card or self.card, "reservationId": reservation_id, "expiryDate": expiry}
-        self._reservations.add(reservation_id)
-        status: str = self.backend.call("ReserveNow", {**request, **more})["status"]
-        return status
+        return self.command("ReserveNow", **{**request, **more})
 
     def start_session(self, card: str = "", **ev: object) -> Session:
         """Plug, tap, and charge until the contactor is closed and the backend knows it."""

@@ -1,9 +1,8 @@
-"""Cold boot and registration (OCTT TC_001, TC_002; conformance BOOT and HB)."""
+"""Odd registrations; the cases are in tests/conformance/test_cold_boot.py."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
 import pytest
 
@@ -15,45 +14,9 @@ def boot_answer(status: str, interval: int) -> dict:
     return {"status": status, "currentTime": utc_now(), "interval": interval}
 
 
-def test_rejected_at_boot_TC_001(make_rig: RigMaker):
-    rig = make_rig({"identity": {"vendor": "Acme", "model": "Box", "serial_number": "SN-1", "firmware_version": "1.0"}})
-    rig.backend.interval_s = 1
-    rig.backend.answer_next("BootNotification", boot_answer("Rejected", 2))
-    rig.station.start()
-    first = rig.backend.next("BootNotification")
-    assert first.payload["chargePointVendor"] == "Acme"
-    assert first.payload["chargePointModel"] == "Box"
-    assert first.payload["chargePointSerialNumber"] == "SN-1"
-    assert first.payload["firmwareVersion"] == "1.0"
-    second = rig.backend.next("BootNotification")
-    assert 1.9 <= second.at - first.at <= 2.6
-    rig.backend.wait_status("Available", connector=0)
-    rig.backend.wait_status("Available", connector=1)
-    beats = [rig.backend.next("Heartbeat").at for _ in range(4)]
-    assert all(0.9 <= b - a <= 1.3 for a, b in pairwise(beats)), beats
-
-
-def test_pending_at_boot_TC_002(make_rig: RigMaker):
-    rig = make_rig()
-    rig.backend.answer_next("BootNotification", boot_answer("Pending", 2))
-    rig.station.start()
-    first = rig.backend.next("BootNotification")
-    answer = rig.backend.call("GetConfiguration", {"key": ["MeterValueSampleInterval"]})
-    assert answer["configurationKey"][0]["value"] == "0"
-    rig.configure(MeterValueSampleInterval=7)
-    refused = rig.backend.call("RemoteStartTransaction", {"idTag": rig.card, "connectorId": 1})
-    assert refused == {"status": "Rejected"}
-    assert not rig.backend.calls("StatusNotification")
-    second = rig.backend.next("BootNotification")
-    assert 1.9 <= second.at - first.at <= 2.6
-    rig.backend.wait_status("Available", connector=0)
-    rig.backend.wait_status("Available", connector=1)
-    answer = rig.backend.call("GetConfiguration", {"key": ["MeterValueSampleInterval"]})
-    assert answer["configurationKey"][0]["value"] == "7"
-
-
 @pytest.mark.parametrize("status", ["Pending", "Rejected"])
 def test_nobody_charges_before_the_first_acceptance(make_rig: RigMaker, status: str):
+    """BOOT-07, BOOT-08, BOOT-12, field problem 33"""
     rig = make_rig({"ocpp": {"AllowOfflineTxForUnknownId": True, "ConnectionTimeOut": 60}})
     rig.backend.answer_next("BootNotification", boot_answer(status, 3))
     rig.station.start()
@@ -77,6 +40,7 @@ def test_nobody_charges_before_the_first_acceptance(make_rig: RigMaker, status: 
     ],
 )
 def test_boot_without_a_usable_answer_is_asked_again(make_rig: RigMaker, odd: object):
+    """BOOT-13, field problem 33"""
     rig = make_rig({"ocpp": {"MessageTimeout": 2}, "factory": {"boot_retry_s": 1}})
     rig.backend.answer_next("BootNotification", odd)
     rig.station.start()
@@ -87,6 +51,7 @@ def test_boot_without_a_usable_answer_is_asked_again(make_rig: RigMaker, odd: ob
 
 
 def test_boot_answered_with_null_is_delivered(make_rig: RigMaker):
+    """RPC-10, field problem 12"""
     rig = make_rig()
     rig.backend.answer_always("BootNotification", NULL)
     rig.tolerated = ["before BootNotification was Accepted"]  # null is read as an answer: settled question 6
@@ -98,6 +63,7 @@ def test_boot_answered_with_null_is_delivered(make_rig: RigMaker):
 
 
 def test_a_late_answer_to_boot_counts(make_rig: RigMaker):
+    """RPC-18, BOOT-13, field problem 16"""
     rig = make_rig({"ocpp": {"MessageTimeout": 2}, "factory": {"boot_retry_s": 30}})
     rig.backend.answer_next("BootNotification", Late(3, boot_answer("Accepted", 300)))
     rig.station.start()
@@ -107,6 +73,7 @@ def test_a_late_answer_to_boot_counts(make_rig: RigMaker):
 
 
 def test_the_backends_clock_is_adopted(make_rig: RigMaker):
+    """CLK-01"""
     rig = make_rig()
     ahead = datetime.now(UTC) + timedelta(hours=5)
     rig.backend.answer_always(
@@ -123,6 +90,7 @@ def test_the_backends_clock_is_adopted(make_rig: RigMaker):
 
 @pytest.mark.parametrize("odd_time", ["1970-01-01T00:00:00Z", None])
 def test_an_absurd_clock_of_the_backend_is_ignored(make_rig: RigMaker, odd_time: object):
+    """CLK-04, field problem 20"""
     rig = make_rig()
     rig.backend.answer_always("BootNotification", {"status": "Accepted", "currentTime": odd_time, "interval": 300})
     rig.station.start()
@@ -133,6 +101,7 @@ def test_an_absurd_clock_of_the_backend_is_ignored(make_rig: RigMaker, odd_time:
 
 
 def test_the_identity_is_percent_encoded_in_the_url(make_rig: RigMaker):
+    """RPC-01, RPC-02, RPC-03, RPC-31, field problems 4 and 6"""
     rig = make_rig({"backend": {"charge_point_id": "CP 1/é"}})
     rig.start()
     assert rig.backend.connection.path == "/ocpp/CP%201%2F%C3%A9"
@@ -141,6 +110,7 @@ def test_the_identity_is_percent_encoded_in_the_url(make_rig: RigMaker):
 
 
 def test_a_backend_without_the_subprotocol_is_accepted_with_a_warning(make_rig: RigMaker):
+    """RPC-04, field problem 5"""
     rig = make_rig()
     rig.backend.subprotocol = None
     rig.station.start()

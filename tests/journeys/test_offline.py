@@ -1,36 +1,15 @@
-"""The backend is gone before, during and after a session (OCTT TC_036 to TC_039; conformance TXQ, STA-17)."""
+"""The backend is gone before, during and after a session; the cases are in tests/conformance/test_offline.py."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from itertools import pairwise
-
 import pytest
 
-from tests.journeys.backend import utc_now
 from tests.journeys.rig import Rig, RigMaker
 
 
 @pytest.fixture(scope="module")
 def shared_provision() -> dict:
     return {"ocpp": {"AllowOfflineTxForUnknownId": True, "ConnectionTimeOut": 20}}
-
-
-def test_offline_start_TC_037_1(rig: Rig):
-    rig.configure(LocalAuthorizeOffline=True)
-    learn(rig, rig.card)
-    rig.backend.go_down()
-    rig.sim.plug()
-    rig.swipe()
-    rig.sim.wait(lambda s: s["relay"], 15, "the contactor closes without the backend")
-    rig.backend.come_up()
-    start = rig.backend.next("StartTransaction", 15)
-    assert start.payload["idTag"] == rig.card
-    rig.backend.wait_status("Charging")
-    rig.backend.expect_no("Authorize", 0.1)
-    rig.backend.expect_no("BootNotification", 0.1)  # a mere reconnect
-    age = datetime.fromisoformat(utc_now()) - datetime.fromisoformat(start.payload["timestamp"])
-    assert age > timedelta(seconds=0.5), "the timestamp is that of the start, not of the delivery"
 
 
 @pytest.mark.parametrize(
@@ -42,6 +21,7 @@ def test_offline_start_TC_037_1(rig: Rig):
     ],
 )
 def test_the_offline_policy(rig: Rig, known: bool, keys: dict, starts: bool):
+    """AUT-05, AUT-06"""
     rig.configure(**keys)
     if known:
         learn(rig, rig.card)
@@ -59,38 +39,8 @@ def test_the_offline_policy(rig: Rig, known: bool, keys: dict, starts: bool):
         assert not rig.sim.state()["relay"]
 
 
-def test_offline_stop_TC_038(rig: Rig):
-    session = rig.start_session()
-    rig.backend.go_down()
-    rig.charge_wh(1)
-    rig.swipe()
-    rig.sim.wait(lambda s: not s["relay"], what="the contactor opens")
-    rig.backend.come_up()
-    stop = rig.backend.next("StopTransaction", 15).payload
-    assert stop["transactionId"] == session.transaction_id
-    assert stop.get("reason", "Local") == "Local"
-    rig.backend.wait_status("Finishing")
-
-
-def test_a_whole_session_offline_TC_039(rig: Rig):
-    learn(rig, rig.card)
-    rig.backend.go_down()
-    rig.sim.plug()
-    rig.swipe()
-    rig.sim.wait(lambda s: s["relay"], 15, "the contactor closes")
-    rig.charge_wh(1)
-    rig.swipe()
-    rig.sim.wait(lambda s: not s["relay"], what="the contactor opens")
-    rig.sim.unplug()
-    rig.backend.come_up()
-    start = rig.backend.next("StartTransaction", 15)
-    stop = rig.backend.next("StopTransaction", 15)
-    assert stop.payload["transactionId"] == rig.transaction_id(start)
-    assert stop.payload["meterStop"] > start.payload["meterStart"]
-    assert start.at < stop.at
-
-
 def test_two_sessions_offline_are_delivered_in_order(rig: Rig):
+    """TXQ-01, TXQ-07, field problem 21"""
     rig.backend.go_down()
     for card in (rig.card, rig.other_card):
         rig.sim.plug()
@@ -110,26 +60,8 @@ def test_two_sessions_offline_are_delivered_in_order(rig: Rig):
     assert first.at < first_stop.at < second.at < second_stop.at
 
 
-def test_missed_meter_values_come_in_order_exactly_one_interval_apart_TC_036(rig: Rig):
-    rig.configure(MeterValueSampleInterval=1)
-    session = rig.start_session()
-    rig.backend.next("MeterValues")
-    rig.backend.go_down()
-    quiet(rig, 3.5)
-    rig.backend.come_up()
-    values = [rig.backend.next("MeterValues", 15)]
-    came_up = values[0].at
-    while len(values) < 6:
-        values.append(rig.backend.next("MeterValues"))
-    assert values[2].at - came_up < 1.0, "the missed values come at once"
-    times = [datetime.fromisoformat(v.payload["meterValue"][0]["timestamp"]) for v in values]
-    assert {b - a for a, b in pairwise(times)} == {timedelta(seconds=1)}
-    assert {v.payload["transactionId"] for v in values} == {session.transaction_id}
-    contexts = {s["context"] for v in values for s in v.payload["meterValue"][0]["sampledValue"]}
-    assert contexts == {"Sample.Periodic"}
-
-
 def test_a_half_open_line_is_noticed_and_nothing_is_lost(rig: Rig):
+    """RPC-29, TXQ-02, field problem 1"""
     rig.configure(WebSocketPingInterval=1, MeterValueSampleInterval=1)
     session = rig.start_session()
     rig.backend.next("MeterValues")
@@ -144,6 +76,7 @@ def test_a_half_open_line_is_noticed_and_nothing_is_lost(rig: Rig):
 
 
 def test_the_station_itself_gives_a_half_open_line_up(rig: Rig):
+    """RPC-29, RPC-30, field problem 1"""
     rig.configure(WebSocketPingInterval=1, MessageTimeout=3)
     connection = rig.backend.connection
     rig.backend.freeze()
@@ -154,6 +87,7 @@ def test_the_station_itself_gives_a_half_open_line_up(rig: Rig):
 
 
 def test_the_status_after_a_reconnect_is_the_present_one_once(rig: Rig):
+    """STA-17, RPC-07, field problem 3"""
     rig.backend.go_down()
     rig.sim.plug()
     quiet(rig, 1.5)
@@ -165,6 +99,7 @@ def test_the_status_after_a_reconnect_is_the_present_one_once(rig: Rig):
 
 @pytest.mark.parametrize("abruptly", [True, False])
 def test_every_end_of_a_connection_leads_to_the_next_one(rig: Rig, abruptly: bool):
+    """RPC-06, RPC-07, field problem 2"""
     for _ in range(3):
         number = rig.backend.wait_connected(10).number
         rig.backend.drop(abruptly)
@@ -175,6 +110,7 @@ def test_every_end_of_a_connection_leads_to_the_next_one(rig: Rig, abruptly: boo
 
 @pytest.mark.parametrize("status", [401, 404, 500, 503])
 def test_a_refused_handshake_is_tried_again(rig: Rig, status: int):
+    """RPC-05, RPC-06, field problem 2"""
     rig.backend.refuse_with = status
     rig.backend.drop()
     began = len(rig.backend.story)
@@ -186,7 +122,7 @@ def test_a_refused_handshake_is_tried_again(rig: Rig, status: int):
 
 
 def test_a_session_without_the_backend_since_boot(make_rig: RigMaker):
-    """Accepted once, then the station's computer restarts while the backend is away."""
+    """BOOT-12, TX-20: accepted once, then the station's computer restarts while the backend is away"""
     rig = make_rig({"ocpp": {"AllowOfflineTxForUnknownId": True}})
     rig.start()
     rig.station.kill()

@@ -1,4 +1,4 @@
-"""The backend refuses the idTag in StartTransaction.conf (OCTT TC_037_2, TC_037_3; conformance TX-06 to TX-08)."""
+"""The backend refuses the idTag in StartTransaction.conf while online; offline: tests/conformance/test_offline.py."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ def shared_provision() -> dict:
     return {"ocpp": {"AllowOfflineTxForUnknownId": True, "MaxEnergyOnInvalidId": 0}}
 
 
-@pytest.mark.parametrize("offline", [False, True])
-def test_an_invalid_start_is_stopped_TC_037_3(rig: Rig, offline: bool):
+def test_an_invalid_start_is_stopped(rig: Rig):
+    """TX-06, TX-11"""
     rig.configure(StopTransactionOnInvalidId=True)
-    start_refused(rig, offline)
+    start_refused(rig)
     stop = rig.backend.next("StopTransaction").payload
     assert (stop["transactionId"], stop["reason"]) == (4711, "DeAuthorized")
     rig.backend.wait_status("Finishing")
     rig.sim.wait(lambda s: not s["relay"], what="the contactor opens")
 
 
-@pytest.mark.parametrize("offline", [False, True])
-def test_an_invalid_start_is_suspended_TC_037_2(rig: Rig, offline: bool):
+def test_an_invalid_start_is_suspended(rig: Rig):
+    """TX-07, STA-05"""
     rig.configure(StopTransactionOnInvalidId=False)
-    start_refused(rig, offline)
+    start_refused(rig)
     rig.backend.wait_status("SuspendedEVSE")
     before = rig.sim.wait(lambda s: not s["relay"], what="the contactor opens")
     rig.backend.expect_no("StopTransaction", 1.0)
@@ -38,8 +38,9 @@ def test_an_invalid_start_is_suspended_TC_037_2(rig: Rig, offline: bool):
 
 
 def test_an_invalid_start_gets_its_grace_energy(rig: Rig):
+    """TX-08, field problem 22"""
     rig.configure(StopTransactionOnInvalidId=False, MaxEnergyOnInvalidId=6)
-    start = start_refused(rig, offline=False)
+    start = start_refused(rig)
     rig.sim.wait(lambda s: s["relay"], 15, "energy flows at first")
     rig.backend.wait_status("SuspendedEVSE", timeout_s=30)
     state = rig.sim.wait(lambda s: not s["relay"], what="the contactor opens")
@@ -51,6 +52,7 @@ def test_an_invalid_start_gets_its_grace_energy(rig: Rig):
 
 
 def test_concurrent_tx_in_the_answer_is_a_refusal(rig: Rig):
+    """AUT-14, TX-04, TX-06, field problem 22"""
     rig.configure(StopTransactionOnInvalidId=True)
     rig.backend.answer_next("StartTransaction", {"transactionId": 0, "idTagInfo": {"status": "ConcurrentTx"}})
     rig.sim.plug()
@@ -60,16 +62,10 @@ def test_concurrent_tx_in_the_answer_is_a_refusal(rig: Rig):
     assert (stop["transactionId"], stop["reason"]) == (0, "DeAuthorized")
 
 
-def start_refused(rig: Rig, offline: bool) -> dict:
-    """A session whose StartTransaction gets Invalid for an answer, at once or after an offline start."""
+def start_refused(rig: Rig) -> dict:
+    """A session whose StartTransaction gets Invalid for an answer."""
     rig.backend.answer_next("StartTransaction", INVALID)
-    if offline:
-        rig.backend.go_down()
     rig.sim.plug()
-    if not offline:
-        rig.backend.wait_status("Preparing")
+    rig.backend.wait_status("Preparing")
     rig.swipe(rig.other_card)
-    if offline:
-        rig.sim.wait(lambda s: s["relay"], 15, "the offline session charges")
-        rig.backend.come_up()
     return rig.backend.next("StartTransaction", 15).payload

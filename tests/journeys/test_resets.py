@@ -1,63 +1,12 @@
-"""Reset and availability over real restarts of the process (OCTT TC_013 to TC_016, TC_034)."""
+"""Reset with messages in the queue; the cases are in tests/conformance/test_interruptions.py."""
 
 from __future__ import annotations
 
-import pytest
-
 from tests.journeys.rig import Rig, RigMaker
-
-ACCEPTED = {"status": "Accepted"}
-
-
-@pytest.mark.parametrize("kind", ["Hard", "Soft"])
-def test_reset_without_a_transaction_TC_013_TC_014(make_rig: RigMaker, kind: str):
-    rig = make_rig()
-    rig.start()
-    assert rig.backend.call("ChangeAvailability", {"connectorId": 1, "type": "Inoperative"}) == ACCEPTED
-    rig.backend.wait_status("Unavailable")
-    assert rig.backend.call("Reset", {"type": kind}) == ACCEPTED
-    rig.backend.next("BootNotification", 30)
-    rig.backend.wait_status("Unavailable")
-    assert rig.backend.call("ChangeAvailability", {"connectorId": 1, "type": "Operative"}) == ACCEPTED
-    rig.backend.wait_status("Available")
-    rig.start_session()
-
-
-@pytest.mark.parametrize("kind", ["Hard", "Soft"])
-def test_reset_with_a_transaction_TC_015_TC_016(make_rig: RigMaker, kind: str):
-    rig = make_rig()
-    rig.start()
-    session = rig.start_session()
-    rig.charge_wh(1)
-    assert rig.backend.call("Reset", {"type": kind}) == ACCEPTED
-    stop = rig.backend.next("StopTransaction", 30).payload
-    assert (stop["transactionId"], stop["reason"]) == (session.transaction_id, f"{kind}Reset")
-    rig.backend.next("BootNotification", 30)
-    report = rig.backend.wait_for(
-        "StatusNotification",
-        lambda p: p["connectorId"] == 1 and p["status"] in ("Finishing", "Preparing"),
-        30,
-        why="Finishing or Preparing after the boot",
-    )
-    assert report.payload["errorCode"] == "NoError"
-    assert not rig.sim.state()["relay"]
-
-
-def test_unavailable_survives_a_power_cut_TC_034(make_rig: RigMaker):
-    rig = make_rig()
-    rig.start()
-    assert rig.backend.call("ChangeAvailability", {"connectorId": 0, "type": "Inoperative"}) == ACCEPTED
-    rig.backend.wait_status("Unavailable", connector=0)
-    rig.backend.wait_status("Unavailable", connector=1)
-    rig.station.restart()
-    rig.backend.next("BootNotification", 15)
-    rig.backend.wait_status("Unavailable", connector=0)
-    rig.backend.wait_status("Unavailable", connector=1)
-    assert rig.backend.call("ChangeAvailability", {"connectorId": 0, "type": "Operative"}) == ACCEPTED
-    rig.backend.wait_status("Available", connector=1)
 
 
 def test_the_queue_survives_a_reset(make_rig: RigMaker):
+    """RES-02, TXQ-09"""
     rig = make_rig({"ocpp": {"AllowOfflineTxForUnknownId": True}})
     rig.start()
     offline_session(rig)
@@ -89,7 +38,7 @@ def test_a_board_that_does_not_restart_is_reported_and_the_application_restarts(
     rig = make_rig({"ocpp": {"ResetRetries": "0"}})
     rig.start()
     rig.sim.fault("reset_fails", True)
-    assert rig.backend.call("Reset", {"type": "Hard"}) == ACCEPTED
+    assert rig.command("Reset", type="Hard") == "Accepted"
     rig.backend.wait_for(
         "StatusNotification", lambda p: p["errorCode"] == "ResetFailure", 30, why="the board's failure is reported"
     )

@@ -1,4 +1,7 @@
-"""Fixtures of the journeys: one running station that several journeys share, and stations of one's own."""
+"""Fixtures of the journeys: one running station that several journeys share, and stations of one's own.
+
+A plugin of tests/conftest.py, so that every folder of journeys has them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ _TOLD = pytest.StashKey[list[str]]()
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "/journeys/" in item.nodeid and "test_harness" not in item.nodeid:
+        in_a_folder_of_journeys = "/journeys/" in item.nodeid or "/conformance/" in item.nodeid
+        if in_a_folder_of_journeys and "test_harness" not in item.nodeid:
             item.add_marker(pytest.mark.journey)
 
 
