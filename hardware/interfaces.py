@@ -118,6 +118,12 @@ class PortHealth:
     last_frame_at: float | None = None  # monotonic seconds
     error: str = ""  # the last error in words, empty when fine
 
+    def as_dict(self, now: float) -> dict[str, str | int | bool | float | None]:
+        """For snapshots and the diagnostics archive; `now` is monotonic seconds."""
+        age_s = None if self.last_frame_at is None else max(0.0, round(now - self.last_frame_at, 1))
+        plain = {name: value for name, value in vars(self).items() if name != "last_frame_at"}
+        return {**plain, "last_frame_age_s": age_s}
+
 
 @dataclass(frozen=True)
 class BoardState:
@@ -132,7 +138,6 @@ class BoardState:
         max_a, min_a: what its hardware and commissioning allow; max_a is 0 while unknown.
         synchronised: the driver has probed the board and brought it to a known state since the contact was (re)made.
         boot_safe: after power-up it gives no energy until the host allows it; None while unknown.
-        boots: restarts of the board that were seen, each with its power-on self-test.
         checks_off: protective checks that are switched off in its settings, in words.
         trip_counters: life-time counts of (ground fault, missing earth, stuck relay), None while unknown.
     """
@@ -152,7 +157,6 @@ class BoardState:
     trip_counters: tuple[int, int, int] | None = None
     pilot_is_live: bool = True
     boot_safe: bool | None = None
-    boots: int = 0
     checks_off: str = ""
 
 

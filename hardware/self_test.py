@@ -56,13 +56,15 @@ class Facts:
     """What the sequence looks at.
 
     Attributes:
-        now: monotonic seconds. board: None before the first contact. cards: shown since the beginning.
+        now: monotonic seconds. board: None before the first contact. restarts: of the board, seen so far.
+        cards: shown since the beginning.
     """
 
     now: float
     reading: BoxReading
     board: BoardState | None
     ports: tuple[PortHealth, ...] = ()
+    restarts: int = 0
     cards: tuple[str, ...] = ()
 
 
@@ -162,19 +164,18 @@ class SelfTest:
             self._skip("board_self_test", title, "", cure)
             return
         self.doing = "The board restarts and tests itself"
-        board, began_at = self._facts.board, self._facts.now
-        boots = board.boots if board else 0
+        restarts, began_at = self._facts.restarts, self._facts.now
         yield RestartBoard()
-        yield from self._until(lambda: self._has_restarted(boots), RESTART_WITHIN_S)
+        yield from self._until(lambda: self._has_restarted(restarts), RESTART_WITHIN_S)
         found = [words for code, words in _SELF_TEST_FAULTS.items() if code in self._codes]
-        restarted = self._has_restarted(boots)
+        restarted = self._has_restarted(restarts)
         measured = ", ".join(found) or (f"{self._facts.now - began_at:.1f} s" if restarted else "it did not restart")
         cure = "" if restarted and not found else "Switch the station off, check earth and wiring, replace the board."
         self._add("board_self_test", title, restarted and not found, measured, cure)
 
-    def _has_restarted(self, boots: int) -> bool:
+    def _has_restarted(self, restarts: int) -> bool:
         board = self._facts.board
-        return board is not None and board.boots != boots and board.synchronised
+        return self._facts.restarts != restarts and board is not None and board.synchronised
 
     def _check_protection(self) -> None:
         board = self._facts.board

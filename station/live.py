@@ -184,18 +184,7 @@ def _port(port: PortHealth, now: float) -> dict[str, Any]:
         kind, word = "waiting", "trouble"
     else:
         kind, word = "available", "fine"
-    return {
-        "name": port.name,
-        "device": port.device,
-        "path": port.path,
-        "kind": kind,
-        "word": word,
-        "error": port.error,
-        "frames": port.frames,
-        "bad": port.checksum_errors + port.timeouts,
-        "reconnects": port.reconnects,
-        "last_frame_age_s": _age(port.last_frame_at, now),
-    }
+    return {**port.as_dict(now), "kind": kind, "word": word}
 
 
 def _rounded(number: float | None, digits: int) -> float | int | None:

@@ -38,6 +38,8 @@ _NETWORK = Path("/sys/class/net")
 class TestedBox(Protocol):
     """The hardware as the test uses it."""
 
+    board_restarts: int
+
     def setpoint(self, amps: float, authorised: bool) -> None: ...
     def reset_board(self) -> bool: ...
     def health(self) -> tuple[PortHealth, ...]: ...
@@ -114,7 +116,9 @@ class SelfTests:
                 self._begin(row, now)
             return
         self._next_at = now + _STEP_EVERY_S
-        facts = Facts(now, self._box.reading, self._box.board, self._box.health(), self._cards)
+        facts = Facts(
+            now, self._box.reading, self._box.board, self._box.health(), self._box.board_restarts, self._cards
+        )
         self._obey(self._test.step(facts))
         if self._test.done:
             self._end(self._row, [*self._test.checks, *self._station_checks()])

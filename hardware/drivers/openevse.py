@@ -77,7 +77,6 @@ class OpenEvse:
         self._reset_at: float | None = None  # $FS of a reset was sent
         self._reboot_by: float | None = None  # $FR was sent; a boot message is expected
         self._reset_failed = False
-        self._boots = 0
 
     @property
     def warning(self) -> str:
@@ -187,7 +186,6 @@ class OpenEvse:
     def _on_message(self, message: AsyncMessage) -> None:
         match message.name:
             case "AB":
-                self._boots += 1
                 self._rebooted(message.params)
             case "AT":
                 parsed = words.parse_state_message(message.params)
@@ -433,6 +431,5 @@ class OpenEvse:
             trip_counters=facts.trip_counters,
             pilot_is_live=status.state != SLEEPING,
             boot_safe=facts.boot_safe,
-            boots=self._boots,
             checks_off=facts.checks_off,
         )

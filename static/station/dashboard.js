@@ -67,7 +67,9 @@ function show(snapshot) {
   lines("faults", box.faults.map((fault) => [
     fault.blocking ? "fault" : "waiting", fault.words, [fault.info, fault.cure].filter(Boolean).join(". "), "",
   ]));
-  lines("ports", box.ports.map((port) => [port.kind, port.device || port.name, port.error || port.word, port]));
+  lines("ports", box.ports.map((port) => [
+    port.kind, port.device || port.name, [port.error || port.word, quality(port)].filter(Boolean).join(" · "), port,
+  ]));
 
   document.getElementById("simulated").hidden = !snapshot.simulator;
   if (/^https?:/.test(snapshot.simulator)) document.getElementById("simulator").href = snapshot.simulator;
@@ -88,6 +90,15 @@ function showReservation(reservation) {
   localTimes(line);
 }
 
+/** What went wrong on a serial line since the station started, empty when nothing did. */
+function quality(port) {
+  return [
+    port.checksum_errors && `${port.checksum_errors} damaged`,
+    port.timeouts && `${port.timeouts} without answer`,
+    port.reconnects && count(port.reconnects, "reconnect", "reconnects"),
+  ].filter(Boolean).join(", ");
+}
+
 function lines(id, rows) {
   const list = document.getElementById(id);
   list.replaceChildren(...rows.map(([kind, title, text, port]) => {
@@ -103,7 +114,7 @@ function lines(id, rows) {
     if (port) {
       const age = document.createElement("b");
       age.dataset.age = port.last_frame_age_s ?? "";
-      age.title = `${port.path}: ${port.frames} answers, ${port.bad} bad or missing, ${port.reconnects} reconnects`;
+      age.title = `${port.path}: ${count(port.frames, "answer", "answers")}`;
       item.append(age);
     }
     return item;

@@ -21,7 +21,7 @@ class Examiner:
 
     def tick(self) -> None:
         box = self.rig.box
-        facts = Facts(self.rig.threads.now, box.reading, box.board, box.health(), self.cards)
+        facts = Facts(self.rig.threads.now, box.reading, box.board, box.health(), box.board_restarts, self.cards)
         match self.test.step(facts):
             case Energy(amps):
                 box.setpoint(amps, amps > 0)

@@ -100,9 +100,9 @@ def test_the_hardware_is_shown_with_its_faults_and_lines() -> None:
             "cure": TABLE[FaultCode.NO_GROUND].cure, "blocking": True,
         }
     ]  # fmt: skip
-    assert [(port["kind"], port["bad"], port["last_frame_age_s"]) for port in seen["box"]["ports"]] == [
-        ("available", 0, 2), ("waiting", 3, None), ("fault", 0, None),
-    ]  # fmt: skip
+    shown = [(port["kind"], port["checksum_errors"], port["timeouts"], port["last_frame_age_s"])
+             for port in seen["box"]["ports"]]  # fmt: skip
+    assert shown == [("available", 0, 0, 2), ("waiting", 1, 2, None), ("fault", 0, 0, None)]
     assert seen["simulator"] == "http://127.0.0.1:8081/"
 
 
