@@ -40,8 +40,8 @@ unit: install-dev ## the unit tests only (seconds)
 bench: install-dev ## measure the product and print the table
 	$(PY) -m bench
 
-prove: install-dev ## long campaigns (2,000 kills)
-	$(PY) -m pytest -n 2 --dist loadfile tests/journeys/test_kills.py --campaign=long
+prove: install-dev ## long campaigns (2,000 kills, a day of sessions on bad lines)
+	$(PY) -m pytest -n 2 --dist loadfile tests/journeys/test_kills.py tests/scenarios/test_soak.py --campaign=long
 
 docs: install-dev ## regenerate the generated pages
 	$(PY) manage.py generate_docs

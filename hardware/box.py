@@ -28,6 +28,12 @@ from hardware.serial_port import Counters, Line, Port, SerialLine
 UNPLUG_DEBOUNCE_S = 1.0  # while a car is authorised: some cars bounce from C through A back to C
 METER_WAIT_S = 0.25  # after the contactor opened, for a reading that holds all the energy
 _FLOWING_A = 0.2
+#: Option of HardwareConfig → the warnings that it turns into faults when it says "stop".
+_STOPPING = {
+    "on_meter_lost": (FaultCode.METER_COMM,),
+    "on_wrong_voltage": (FaultCode.OVER_VOLTAGE, FaultCode.UNDER_VOLTAGE),
+    "on_tamper": (FaultCode.TAMPER,),
+}
 
 
 class Box:
@@ -72,6 +78,9 @@ class Box:
         self._was_closed = False
         self._sample: MeterSample | None = None
         self._side_faults: dict[FaultCode, Fault] = {}
+        self._stopping = {
+            code for option, codes in _STOPPING.items() if config.options.get(option) == "stop" for code in codes
+        }
         #: Counts up when the board restarts (once or twice a restart: it announces its begin and its end).
         self.board_restarts = 0
         self._alarms = Alarms()
@@ -300,7 +309,8 @@ class Box:
 
     def _read(self, now: float) -> BoxReading:
         board, decision, sample = self._board_state, self._decision, self._sample
-        faults = worst_first([*decision.faults, *self._side_faults.values(), *self._alarms.faults])
+        found = [*decision.faults, *self._side_faults.values(), *self._alarms.faults]
+        faults = worst_first([replace(f, blocking=True) if f.code in self._stopping else f for f in found])
         meter_is_known = self._meter is None or sample is not None or FaultCode.METER_COMM in self._side_faults
         if board is None:
             return BoxReading(at=now, faults=faults, meter=sample)

@@ -193,6 +193,7 @@ class HardwareConfig:
 
     Options (all text): `energy_rate_factor` multiplies how fast the energy register may plausibly rise (a simulated
     world can run faster than the clock; default 1); `uid_order` is `normal` (byte 0 first, default) or `reversed`;
+    `on_meter_lost`, `on_wrong_voltage` and `on_tamper` are `warn` (default) or `stop`: no energy while it lasts;
     `em4100` is `full10` (with the version byte, default) or `id8`; `panel_red`, `panel_green`, `panel_blue`,
     `panel_buzzer`, `panel_enable`, `panel_estop`, `panel_tamper`, `panel_door` name the GPIO lines that are wired
     ("!" before a name inverts it).

@@ -10,7 +10,8 @@ from ocppclient.events import Fault, Meter, Reading
 
 #: Who defined the codes CXnnn: the minimum required error codes of ChargeX (EVerest uses the same vendorId).
 CHARGEX = "https://chargex.inl.gov"
-#: The board tries again by itself: give it that long before the running transaction is stopped, seconds.
+#: What may be over by itself (the board tries again, the mains recover) gets that long before a running transaction is
+#: stopped, seconds.
 RETRYABLE_S = 60.0
 #: StatusNotification.info (OCPP 1.6 section 6.47), characters.
 INFO_LENGTH = 50
@@ -89,9 +90,11 @@ TABLE: dict[FaultCode, Words] = {
     ),
     FaultCode.OVER_VOLTAGE: Words(
         "Mains voltage too high", "It clears by itself; if it stays, have the supply checked.", "OverVoltage", "CX005",
+        stop_after_s=RETRYABLE_S,
     ),
     FaultCode.UNDER_VOLTAGE: Words(
         "Mains voltage too low", "It clears by itself; if it stays, have the supply checked.", "UnderVoltage", "CX006",
+        stop_after_s=RETRYABLE_S,
     ),
     FaultCode.BOARD_COMM: Words(
         "No answer from the charging board",

@@ -21,7 +21,15 @@ from station.provision_rules import PANEL_LINES, RULES, Wrong, configuration_val
 Sections = Mapping[str, Mapping[str, Any]]
 
 #: Values that are options of a hardware driver, and factory values that are not the charge point's.
-_HARDWARE_OPTIONS = ("energy_rate_factor", "uid_order", "em4100", *PANEL_LINES)
+_HARDWARE_OPTIONS = (
+    "energy_rate_factor",
+    "uid_order",
+    "em4100",
+    "on_meter_lost",
+    "on_wrong_voltage",
+    "on_tamper",
+    *PANEL_LINES,
+)
 _LINK_NAMES = ("reconnect_min_s", "reconnect_max_s")
 
 

@@ -241,6 +241,9 @@ RULES: dict[str, dict[str, Rule]] = {
         "energy_rate_factor": number(0.001, 1_000_000),
         "uid_order": one_of("normal", "reversed"),
         "em4100": one_of("full10", "id8"),
+        "on_meter_lost": one_of("warn", "stop"),
+        "on_wrong_voltage": one_of("warn", "stop"),
+        "on_tamper": one_of("warn", "stop"),
         **{name: text(64) for name in PANEL_LINES},
     },
     "factory": {

@@ -255,6 +255,29 @@ def test_a_wrong_mains_voltage_is_a_warning_and_clears_by_itself(name, error_cod
     assert rig.stop is None
 
 
+def test_a_wrong_mains_voltage_suspends_when_the_installer_wants_it_and_ends_the_session_after_a_minute():
+    rig = charging(config={"options": {"on_wrong_voltage": "stop"}})
+    rig.fault("brownout")
+    faulted(rig, "UnderVoltage", "CX006")
+    rig.clear("brownout")
+    well(rig, "Charging", 30)
+    rig.fault("overvoltage")
+    faulted(rig, "OverVoltage", "CX005")
+    rig.run(50)
+    assert rig.stop is None
+    stopped(rig, within_s=15)
+
+
+def test_a_lost_meter_ends_the_session_when_the_installer_wants_it():
+    rig = charging(config={"options": {"on_meter_lost": "stop"}})
+    rig.link("meter", "unplugged")
+    faulted(rig, "PowerMeterFailure", within_s=10)
+    assert rig.status(0) == "Faulted"
+    stopped(rig)
+    rig.link("meter", "ok")
+    well(rig, "Finishing", 30)
+
+
 @pytest.mark.parametrize("mode", ["unplugged", "mute"])
 def test_a_board_that_is_lost_for_eight_seconds_faults_and_after_a_minute_the_session_ends(mode):
     rig = charging()
