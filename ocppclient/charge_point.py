@@ -42,6 +42,7 @@ from ocppclient.events import (
     Event,
     Explain,
     FrameReceived,
+    KeyChosen,
     KeyFormAccepted,
     LocalStart,
     LocalStop,
@@ -240,6 +241,8 @@ class ChargePoint:
                     self.security.settings_changed(settings)
                     if self.boot.settings_changed(settings):
                         self._disconnected()
+            case KeyChosen(key, value):
+                self.security.key_chosen(key, value)
             case ResendParked(seq):
                 self.outbox.resend_parked(seq)
             case CertificateChosen():

@@ -439,6 +439,11 @@ class Configuration:
         self._values: dict[str, Any] = {}
         self._load()
 
+    @property
+    def keys(self) -> list[Key[Any]]:
+        """The keys that this station has: those of the feature profiles in use, and of the security extension."""
+        return list(self._keys.values())
+
     def _has(self, key: Key[Any]) -> bool:
         return key.profile in self.profiles or key.profile == feature_profiles.SECURITY
 

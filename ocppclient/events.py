@@ -162,6 +162,14 @@ class SettingsChanged:
 
 
 @dataclass(frozen=True)
+class KeyChosen:
+    """A person at the station gives a configuration key another value: as text, like ChangeConfiguration does."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
 class ResendParked:
     """A person asks for a parked transaction message to be sent again; `seq` of its row."""
 
@@ -233,6 +241,7 @@ Event = (
     | AliveSeen
     | Tick
     | SettingsChanged
+    | KeyChosen
     | ResendParked
     | CertificateChosen
     | CertificateDiscarded

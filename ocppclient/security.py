@@ -154,6 +154,13 @@ class Security:
 
     # -- people
 
+    def key_chosen(self, name: str, value: str) -> None:
+        """A person changes a key: the rules and the reasons are those of ChangeConfiguration."""
+        if name.casefold() in ("securityprofile", "authorizationkey"):
+            self._refuse(f"{name} is changed together with the backend settings, which are tried first.", "UPG-01")
+        else:
+            self._config.change_configuration({"key": name, "value": value})
+
     def settings_changed(self, settings: ChargePointSettings) -> None:
         """People changed the settings (which the configuration has taken over already)."""
         self._settings = settings

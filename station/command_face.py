@@ -8,7 +8,7 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 
-from ocppclient.events import Action, Event, Explain, Feedback, LocalStart, LocalStop, ResendParked
+from ocppclient.events import Action, Event, Explain, Feedback, KeyChosen, LocalStart, LocalStop, ResendParked
 from station.errors import StartupError
 from station.worker import StationWorker
 
@@ -31,9 +31,11 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         await asyncio.wait_for(asyncio.wrap_future(shown), PATIENCE_S)
 
     async def station_command(self, message: dict[str, Any]) -> None:
-        """A person orders something: "stop", "swipe" (idTag), "resend" (seq) or "settings" (they changed)."""
+        """A person orders something: "stop", "swipe" (idTag), "resend" (seq), "acknowledge", "configure" ({"key",
+        "value"}) or "settings" (they changed)."""
         command, argument = message.get("command"), message.get("argument")
-        log.info("%s: %s %s", message.get("user", "somebody"), command, "" if argument is None else argument)
+        told = argument.get("key", "") if isinstance(argument, dict) else "" if argument is None else argument
+        log.info("%s: %s %s", message.get("user", "somebody"), command, told)
         try:
             future = self._worker.call(lambda: self._obey(str(command), argument))
             ok, text = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE_S)
@@ -59,6 +61,8 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 if call is None or not call.parked_reason:
                     return False, "That message is not parked any more."
                 return self._outcome(ResendParked(seq), f"{call.action} is queued again.")
+            case "configure", {"key": str(key), "value": str(value)}:
+                return self._outcome(KeyChosen(key, value), f"{key} is {value or 'empty'} now.")
             case "acknowledge", _:
                 if worker.box.acknowledge():
                     return True, "Confirmed: nothing is pressed or open any more."

@@ -41,6 +41,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
     ),
     "Station": (
         Entry("selftest", "Self-test", "selftest", "Does every part of the station work"),
+        Entry("keys", "Keys", "keys", "Every OCPP configuration key: meaning, range, value"),
         Entry("users", "Users", "users", "Who may sign in, and what each may do"),
     ),
     "Records": (Entry("why", "Why", "why", "Why something was refused, ignored or limited"),),

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path
 
-from station.views import cards, pages, people, self_test
+from station.views import cards, keys, pages, people, self_test
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
@@ -27,6 +27,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("users/<int:pk>", people.edit, name="users_edit"),
     path("selftest", self_test.page, name="selftest"),
     path("selftest/report", self_test.report, name="selftest_report"),
+    path("keys", keys.keys, name="keys"),
+    path("keys/<str:name>", keys.edit, name="keys_edit"),
     path("password", people.password, name="password"),
     path("login", people.Door.as_view(), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),

@@ -13,7 +13,17 @@ import pytest
 from channels.layers import InMemoryChannelLayer
 
 from hardware.interfaces import BoxReading
-from ocppclient.events import Action, CardFeedback, Event, Explain, Feedback, LocalStart, LocalStop, ResendParked
+from ocppclient.events import (
+    Action,
+    CardFeedback,
+    Event,
+    Explain,
+    Feedback,
+    KeyChosen,
+    LocalStart,
+    LocalStop,
+    ResendParked,
+)
 from ocppclient.link import LinkStatus
 from station.command_face import StationConsumer
 from station.live_feed import FRAMES_KEPT, LiveFeed
@@ -158,6 +168,8 @@ def answers(event: Event) -> list[Action]:
         ("swipe", "x" * 21, False, "A card has 1 to 20 characters.", None),
         ("resend", 7, True, "StopTransaction is queued again.", ResendParked(7)),
         ("resend", 8, False, "That message is not parked any more.", None),
+        ("configure", {"key": "K", "value": "1"}, True, "K is 1 now.", KeyChosen("K", "1")),
+        ("configure", {"key": "K", "value": 1}, False, "The station does not know the command 'configure'.", None),
         ("acknowledge", None, True, "Confirmed: nothing is pressed or open any more.", None),
         ("explode", None, False, "The station does not know the command 'explode'.", None),
     ],

@@ -1,0 +1,51 @@
+"""A page asks the station's worker something and waits for the answer (design.md, section 4: reply-bearing calls)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.exceptions import ChannelFull
+from channels.layers import get_channel_layer
+
+from station.live import STATION
+
+#: The worker answers within milliseconds, or says after 5 s that it is stuck (station/command_face.py).
+PATIENCE_S = 6.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of a command, in words for people; `heard` is False when nobody answered."""
+
+    ok: bool
+    text: str
+    heard: bool = True
+
+
+def order(command: str, argument: Any, user: str) -> Reply:
+    """Give the worker a command (see `StationConsumer.station_command`) and wait for its answer."""
+    message = {"type": "station.command", "command": command, "argument": argument, "user": user}
+    answer = async_to_sync(_asked)(message)
+    if answer is None:
+        return Reply(False, "The station's controller does not answer. Nothing was changed; try again.", heard=False)
+    return Reply(bool(answer["ok"]), str(answer["text"]))
+
+
+def snapshot() -> dict[str, Any] | None:
+    """What the dashboard shows now (station/live.py); None when the worker does not answer."""
+    answer = async_to_sync(_asked)({"type": "station.snapshot", "frames": False})
+    return None if answer is None else answer["snapshot"]
+
+
+async def _asked(message: dict[str, Any]) -> dict[str, Any] | None:
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    try:
+        await layer.send(STATION, {**message, "reply_channel": channel})
+        answer: dict[str, Any] = await asyncio.wait_for(layer.receive(channel), PATIENCE_S)
+    except (ChannelFull, TimeoutError):
+        return None
+    return answer
