@@ -413,6 +413,7 @@ class ChargePoint:
             current_a=meter.current_a if meter else None,
             voltage_v=meter.voltage_v if meter else None,
             temperature_c=meter.temperature_c if meter else None,
+            profile_changes=self.smart_charging.changes,
             reservation=self._reservation_view(),
         )
 

@@ -11,6 +11,10 @@ from operator import ne
 
 from ocppclient.charging_profile import Profile, Supply, Unit, to_tenths
 
+#: So many boundaries are looked at to tell until when a limit holds.
+_LOOK_AHEAD = 50
+#: A boundary later than the year 9999 never comes.
+_NEVER_S = 253_402_300_800
 #: No constraint. Larger than any encoded value, so the minimum of it and a limit is the limit.
 _NONE = 1 << 62
 _CHUNK_S = 86_400
@@ -52,6 +56,11 @@ class Stack:
         #: For each of the two purposes that are merged: whichever runs first in this order prevails.
         self._chains: tuple[list[Profile], ...] = (maximum, [*transaction, *default, *default_0])
 
+    @property
+    def in_order(self) -> list[Profile]:
+        """Those that count for the connector, in order of precedence; the limits of the whole station first."""
+        return [profile for chain in self._chains for profile in chain]
+
     def prevailing(self, at_s: int) -> tuple[int, Profile] | None:
         """The limit at a moment, tenths of an ampere per phase, and the profile it comes from; None: no constraint."""
         found = [self._running(chain, at_s) for chain in self._chains]
@@ -71,6 +80,31 @@ class Stack:
         """The first moment after `at_s` at which the limit may differ; None: never by time alone."""
         bounds = (profile.next_boundary(at_s, self._since_s) for chain in self._chains for profile in chain)
         return min((bound for bound in bounds if bound is not None), default=None)
+
+    def holds_until(self, at_s: int) -> int | None:
+        """The first moment after `at_s` at which the limit is another one; None: not by time alone, or far away."""
+        present, following_s = self.prevailing(at_s), self.next_change_after(at_s)
+        for _ in range(_LOOK_AHEAD):
+            if following_s is None or following_s >= _NEVER_S:
+                break
+            after = self.prevailing(following_s)
+            if (after and after[0]) != (present and present[0]):
+                return following_s
+            following_s = self.next_change_after(following_s)
+        return None
+
+    def runs_now(self, profile: Profile, at_s: int) -> bool:
+        """The schedule of a profile has a period at this moment, whether or not another one prevails."""
+        return self._running([profile], at_s) is not None
+
+    def alone(self, profile: Profile, start_s: int, end_s: int, unit: Unit) -> tuple[list[int], list[int | None]]:
+        """What one profile says by itself: moments, and tenths of `unit` from each on (None: nothing)."""
+        bits = 2 if profile.periods.phases else 0
+        sweep = _Sweep(self.supply, unit, 0, start_s if self._since_s is None else self._since_s, bits)
+        starts: list[int] = []
+        values: list[int] = []
+        _append_merged(sweep.steps([profile], start_s, end_s), starts, values)
+        return starts, [None if value == _NONE else value >> bits for value in values]
 
     def composite(self, start_s: int, duration_s: int, unit: Unit, local_limit_a: float, most: int) -> Composite:
         """The composite schedule from `start_s` on, at most `most` periods; equal neighbours are one period.

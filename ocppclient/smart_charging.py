@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ocppclient.charging_profile import Periods, Profile, Supply, Unit
 from ocppclient.clock import Clock
@@ -19,10 +19,6 @@ from ocppclient.store import InstalledProfile, Store
 from ocppclient.transactions import Transactions
 
 PROFILE = "SmartCharging"
-#: So many boundaries are looked at to tell people until when a limit holds.
-_LOOK_AHEAD = 50
-#: A boundary later than the year 9999 never comes.
-_NEVER_S = seconds(datetime.max.replace(tzinfo=UTC))
 #: Fields of a profile that its row has as well.
 _COMMON = [field.name for field in fields(Profile) if field.name != "periods"]
 
@@ -58,6 +54,7 @@ class SmartCharging:
         self._actions = actions
         self._supply = Supply(electrical.nominal_voltage_v, electrical.phases)
         self._installed: dict[int, Profile] | None = None  # as in the store; None: to be read
+        self.changes = 0  # of the installed profiles, since the start
         self._for_next: Profile | None = None  # came with a RemoteStartTransaction whose transaction has not begun
         self._allowed: Allowed | None = None
         self._allowed_for: tuple[str, int | None] | None = None  # transaction the stack was made for; None: stale
@@ -73,7 +70,7 @@ class SmartCharging:
         """The profiles by chargingProfileId."""
         if self._installed is None:
             rows = self._store.charging_profiles() if self.enabled else []
-            self._installed = {row.profile_id: _profile(row) for row in rows}
+            self._installed = {row.profile_id: profile_of(row) for row in rows}
         return self._installed
 
     def forget(self) -> None:
@@ -94,7 +91,7 @@ class SmartCharging:
             self._make_room(profile)
         except Unfit as reason:
             return self._refuse("SetChargingProfile", reason, given["chargingProfileId"])
-        self._install(profile)
+        self._install(profile, "SetChargingProfile")
         return {"status": "Accepted"}
 
     def _bounds(self) -> Bounds:
@@ -135,10 +132,11 @@ class SmartCharging:
             raise Unfit(f"{most} profiles are installed already (MaxChargingProfilesInstalled).", "SC-22")
         self._remove(over)
 
-    def _install(self, profile: Profile) -> None:
+    def _install(self, profile: Profile, origin: str) -> None:
         self._remove(self._replaced_by(profile))
-        self._store.save_charging_profile(_row(profile))
+        self._store.save_charging_profile(_row(profile, origin, self._clock.utc()))
         self.installed[profile.profile_id] = profile
+        self.changes += 1
         self._allowed_for = None
 
     def _remove(self, profile_ids: list[int]) -> None:
@@ -147,6 +145,7 @@ class SmartCharging:
         for profile_id in profile_ids:
             self.installed.pop(profile_id, None)
         self._allowed_for = None
+        self.changes += bool(profile_ids)
 
     def _refuse(self, what: str, reason: Unfit, profile_id: int) -> Payload:
         self._actions.append(Explain(what, "Rejected", reason.rule, f"profile {profile_id}", reason.clause))
@@ -222,7 +221,7 @@ class SmartCharging:
         if self._for_next is not None and transaction is not None:
             profile, self._for_next = self._for_next, None
             if transaction.remote:  # otherwise another card was faster
-                self._install(replace(profile, transaction_uid=transaction.uid))
+                self._install(replace(profile, transaction_uid=transaction.uid), "RemoteStartTransaction")
         uid = transaction.uid if transaction is not None else ""
         over = [
             one.profile_id
@@ -252,35 +251,31 @@ class SmartCharging:
             following_s = stack.next_change_after(now_s)
             self._allowed_for = charging
             self._holds_s = (now_s, 2**62 if following_s is None else following_s)
-            self._allowed = self._look(stack, now_s, following_s)
+            self._allowed = _allowed(stack, now_s)
         return self._allowed
 
-    def _look(self, stack: Stack, now_s: int, following_s: int | None) -> Allowed | None:
-        present = stack.prevailing(now_s)
-        if present is None:
-            return None
-        tenths, profile = present
-        for _ in range(_LOOK_AHEAD):
-            if following_s is None:
-                break
-            after = stack.prevailing(following_s)
-            if after is None or after[0] != tenths:
-                until = moment(following_s) if following_s < _NEVER_S else None
-                return Allowed(tenths / 10, profile.profile_id, until)
-            following_s = stack.next_change_after(following_s)
-        return Allowed(tenths / 10, profile.profile_id, None)
+
+def _allowed(stack: Stack, now_s: int) -> Allowed | None:
+    if (present := stack.prevailing(now_s)) is None:
+        return None
+    tenths, profile = present
+    until_s = stack.holds_until(now_s)
+    return Allowed(tenths / 10, profile.profile_id, moment(until_s) if until_s is not None else None)
 
 
-def _row(profile: Profile) -> InstalledProfile:
+def _row(profile: Profile, origin: str, installed_at: datetime) -> InstalledProfile:
     periods = profile.periods
     return InstalledProfile(
         **{name: getattr(profile, name) for name in _COMMON},
         period_starts=Periods.to_bytes(periods.starts),
         period_limits=Periods.to_bytes(periods.limits),
         period_phases=periods.phases,
+        origin=origin,
+        installed_at=installed_at,
     )
 
 
-def _profile(row: InstalledProfile) -> Profile:
+def profile_of(row: InstalledProfile) -> Profile:
+    """The profile that a row keeps."""
     starts, limits = Periods.from_bytes(row.period_starts), Periods.from_bytes(row.period_limits)
     return Profile(**{name: getattr(row, name) for name in _COMMON}, periods=Periods(starts, limits, row.period_phases))

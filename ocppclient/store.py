@@ -118,6 +118,7 @@ class InstalledProfile:
         period_phases: one byte a period, b"" when numberPhases was never given.
         valid_from_s, valid_to_s, start_s: whole seconds since 1970, UTC.
         transaction_uid: of a TxProfile.
+        origin: the message that brought it, SetChargingProfile or RemoteStartTransaction; installed_at: when, UTC.
     """
 
     profile_id: int
@@ -135,6 +136,8 @@ class InstalledProfile:
     start_s: int | None = None
     duration_s: int | None = None
     transaction_uid: str = ""
+    origin: str = ""
+    installed_at: datetime | None = None
 
 
 #: The security log keeps that many events; those that wait for the backend stay up to twice as long.

@@ -41,6 +41,7 @@ class View:
         registration: "waiting", "accepted", "pending" or "rejected".
         in_flight: action of the CALL that waits for its answer, "" if none; in_flight_s how long already.
         last_error: the last failure of a message in words.
+        profile_changes: how often the installed charging profiles changed since the start.
     """
 
     status: str
@@ -69,3 +70,4 @@ class View:
     voltage_v: float | None
     temperature_c: float | None
     reservation: ReservationView | None = None
+    profile_changes: int = 0

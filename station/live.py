@@ -15,6 +15,7 @@ from ocppclient.link import LinkStatus
 from ocppclient.redact import mask, shortened
 from ocppclient.view import ReservationView, TransactionView, View
 from station.faults import TABLE
+from station.history import Measurement
 
 #: The Channels group of all open pages, and the channel of the station's worker.
 GROUP, STATION = "live", "station"
@@ -73,12 +74,14 @@ def snapshot(
     monotonic_now: float,
     *,
     ports: Iterable[PortHealth] = (),
+    minutes: Iterable[Measurement] = (),
     simulator_url: str = "",
 ) -> dict[str, Any]:
     """Everything the dashboard shows.
 
     Args:
         now_utc, monotonic_now: the same moment on both clocks; link and ports give their times on the monotonic one.
+        minutes: what was measured and is not in the database yet (charts draw it).
         simulator_url: page of the simulator's control when the hardware is simulated, else "".
     """
     word, kind = STATES.get(view.status, (view.status, "unavailable"))
@@ -106,6 +109,8 @@ def snapshot(
         "session": _session(view.transaction, now_utc) if view.transaction else None,
         "reservation": _reservation(view.reservation) if view.reservation else None,
         "backend": _backend(view, link, monotonic_now),
+        "profile_changes": view.profile_changes,
+        "minutes": [[one.minute, one.power_w, one.current_ma, one.limit_ma] for one in minutes],
         "clock": {"utc": format_utc(view.clock_utc), "synchronised": view.clock_synchronised},
         "box": {
             "ready": box is not None and box.ready,

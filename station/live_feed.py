@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from hardware.interfaces import BoxReading, PortHealth
 from ocppclient.link import LinkStatus
 from ocppclient.view import View
 from station import live
+from station.history import Measurement
 
 FRAMES_KEPT = 1000
 #: Pages get news that often at most, and a sign of life that often at least, seconds.
@@ -74,7 +75,13 @@ class LiveFeed:
         return self.watched and self._monotonic() - self._looked_at >= SHORTEST_S
 
     def publish(
-        self, view: View, box: BoxReading | None, link: LinkStatus, now_utc: datetime, ports: tuple[PortHealth, ...]
+        self,
+        view: View,
+        box: BoxReading | None,
+        link: LinkStatus,
+        now_utc: datetime,
+        ports: tuple[PortHealth, ...],
+        minutes: Sequence[Measurement] = (),
     ) -> None:
         """Send what is new to all pages."""
         now = self._looked_at = self._monotonic()
@@ -90,7 +97,7 @@ class LiveFeed:
         )
         if told != self._sent or now - self._sent_at >= LONGEST_S:
             self._sent, self._sent_at = told, now
-            snapshot = self._snapshot(view, box, link, now_utc, ports)
+            snapshot = self._snapshot(view, box, link, now_utc, ports, minutes)
             self._group({"type": "live.snapshot", "snapshot": snapshot})
 
     def answer(
@@ -102,22 +109,36 @@ class LiveFeed:
         now_utc: datetime,
         ports: tuple[PortHealth, ...],
         frames: bool = True,
+        minutes: Sequence[Measurement] = (),
     ) -> None:
         """A page asks for everything (with the ring of frames, or without), and says by it that it watches."""
         newcomer = not self.watched
         self._watched_until = self._monotonic() + WATCHED_S
         if newcomer:
             self._fresh = []
-        snapshot = self._snapshot(view, box, link, now_utc, ports)
+        snapshot = self._snapshot(view, box, link, now_utc, ports, minutes)
         self._send(channel, {"type": "live.snapshot", "snapshot": snapshot})
         if frames:
             self._send(channel, {"type": "live.frames", "frames": list(self._frames), "reset": True})
 
     def _snapshot(
-        self, view: View, box: BoxReading | None, link: LinkStatus, now_utc: datetime, ports: tuple[PortHealth, ...]
+        self,
+        view: View,
+        box: BoxReading | None,
+        link: LinkStatus,
+        now_utc: datetime,
+        ports: tuple[PortHealth, ...],
+        minutes: Sequence[Measurement],
     ) -> dict[str, Any]:
         return live.snapshot(
-            view, box, link, now_utc, self._monotonic(), ports=ports, simulator_url=self._simulator_url
+            view,
+            box,
+            link,
+            now_utc,
+            self._monotonic(),
+            ports=ports,
+            minutes=minutes,
+            simulator_url=self._simulator_url,
         )
 
     def _group(self, message: dict[str, Any]) -> None:

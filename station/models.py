@@ -114,9 +114,23 @@ class ChargingProfile(models.Model):
     start_s = models.BigIntegerField(null=True)
     duration_s = models.BigIntegerField(null=True)
     transaction_uid = models.TextField()
+    origin = models.TextField(default="")
+    installed_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.purpose} {self.profile_id}, level {self.stack_level}, {len(self.period_starts) // 4} periods"
+
+
+class Measurement(models.Model):
+    """What was measured in one minute, for the charts."""
+
+    minute = models.BigIntegerField(primary_key=True)  # since 1970, UTC
+    power_w = models.BigIntegerField(null=True)
+    current_ma = models.BigIntegerField(null=True)
+    limit_ma = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"minute {self.minute}: {self.power_w} W, {self.current_ma} mA of {self.limit_ma} mA"
 
 
 class SecurityEvent(models.Model):

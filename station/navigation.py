@@ -39,6 +39,9 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("cards", "Cards", "cards", "Who may charge"),
         Entry("frames", "Messages", "messages", "Every OCPP message, live"),
     ),
+    "Limits": (
+        Entry("profiles", "Charging profiles", "profiles", "What the operator allows and when, and what was drawn"),
+    ),
     "Station": (
         Entry("selftest", "Self-test", "selftest", "Does every part of the station work"),
         Entry("keys", "Keys", "keys", "Every OCPP configuration key: meaning, range, value"),

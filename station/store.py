@@ -27,7 +27,8 @@ from ocppclient.store import (
     SecurityEvent,
     Transaction,
 )
-from station import models
+from station import history, models
+from station.history import Measurement
 from station.rows import Table, column
 
 #: The why log keeps that many lines; older ones go in batches.
@@ -66,6 +67,7 @@ TAGS = Table(models.IdTag, IdTagEntry, extra=["key"])
 PROFILES = Table(models.ChargingProfile, InstalledProfile, keyed=True)
 REASONS = Table(models.Reason, _Reason)
 SECURITY_EVENTS = Table(models.SecurityEvent, SecurityEvent)
+MEASUREMENTS = Table(models.Measurement, Measurement, keyed=True)
 CERTIFICATES = Table(models.Certificate, Certificate)
 PRIVATE_KEYS = Table(models.PrivateKey, _PrivateKey)
 
@@ -427,6 +429,22 @@ class DjangoStore:
     def delete_private_key(self, key_id: str) -> None:
         self._begin()
         PRIVATE_KEYS.delete("WHERE key_id = %s", key_id)
+
+    # -- what was measured
+    def add_measurements(self, rows: Sequence[Measurement]) -> None:
+        """Keep these minutes and the newest KEPT ones at all.
+
+        The number counts, not the age: a clock that was wrong for a while must not cost the history.
+        """
+        with self.atomic():
+            self._begin()
+            # minutes of the future were written while the clock was wrong
+            MEASUREMENTS.delete("WHERE minute > %s", rows[-1].minute)
+            MEASUREMENTS.insert_all(rows, [{} for _ in rows], replace_on=["minute"])
+            MEASUREMENTS.delete(
+                "WHERE minute <= (SELECT minute FROM station_measurement ORDER BY minute DESC LIMIT 1 OFFSET %s)",
+                history.KEPT,
+            )
 
     # -- the why log
     def add_reason(self, explain: Explain, at: datetime) -> None:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path
 
-from station.views import cards, keys, pages, people, self_test
+from station.views import cards, keys, pages, people, profiles, self_test
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
@@ -14,6 +14,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("transactions", pages.transactions, name="transactions"),
     path("transactions/latest", pages.latest_transactions, name="latest_transactions"),
     path("why", pages.why, name="why"),
+    path("profiles", profiles.profiles, name="profiles"),
+    path("profiles/chart", profiles.profiles_chart, name="profiles_chart"),
     path("cards", cards.cards, name="cards"),
     path("cards/add", cards.add, name="cards_add"),
     path("cards/<int:pk>", cards.edit, name="cards_edit"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +40,7 @@ from ocppclient.redact import mask
 from ocppclient.settings import ChargePointSettings
 from ocppclient.view import View
 from station.faults import to_reading
+from station.history import History, Measurement
 from station.inbox import Inbox
 from station.live_feed import LiveFeed
 from station.signals import card_signal, show_of
@@ -49,6 +50,8 @@ from station.why_log import WhyLog
 log = logging.getLogger("station.worker")
 
 TICK_S = 0.1
+#: Where the largest current of the hardware is noted, ampere per phase.
+HARDWARE_LIMIT = "hardware.limit_a"
 
 
 class ChargePointLike(Protocol):
@@ -60,9 +63,11 @@ class ChargePointLike(Protocol):
 
 
 class StoreLike(Protocol):
-    """What the worker itself writes: the why log."""
+    """What the worker itself writes: the why log, and what is measured."""
 
     def add_reason(self, explain: Explain, at: datetime) -> None: ...
+    def add_measurements(self, rows: Sequence[Measurement]) -> None: ...
+    def set_value(self, name: str, value: str | None) -> None: ...
 
 
 class Link(Protocol):
@@ -149,6 +154,8 @@ class StationWorker:
         self._facts: Reading | None = None  # of the newest reading that came in
         self._story = Story()
         self._why = WhyLog(self._keep_reason)
+        self._history = History(self._keep_measurements)
+        self._hardware_limit_a = 0.0
         self._stopping = False
         self._broken = False
         self._going = threading.Event()
@@ -234,7 +241,16 @@ class StationWorker:
         assert self._outside is not None
         out, now_utc = self._outside, self._domain.clock.utc()
         view = self.charge_point.view()
-        out.feed.answer(channel, view, out.box.reading, out.link.status(), now_utc, out.box.health(), frames)
+        out.feed.answer(
+            channel,
+            view,
+            out.box.reading,
+            out.link.status(),
+            now_utc,
+            out.box.health(),
+            frames,
+            minutes=self._history.unwritten,
+        )
 
     def _run(self, build: Callable[[], Domain], built: Future[Domain]) -> None:
         try:
@@ -247,6 +263,7 @@ class StationWorker:
         try:
             self._work(self._domain.clock.monotonic)
             self._why.close(self._domain.clock.monotonic())
+            self._history.close()
             self._domain.close()
         except BaseException as error:
             log.critical("The station crashed and starts again: memory and database may differ", exc_info=error)
@@ -263,6 +280,7 @@ class StationWorker:
                 self._light()
                 self._why.update(now)
                 self._look_after_self_test()
+                self._keep_history(now)
             if entry is None:
                 pass
             elif entry.event is not None:
@@ -308,6 +326,9 @@ class StationWorker:
         match event:
             case Connected():
                 self._sessions += 1
+            case Reading():
+                self._history.take(event)
+                self._keep_hardware_limit(event.limit_a)
             case FrameReceived(text):
                 self._outside.feed.frame(self._domain.clock.utc(), "in", text)
         actions = self._domain.charge_point.handle(event)
@@ -326,6 +347,7 @@ class StationWorker:
                 out.link.send(text, self._sessions)
             case Setpoint(amps, authorised):
                 log.info("Setpoint: %s", f"{amps:g} A" if authorised else "no energy")
+                self._history.limit(amps)
                 out.box.setpoint(amps, authorised)
             case Connect(reason):
                 link_settings = out.link_settings()
@@ -365,13 +387,36 @@ class StationWorker:
         assert self._outside is not None
         self._outside.box.show(show_of(self.charge_point.connector_status()))
 
+    def _keep_history(self, now: float) -> None:
+        assert self._domain is not None
+        self._history.update(now, self._domain.clock.utc())
+
+    def _keep_measurements(self, rows: Sequence[Measurement]) -> None:
+        assert self._domain is not None
+        try:
+            self._domain.store.add_measurements(rows)
+        except Exception:  # a chart without points is no reason to stop a charge
+            log.exception("Measurements could not be kept")
+
+    def _keep_hardware_limit(self, limit_a: float) -> None:
+        """The pages reckon with it as well."""
+        assert self._domain is not None
+        if limit_a > 0 and limit_a != self._hardware_limit_a:
+            self._hardware_limit_a = limit_a
+            self._domain.store.set_value(HARDWARE_LIMIT, f"{limit_a:g}")
+
     def _publish(self) -> None:
         out = self._outside
         if out is None or self._domain is None or not out.feed.due:
             return
         try:
             out.feed.publish(
-                self.charge_point.view(), out.box.reading, out.link.status(), self._domain.clock.utc(), out.box.health()
+                self.charge_point.view(),
+                out.box.reading,
+                out.link.status(),
+                self._domain.clock.utc(),
+                out.box.health(),
+                minutes=self._history.unwritten,
             )
         except Exception:  # a page without news is no reason to stop a charge
             log.exception("The live view could not be published")

@@ -33,7 +33,7 @@ class Station:
         self._scenes = scenes
 
     def play(self, scene: str) -> None:
-        """Available, charging, faulted, offline, reserved, or silent."""
+        """Available, charging, faulted, offline, reserved, silent; "profiles" and "big profile" set profiles."""
         self._scenes.write(f"{scene}\n")
         self._scenes.flush()
 

@@ -1,7 +1,7 @@
 """The web as it is, on a free port, with a worker that plays scenes: `python -m tests.browser.fake_station`.
 
-Scenes are chosen by lines on stdin ("available", "charging", "faulted", "offline", "reserved", "silent"); the port
-comes on stdout.
+Scenes are chosen by lines on stdin ("available", "charging", "faulted", "offline", "reserved", "silent"), charging
+profiles are set by "profiles" and "big profile"; the port comes on stdout.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import sys
 import threading
 import time
+from array import array
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,15 +25,19 @@ from channels.layers import get_channel_layer  # noqa: E402
 from daphne.server import Server  # noqa: E402
 
 from hardware.interfaces import BoxReading, Fault, FaultCode, PortHealth  # noqa: E402
+from ocppclient.charging_profile import Periods  # noqa: E402
 from ocppclient.events import Explain  # noqa: E402
 from ocppclient.link import LinkStatus  # noqa: E402
-from ocppclient.store import QueuedCall, Transaction  # noqa: E402
+from ocppclient.store import InstalledProfile, QueuedCall, Transaction  # noqa: E402
 from ocppclient.view import ReservationView, TransactionView, View  # noqa: E402
 from station import asgi, live, provisioning  # noqa: E402
 from station.database import open_store  # noqa: E402
+from station.history import Measurement  # noqa: E402
+from station.store import DjangoStore  # noqa: E402
 
 started = time.monotonic()
 scene = "available"
+profile_changes = 0
 curtain = asyncio.Event()  # a new scene begins
 SESSION_START = datetime.now(UTC) - timedelta(minutes=47)
 
@@ -76,6 +81,15 @@ def fill_database() -> None:
         )
     )
     store.enqueue(QueuedCall("StopTransaction", "{}", ("m2",), transaction_uid="uid-6"))
+    minute = int(now.timestamp()) // 60
+    store.add_measurements(  # an hour and a half at 16 A, the second half of it at 10 A; a hole of ten minutes
+        [
+            Measurement(minute - ago, 230 * amps, 1000 * amps, 1000 * amps)
+            for ago in range(100, 2, -1)
+            if not 60 < ago <= 70
+            for amps in ((16 if ago > 45 else 10),)
+        ]
+    )
     store.add_reason(
         Explain(
             "RemoteStartTransaction", "Rejected", "Connector 1 is reserved for another card until 14:20. "
@@ -86,6 +100,37 @@ def fill_database() -> None:
     store.add_reason(
         Explain("ChangeConfiguration", "Rejected", "HeartbeatInterval takes 1 to 10800 seconds.", "-5", "CFG-07"), now
     )
+
+
+def set_profile(profile_id: int, level: int, *pairs: tuple[int, float], **more: Any) -> None:
+    """As the worker does it when the backend sets one; it begins at the last full hour."""
+    global profile_changes
+    store = DjangoStore()
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    numbers = (array("I", [at for at, _ in pairs]), array("I", [round(limit * 10) for _, limit in pairs]))
+    starts, limits = map(Periods.to_bytes, numbers)
+    store.save_charging_profile(
+        InstalledProfile(
+            **{
+                "profile_id": profile_id, "connector_id": 1, "stack_level": level, "purpose": "TxDefaultProfile",
+                "kind": "Absolute", "unit": "A", "period_starts": starts, "period_limits": limits,
+                "start_s": int(start.timestamp()), "origin": "SetChargingProfile", "installed_at": datetime.now(UTC),
+                **more,
+            }
+        )
+    )  # fmt: skip
+    profile_changes += 1
+
+
+#: Scenes that set profiles: ordinary ones, and one at the certified limit.
+PROFILES: dict[str, Any] = {
+    "profiles": lambda: (
+        set_profile(1, 0, (0, 13), (6 * 3600, 16), purpose="ChargePointMaxProfile", connector_id=0),
+        set_profile(7, 0, (0, 10), (2 * 3600, 6), (5 * 3600, 15), kind="Recurring", recurrency_kind="Daily"),
+        set_profile(8, 1, (0, 8), (4 * 3600, 0), duration_s=5 * 3600),
+    ),
+    "big profile": lambda: set_profile(9, 3, *((second, 6 + second % 30 / 10) for second in range(86_400))),
+}
 
 
 def picture() -> dict[str, Any]:
@@ -116,6 +161,7 @@ def picture() -> dict[str, Any]:
         energy_wh=1234567, power_w=watt, current_a=watt / 230, voltage_v=230.4, temperature_c=31.0,
         reservation=ReservationView(17, "04A1<B>C", True, datetime(2030, 5, 6, 7, 8, tzinfo=UTC))
         if scene == "reserved" else None,
+        profile_changes=profile_changes,
     )  # fmt: skip
     link = LinkStatus(
         state="waiting" if scene == "offline" else "connected", url="ws://127.0.0.1:9000/ocpp/HALL%203%20%2F%20BAY%2012",
@@ -183,7 +229,10 @@ def listen_to_scenes() -> None:
     from twisted.internet import reactor
 
     for line in sys.stdin:
-        scene = line.strip()
+        if change := PROFILES.get(line.strip()):
+            change()
+        else:
+            scene = line.strip()
         loop.call_soon_threadsafe(curtain.set)
     reactor.callFromThread(reactor.stop)  # type: ignore[attr-defined]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -326,6 +327,25 @@ def test_profiles_hold_while_offline():
     bench.disconnect()
     bench.wait(61, 1.0)
     assert bench.setpoint == Setpoint(12.0, True)
+
+
+def test_it_is_kept_who_brought_a_profile_and_when_and_each_change_is_counted():
+    """The page of the profiles shows it."""
+    bench = ready()
+    put(bench, profile(chargingProfileId=2))
+    assert bench.cp.view().profile_changes == 1
+    status = start_remotely(bench, purpose="TxProfile")
+    assert status == "Accepted"
+    bench.settle()
+    assert bench.cp.view().profile_changes == 1, "not before its transaction begins"
+    bench.wait(30, 1.0)
+    bench.read(ev_connected=True)
+    told = {row.profile_id: (row.origin, row.installed_at) for row in bench.store.charging_profiles()}
+    later = START + timedelta(seconds=30)
+    assert told == {1: ("RemoteStartTransaction", later), 2: ("SetChargingProfile", START)}
+    changes = bench.cp.view().profile_changes
+    clear(bench, id=2)
+    assert bench.cp.view().profile_changes == changes + 1
 
 
 # -- replacement

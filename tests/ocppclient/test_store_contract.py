@@ -641,7 +641,7 @@ def test_charging_profiles_come_back_with_every_field_by_their_id(store: Store) 
         -5, connector_id=0, stack_level=3, purpose="TxDefaultProfile", kind="Recurring", unit="W",
         period_starts=bytes(range(256)) * 1350, period_limits=bytes(reversed(range(256))) * 1350, period_phases=b"\0\1",
         recurrency_kind="Daily", valid_from_s=-(2**40), valid_to_s=2**40, start_s=0, duration_s=2**62,
-        transaction_uid="u1",
+        transaction_uid="u1", origin="SetChargingProfile", installed_at=NOON,
     )  # fmt: skip
     store.save_charging_profile(installed(7))
     store.save_charging_profile(full)

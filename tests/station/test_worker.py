@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ from ocppclient.settings import ChargePointSettings
 from ocppclient.view import TransactionView, View
 from station.command_face import StationConsumer
 from station.errors import StartupError
+from station.history import BATCH, Measurement
 from station.live_feed import LiveFeed
 from station.story import changes
 from station.worker import Domain, Outside, StationWorker
@@ -127,6 +129,12 @@ class Notes:
 
     def add_reason(self, explain: Explain, at: datetime) -> None:
         self.told.append(("reason", explain.rule))
+
+    def add_measurements(self, rows: Any) -> None:
+        self.told.append(("measured", list(rows)))
+
+    def set_value(self, name: str, value: str | None) -> None:
+        self.told.append(("value", name, value))
 
     def queued(self, seq: int) -> Any:
         return self.parked.get(seq)
@@ -401,3 +409,38 @@ def test_settings_that_cannot_be_used_change_nothing_and_say_why(bench: Bench) -
         "The file client.pem is missing.",
     )
     assert bench.handled == []
+
+
+def test_what_the_hardware_can_is_noted_when_it_changes(bench: Bench) -> None:
+    bench.start()
+    for limit_a in (24.0, 24.0, 0.0, 16.0):
+        bench.worker.put(Reading(limit_a=limit_a))
+        bench.done()
+    values = [told for told in bench.notes.told if told[0] == "value"]
+    assert values == [("value", "hardware.limit_a", "24"), ("value", "hardware.limit_a", "16")]
+
+
+def test_minutes_are_kept_in_batches_with_the_limit_and_a_store_that_fails_stops_nothing(bench: Bench) -> None:
+    seconds = count()
+    base = datetime(2026, 3, 1, tzinfo=UTC)
+    clock = Clock(lambda: float(next(seconds)), lambda: base + timedelta(minutes=next(seconds)))
+    written: list[Sequence[Measurement]] = []
+    twice = threading.Event()
+
+    def write(rows: Sequence[Measurement]) -> None:
+        written.append(list(rows))
+        if len(written) == 1:
+            raise OSError("disk full")
+        twice.set()
+
+    bench.notes.add_measurements = write  # type: ignore[method-assign]
+    bench.charge_point.wanted = lambda event: [Setpoint(10.0, True)] if isinstance(event, LocalStop) else []
+    bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, clock)).result(5)
+    bench.worker.put(LocalStop())
+    bench.worker.go(
+        Outside(bench.notes, bench.notes, bench.feed, lambda: SETTINGS, lambda: STORED, bench.reboots.append)
+    )
+    assert twice.wait(5)
+    assert len(written[1]) == BATCH
+    assert {(row.power_w, row.limit_ma) for row in written[1]} == {(None, 10_000)}
+    assert not bench.crash.done()

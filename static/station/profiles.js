@@ -1,0 +1,115 @@
+// Charging profiles: the chart, renewed every minute and at once when the profiles change; the limit sentence, live.
+
+import { connect } from "./socket.js";
+import { localTimes } from "./times.js";
+import { timeplot } from "./timeplot.js";
+
+const RENEW_MS = 60000;
+const UNITS = { A: { name: "A", factor: 1, digits: 1 }, W: { name: "kW", factor: 0.001, digits: 2 } };
+const place = document.getElementById("plot");
+const sentence = document.getElementById("sentence");
+const note = document.getElementById("chart-note");
+const trouble = document.getElementById("chart-trouble");
+const plot = timeplot(place, document.getElementById("legend"));
+const chosen = { hours: "24", unit: "A" };
+let changes = null;            // of the profiles, as the station counts them
+let minutes = [];              // measured, but not in the database yet
+let live = [];                 // [seconds since 1970, W, mA] of this page
+let told = null;               // the picture as the station told it
+let drawing = 0;
+let listing = 0;               // … of two answers the one to the newer question counts
+
+async function draw() {
+  const mine = drawing += 1;
+  try {
+    const answer = await fetch(`${place.dataset.url}?hours=${chosen.hours}&unit=${chosen.unit}`, { redirect: "error" });
+    if (!answer.ok) throw new Error(answer.statusText);
+    const picture = await answer.json();
+    if (mine !== drawing) return;
+    told = picture;
+    paint();
+    note.hidden = false;
+    trouble.hidden = true;
+  } catch {
+    note.hidden = true;
+    trouble.hidden = false;
+  }
+}
+
+/** Draw it, with the minutes that are not written yet and what this page has seen since. */
+function paint() {
+  const curves = told.curves.map((curve) => ({ ...curve, x: [...curve.x], y: [...curve.y] }));
+  const picture = { ...told, curves };
+  const measured = curves.find((curve) => curve.kind === "measured");
+  const value = (watt, milliampere) => {
+    const number = picture.unit === "A" ? milliampere : watt;
+    return number === null ? null : picture.unit === "A" ? number / 1000 : number;
+  };
+  const add = (at, number) => {
+    const last = measured.x.at(-1) ?? 0;
+    if (at <= last || at < picture.from) return;
+    if (measured.x.length && at - last > 150) { measured.x.push(last + 1); measured.y.push(null); }
+    measured.x.push(at);
+    measured.y.push(number);
+  };
+  for (const [minute, watt, milliampere] of minutes) add(minute * 60 + 30, value(watt, milliampere));
+  for (const [at, watt, milliampere] of live) add(at, value(watt, milliampere));
+  picture.now = Math.max(picture.now, measured.x.at(-1) ?? 0);
+  plot.show(picture, UNITS[picture.unit]);
+}
+
+async function renewLists() {
+  const mine = listing += 1;
+  try {
+    const answer = await fetch(location.pathname, { redirect: "error" });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (mine !== listing) return;
+    const open = document.getElementById("table").open;
+    for (const id of ["installed", "table"]) {
+      const section = fresh.getElementById(id);
+      document.getElementById(id).replaceWith(section);
+      localTimes(section);
+    }
+    document.getElementById("table").open = open;
+  } catch { /* with the next change, or in a minute */ }
+}
+
+function renew() {
+  if (document.hidden) return;
+  draw();
+  renewLists();
+}
+
+for (const button of document.querySelectorAll(".switch button")) {
+  button.addEventListener("click", () => {
+    Object.assign(chosen, button.dataset);
+    for (const other of button.parentElement.children) other.setAttribute("aria-pressed", String(other === button));
+    draw();
+  });
+}
+
+connect({
+  snapshot(snapshot) {
+    if (snapshot.limit.sentence) sentence.textContent = snapshot.limit.sentence;
+    ({ minutes } = snapshot);
+    const at = Math.round(Date.parse(snapshot.at) / 1000);
+    const { power_w: watt, current_a: ampere } = snapshot.meter;
+    const former = live.at(-1);
+    if (!former || at - former[0] >= 5) {
+      live.push([at, watt, ampere === null ? null : Math.round(ampere * 1000)]);
+      if (live.length > 1000) live = live.slice(-720);
+      if (told && !document.hidden) paint();
+    }
+    if (changes !== null && changes !== snapshot.profile_changes) renew();
+    changes = snapshot.profile_changes;
+  },
+  stale(text) {
+    const banner = document.getElementById("stale");
+    banner.hidden = !text;
+    banner.textContent = text;
+  },
+});
+draw();
+setInterval(renew, RENEW_MS);
+document.addEventListener("visibilitychange", renew);

@@ -1,0 +1,251 @@
+"""What the installed charging profiles say about the coming hours: curves for a chart, lines for people. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from ocppclient.charging_profile import Profile, Supply, Unit
+from ocppclient.composite_schedule import Stack
+from ocppclient.settings import Electrical
+from station.history import Measurement
+
+#: A curve has at most that many steps of each kind a bucket can show; a phone draws some hundred thousand points badly.
+BUCKETS = 360
+#: So many steps are listed one by one; more of them become one line each half hour.
+LISTED = 48
+LINE_S = 1800
+#: A line says who limits after looking at about so many of its moments.
+_REASONS = 12
+#: A day of composite schedule has no more steps than seconds.
+_MOST_STEPS = 100_000
+
+PURPOSES = {
+    "ChargePointMaxProfile": "limits the whole station, always",
+    "TxDefaultProfile": "for every session without a profile of its own",
+    "TxProfile": "for the running session alone",
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A step function or a line: moments (seconds since 1970) and values (None: nothing) from each on."""
+
+    kind: str
+    name: str
+    x: list[int]
+    y: list[float | None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """The limit from a moment until the next line of the table; `low` and `high` differ when it changes within."""
+
+    from_s: int
+    low: float
+    high: float
+    reason: str
+
+
+class Outlook:
+    """What holds from one moment on.
+
+    Args:
+        transaction_uid, since_s: the running transaction and its start; "" and None without one.
+        hardware_a: the largest current of the hardware, 0 while it is not known.
+    """
+
+    def __init__(
+        self,
+        profiles: Iterable[Profile],
+        transaction_uid: str,
+        since_s: int | None,
+        electrical: Electrical,
+        hardware_a: float,
+        now_s: int,
+    ) -> None:
+        self.now_s = now_s
+        self._supply = Supply(electrical.nominal_voltage_v, electrical.phases)
+        self._stack = Stack(profiles, 1, transaction_uid, since_s, self._supply)
+        self.profiles = self._stack.in_order
+        self.local_a = min(electrical.max_current_a, hardware_a) if hardware_a > 0 else electrical.max_current_a
+
+    # -- now
+
+    def sentence(self) -> str:
+        """The limit of this moment as far as profiles and fixed limits say it."""
+        present = self._stack.prevailing(self.now_s)
+        if present is None or present[0] / 10 >= self.local_a:
+            return f"{self.local_a:.1f} A, what installer and hardware allow"
+        until = self._stack.holds_until(self.now_s)
+        return f"{present[0] / 10:.1f} A by operator profile {present[1].profile_id}" + (
+            f" until {_words(until, self.now_s)}" if until else ""
+        )
+
+    def state(self, profile: Profile) -> tuple[str, str]:
+        """Whether a profile counts at this moment: a kind of state for its colour, and words."""
+        now_s = self.now_s
+        if profile.valid_to_s is not None and profile.valid_to_s <= now_s:
+            return "unavailable", "over"
+        if profile.valid_from_s is not None and profile.valid_from_s > now_s:
+            return "waiting", f"valid from {_words(profile.valid_from_s, now_s)}"
+        if not self._stack.runs_now(profile, now_s):
+            return "waiting", "says nothing at this time"
+        present = self._stack.prevailing(now_s)
+        assert present is not None
+        if present[1] is not profile:
+            return "unavailable", f"profile {present[1].profile_id} counts instead"
+        until = self._stack.holds_until(now_s)
+        rules = "rules now" if present[0] / 10 < self.local_a else "allows more than the station does"
+        return "available", f"{rules}, until {_words(until, now_s)}" if until else rules
+
+    # -- the coming hours
+
+    def allowed(self, span_s: int, unit: Unit) -> Curve:
+        """The composite schedule."""
+        schedule = self._stack.composite(self.now_s, span_s, unit, self.local_a, _MOST_STEPS)
+        starts = [self.now_s + start for start in schedule.starts]
+        return _curve("allowed", "Allowed", starts, schedule.limits, self.now_s + span_s)
+
+    def said_by(self, profile: Profile, span_s: int, unit: Unit) -> Curve:
+        """One profile by itself."""
+        starts, values = self._stack.alone(profile, self.now_s, self.now_s + span_s, unit)
+        return _curve("profile", f"Profile {profile.profile_id}", starts, values, self.now_s + span_s)
+
+    def lines(self, span_s: int) -> list[Line]:
+        """The composite schedule in ampere as a table: every step, or the range of every half hour."""
+        schedule = self._stack.composite(self.now_s, span_s, "A", self.local_a, _MOST_STEPS)
+        starts, limits = schedule.starts, schedule.limits
+        if len(starts) <= LISTED:
+            bounds = [*starts, span_s]
+        else:
+            first_s = LINE_S - self.now_s % LINE_S
+            bounds = [0, *range(first_s, span_s, LINE_S), span_s]
+        lines = []
+        for begin, end in pairwise(bounds):
+            first, last = bisect_left(starts, begin + 1) - 1, bisect_left(starts, end)
+            within = limits[first:last]
+            sample = range(first + 1, last, max((last - first) // _REASONS, 1))
+            reasons = {self._reason(self.now_s + at) for at in (begin, *(starts[index] for index in sample), end - 1)}
+            reason = reasons.pop() if len(reasons) == 1 else "several"
+            lines.append(Line(self.now_s + begin, min(within) / 10, max(within) / 10, reason))
+        return lines
+
+    def _reason(self, at_s: int) -> str:
+        present = self._stack.prevailing(at_s)
+        if present is None or present[0] > int(self.local_a * 10):
+            return "installer and hardware"
+        return f"profile {present[1].profile_id}"
+
+
+def measured(rows: Sequence[Measurement], unit: Unit) -> Curve:
+    """What was drawn; a gap of the record is a gap."""
+    x: list[int] = []
+    y: list[float | None] = []
+    for row in rows:
+        if x and row.minute * 60 + 30 - x[-1] > 90:
+            x.append(x[-1] + 1)
+            y.append(None)
+        value = row.current_ma if unit == "A" else row.power_w
+        x.append(row.minute * 60 + 30)
+        y.append(None if value is None else value / 1000 if unit == "A" else float(value))
+    return Curve("measured", "Measured", x, y)
+
+
+def limited(rows: Sequence[Measurement], unit: Unit, electrical: Electrical, now_s: int) -> Curve:
+    """What was allowed before now."""
+    supply = Supply(electrical.nominal_voltage_v, electrical.phases)
+    x: list[int] = []
+    y: list[int | None] = []
+    for row in rows:
+        if x and row.minute * 60 - x[-1] > 90:
+            x.append(x[-1] + 60)
+            y.append(None)
+        x.append(row.minute * 60)
+        y.append(supply.convert(row.limit_ma // 100, "A", unit, supply.phases))
+    if x and now_s - x[-1] > 90:
+        x.append(x[-1] + 60)
+        y.append(None)
+    return _curve("limit", "Allowed before", x, y, now_s)
+
+
+def described(profile: Profile) -> str:
+    """Kind, start and validity in words."""
+    start = f" from {_moment(profile.start_s)}" if profile.start_s is not None else " from the start of charging"
+    match profile.kind:
+        case "Recurring" if profile.start_s is not None:
+            at = datetime.fromtimestamp(profile.start_s, UTC)
+            when = (
+                f"every day from {at:%H:%M} UTC"
+                if profile.recurrency_kind == "Daily"
+                else f"every {at:%A} {at:%H:%M} UTC"
+            )
+        case _:
+            when = f"once{start}"
+    lasts = f", for {_duration(profile.duration_s)}" if profile.duration_s is not None else ""
+    valid = [
+        f"{word} {_moment(bound)}"
+        for word, bound in (("from", profile.valid_from_s), ("to", profile.valid_to_s))
+        if bound
+    ]
+    return f"{when}{lasts}" + (f"; valid {' '.join(valid)}" if valid else "")
+
+
+def thinned(x: Sequence[int], y: Sequence[Any], end_s: int) -> tuple[list[int], list[Any]]:
+    """The same steps if they are few; else of each bucket the lowest, the highest, the last one and where it is silent.
+
+    Nothing that a curve of that width can show is hidden: no peak, no dip, no gap.
+    """
+    if len(x) <= 2 * BUCKETS:
+        return list(x), list(y)
+    kept: set[int] = {0}
+    width = max((end_s - x[0]) / BUCKETS, 1)
+    first = 0
+    for bucket in range(1, BUCKETS + 1):
+        last = bisect_left(x, x[0] + bucket * width, first) if bucket < BUCKETS else len(x)
+        if first < last:
+            within = y[first:last]
+            spoken = [value for value in within if value is not None]
+            if spoken:
+                kept |= {first + within.index(min(spoken)), first + within.index(max(spoken))}
+            if len(spoken) < len(within):
+                kept.add(first + within.index(None))
+            kept.add(last - 1)
+        first = last
+    chosen = sorted(kept)
+    return [x[index] for index in chosen], [y[index] for index in chosen]
+
+
+def _curve(kind: str, name: str, x: Sequence[int], tenths: Sequence[int | None], end_s: int) -> Curve:
+    """Steps, thinned, with a last point that draws the last step up to its end."""
+    if not x:
+        return Curve(kind, name, [], [])
+    moments, values = thinned(x, tenths, end_s)
+    if moments[-1] < end_s:
+        moments.append(end_s)
+        values.append(values[-1])
+    return Curve(kind, name, moments, [None if value is None else value / 10 for value in values])
+
+
+def _moment(at_s: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return "the end of time"
+
+
+def _words(at_s: int, now_s: int) -> str:
+    """Without the date when it is today."""
+    same_day = at_s // 86_400 == now_s // 86_400
+    return f"{datetime.fromtimestamp(at_s, UTC):%H:%M} UTC" if same_day else _moment(at_s)
+
+
+def _duration(seconds: int) -> str:
+    hours, minutes = divmod(seconds // 60, 60)
+    if hours >= 48:
+        return f"{hours // 24} days"
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min" if minutes else f"{seconds} s"

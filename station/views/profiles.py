@@ -1,0 +1,124 @@
+"""The charging profiles: which are installed, what they allow in the coming hours, and what was drawn before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from ocppclient.charging_profile import Unit
+from ocppclient.profile_rules import seconds
+from ocppclient.settings import Electrical
+from ocppclient.smart_charging import profile_of
+from ocppclient.store import InstalledProfile
+from station import provisioning
+from station.history import Measurement
+from station.models import Transaction, Value
+from station.outlook import PURPOSES, Curve, Outlook, described, limited, measured
+from station.roles import Role, needs
+from station.store import MEASUREMENTS, PROFILES
+from station.worker import HARDWARE_LIMIT
+
+#: What the chart can show: hours ahead → hours before.
+SPANS = {1: 0.25, 6: 2, 24: 6}
+LONGEST = max(SPANS)
+
+ORIGINS = {"SetChargingProfile": "set by the backend", "RemoteStartTransaction": "came with a remote start"}
+
+
+@dataclass(frozen=True)
+class Installed:
+    """One profile as the list shows it."""
+
+    row: InstalledProfile
+    periods: int
+    when: str
+    kind: str
+    state: str
+
+    @property
+    def purpose(self) -> str:
+        """What its purpose means."""
+        return PURPOSES[self.row.purpose]
+
+    @property
+    def origin(self) -> str:
+        """Who brought it."""
+        return ORIGINS.get(self.row.origin, "set by the backend")
+
+
+@needs(Role.VIEWER)
+@require_GET
+def profiles(request: HttpRequest) -> HttpResponse:
+    """The page; its chart comes from `profiles_chart`, the present limit over the websocket."""
+    now = datetime.now(UTC)
+    outlook, rows = _outlook(now)
+    installed = []
+    for profile in outlook.profiles:
+        kind, state = outlook.state(profile)
+        row = rows[profile.profile_id]
+        installed.append(Installed(row, len(profile.periods), described(profile), kind, state))
+    lines = [(datetime.fromtimestamp(line.from_s, UTC), line) for line in outlook.lines(LONGEST * 3600)]
+    context = {"installed": installed, "lines": lines, "sentence": outlook.sentence(), "spans": SPANS}
+    return render(request, "station/profiles.html", context)
+
+
+@needs(Role.VIEWER)
+@require_GET
+def profiles_chart(request: HttpRequest) -> JsonResponse:
+    """The curves of `?hours=` (1, 6, 24) in `?unit=` A or W: moments in seconds since 1970, values (null: nothing).
+
+    What is allowed are steps that hold until the next moment; "measured" are means of a minute at its middle.
+    """
+    asked = request.GET.get("hours", "")
+    hours = int(asked) if asked in {str(span) for span in SPANS} else LONGEST
+    unit: Unit = "W" if request.GET.get("unit") == "W" else "A"
+    now = datetime.now(UTC)
+    outlook, _ = _outlook(now)
+    from_s, span_s = outlook.now_s - int(SPANS[hours] * 3600), hours * 3600
+    rows: list[Measurement] = MEASUREMENTS.select(
+        "WHERE minute >= %s AND minute <= %s ORDER BY minute", from_s // 60, outlook.now_s // 60
+    )
+    curves = [
+        outlook.allowed(span_s, unit),
+        *(outlook.said_by(profile, span_s, unit) for profile in outlook.profiles),
+        limited(rows, unit, _electrical(), outlook.now_s),
+        measured(rows, unit),
+    ]
+    return JsonResponse(
+        {
+            "now": outlook.now_s,
+            "from": from_s,
+            "to": outlook.now_s + span_s,
+            "unit": unit,
+            "curves": [_plain(curve) for curve in curves],
+        }
+    )
+
+
+def _plain(curve: Curve) -> dict[str, Any]:
+    return {"kind": curve.kind, "name": curve.name, "x": curve.x, "y": curve.y}
+
+
+def _outlook(now: datetime) -> tuple[Outlook, dict[int, InstalledProfile]]:
+    rows = {row.profile_id: row for row in PROFILES.select("ORDER BY profile_id")}
+    running = Transaction.objects.filter(stopped_at=None).order_by("-id").first()
+    hardware = Value.objects.filter(name=HARDWARE_LIMIT).first()
+    outlook = Outlook(
+        [profile_of(row) for row in rows.values()],
+        running.uid if running else "",
+        seconds(running.started_at) if running else None,
+        _electrical(),
+        float(hardware.value) if hardware else 0.0,
+        seconds(now),
+    )
+    return outlook, rows
+
+
+def _electrical() -> Electrical:
+    given = {name: provisioning.stored("electrical", name) for name in Electrical.__dataclass_fields__}
+    return Electrical(**{name: value for name, value in given.items() if value is not None})
