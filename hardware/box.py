@@ -26,7 +26,9 @@ from hardware.registry import MeterDriver, NamedDevice, board_kind, meter_kind, 
 from hardware.serial_port import Counters, Line, Port, SerialLine
 
 UNPLUG_DEBOUNCE_S = 1.0  # while a car is authorised: some cars bounce from C through A back to C
-METER_WAIT_S = 0.25  # after the contactor opened, for a reading that holds all the energy
+#: After the contactor opened, for a reading that holds all the energy: usually a tenth of a second, with bad luck on a
+#: bad line two rounds of requests.
+METER_WAIT_S = 2.0
 _FLOWING_A = 0.2
 #: Option of HardwareConfig → the warnings that it turns into faults when it says "stop".
 _STOPPING = {
@@ -340,7 +342,8 @@ class Box:
             self._opened_at = now
             self.refresh_meter()
         read_since = self._sample is not None and self._sample.at >= self._opened_at
-        if faulted or self._meter is None or read_since or now - self._opened_at >= METER_WAIT_S:
+        is_lost = self._meter is None or FaultCode.METER_COMM in self._side_faults
+        if faulted or is_lost or read_since or now - self._opened_at >= METER_WAIT_S:
             self._was_closed = False
         return self._was_closed
 

@@ -152,8 +152,11 @@ class Control:
 
     def _power_cut(self, body: Body) -> None:
         seconds = _number(_take(body, "seconds", 3.0), "seconds", 0, _MOST_SECONDS)
-        _nothing_left(body, "seconds")
-        self._simulation.power_cut(seconds)
+        ports = _take(body, "ports", False)
+        _nothing_left(body, "seconds, ports")
+        if not isinstance(ports, bool):
+            raise BadCall(f"'ports' must be true (the serial ports vanish as well) or false, not {ports!r}.")
+        self._simulation.power_cut(seconds, ports=ports)
 
     def _link(self, body: Body) -> None:
         port = _take(body, "port", None)

@@ -18,7 +18,7 @@ from hardware.simulator.devices import (
     Device,
     make_meter,
 )
-from hardware.simulator.line import Line
+from hardware.simulator.line import Line, LinkMode
 from hardware.simulator.metrology import Metrology
 from hardware.simulator.openevse_build import BoardBuild
 from hardware.simulator.panel import Panel
@@ -194,8 +194,14 @@ class Simulation:
         self._move_cards(self._now)
         self._collect(self._now)
 
-    def power_cut(self, seconds: float) -> None:
-        """Take mains away for real `seconds`: devices silent, contactor open. The car stays plugged."""
+    def power_cut(self, seconds: float, *, ports: bool = False) -> None:
+        """Take mains away for real `seconds`: devices silent, contactor open. The car stays plugged.
+
+        `ports`: the serial adapters have no other supply and vanish with it.
+        """
+        if ports:
+            for line in self.lines.values():
+                line.set_mode(LinkMode("unplugged"), self._now, seconds)
         self.store_now()
         self.powered = self.world.mains_on = self.world.energised = False
         for device in self.devices.values():
