@@ -188,11 +188,19 @@ class Outbox:
         self._store.set_value(f"{_CORRECTION}{self._facts.boot_id}", repr(delta_s))
 
     def resend_parked(self, seq: int) -> bool:
-        """A person asks for a parked message: queue it again at the end, with its attempts forgotten."""
+        """A person asks for a parked message: queue it again at the end, with its attempts forgotten.
+
+        One that went out with -1, because its StartTransaction had been given up, gets the transactionId that is known
+        by now (product.md, settled question 11).
+        """
         call = self._store.queued(seq)
         if call is None or not call.parked_reason:
             return False
         self._store.delete_queued(seq)
+        payload = json.loads(call.payload)
+        if payload.get("transactionId") == UNKNOWN_TRANSACTION_ID:
+            del payload["transactionId"]
+            call = replace(call, payload=dumps(payload), needs_transaction_id=True)
         # its ids may have been used on this very connection (OCPP-J 4.1.4)
         self._store.enqueue(replace(_with_new_id(call), seq=0, parked_reason="", attempts=0))
         return True

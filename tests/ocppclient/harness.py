@@ -212,6 +212,10 @@ class Bench:
         frames = [json.loads(item.text) for item in actions if isinstance(item, SendFrame)]
         assert frames, f"{action} was not answered"
         assert frames[0][1] == message_id, "the answer has to be the first frame"
+        # P9: whatever is not Accepted tells people why (an empty store of certificates refuses nothing)
+        verdict = frames[0][2] if frames[0][0] == 4 else frames[0][2].get("status", "Accepted")
+        told = any(isinstance(item, Explain) for item in actions)
+        assert verdict == "Accepted" or told or action == "GetInstalledCertificateIds", f"no reason for {frames[0]}"
         return frames[0]
 
     # -- looking

@@ -294,3 +294,19 @@ def test_keys_are_declared_once_and_found_in_any_case():
     assert KEYS["heartbeatinterval"] is Configuration.heartbeat_interval
     assert all(name == key.name.casefold() for name, key in KEYS.items())
     assert all(len(key.name) <= 50 for key in KEYS.values())
+
+
+def test_keys_of_our_own_carry_our_prefix_and_shadow_no_standard_name():
+    """CFG-11"""
+    standard = set(REQUIRED) | {key.name for key in KEYS.values() if "." not in key.name}
+    own = {key.name for key in KEYS.values() if "." in key.name}
+    assert own
+    assert all(name.startswith("OpenStation.") for name in own)
+    assert not {name.removeprefix("OpenStation.") for name in own} & standard
+
+
+def test_by_default_a_half_open_line_is_found_before_a_message_is_given_up():
+    """RPC-30"""
+    config = Bench().cp.config
+    patience_s = config.transaction_message_attempts * config.transaction_message_retry_interval
+    assert 0 < config.web_socket_ping_interval < patience_s

@@ -444,6 +444,30 @@ def test_a_parked_message_stays_over_a_reboot_and_is_sent_again_by_hand_with_a_n
     assert queued(bench) == []
 
 
+@pytest.mark.parametrize("answered", [55, None])
+def test_a_stop_that_was_parked_with_minus_one_is_resent_with_the_id_that_its_start_got_later(answered):
+    """Settled question 11: both stay visible as parked, for a resend by hand"""
+    bench = starting({"TransactionMessageAttempts": "1"})
+    bench.refuse()
+    bench.settle()
+    stop(bench)
+    bench.settle_until("StopTransaction")
+    assert bench.calls[0][2]["transactionId"] == -1
+    bench.refuse()
+    bench.settle()
+    start, end = bench.store.parked_calls()
+    bench.do(ResendParked(start.seq))
+    bench.settle_until("StartTransaction")
+    bench.answer({} if answered is None else {"transactionId": answered})
+    bench.settle()
+    bench.do(ResendParked(end.seq))
+    bench.settle_until("StopTransaction")
+    told = bench.calls[0][2]
+    assert told == {**json.loads(end.payload), "transactionId": -1 if answered is None else answered}
+    bench.settle()
+    assert bench.cp.view().parked == 0
+
+
 def test_resending_what_is_not_parked_does_nothing():
     """P3"""
     bench = charging()
