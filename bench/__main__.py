@@ -1,5 +1,6 @@
 """Measure the station as a process, over loopback, with the serial simulator running, and print the table.
 
+`python -m bench [words]` measures only what has one of the words in its name (`python -m bench loopback`).
 The exit code is not 0 only when a measurement could not be made; a missed target is shown, not hidden.
 """
 
@@ -11,14 +12,20 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.measurements import MEASUREMENTS, Figure
+from bench import measurements, smart_charging
+from bench.measurements import Figure
+
+MEASUREMENTS = [*measurements.MEASUREMENTS, *smart_charging.MEASUREMENTS]
 
 
 def main() -> int:
     """Run every measurement, print as they come."""
     print(f"{'measurement':<58} {'median':>10} {'target':>10}   {'range of the runs':<24}")
     failed = False
+    words = sys.argv[1:]
     for measure in MEASUREMENTS:
+        if words and not any(word in measure.__name__ for word in words):
+            continue
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             failed |= not _show(measure, Path(folder))
     return 1 if failed else 0

@@ -16,11 +16,13 @@ from datetime import UTC, datetime
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 CERTIFIED = 86_400
 RUNS = 9
 #: Big profiles, each followed by its composite schedule, while the ticks are watched.
-BURST = 12
+BURST = 6
+ROUNDS = 3
 
 _ids = (f"bench-{number}" for number in count())
 
@@ -120,12 +122,13 @@ def main(folder: str) -> None:
     bad = [set_charging_profile(CERTIFIED).replace('"limit": 6.5}', '"limit": -1}', 1) for _ in range(BURST)]
     good = [text for _ in range(BURST) for text in (set_charging_profile(CERTIFIED), get_composite_schedule())]
     for name, texts in (("", good), (" refused", bad)):
-        found[f"tick late{name}"], found[f"thread late{name}"] = ticks_while(station, texts)
+        rounds = [ticks_while(station, texts) for _ in range(ROUNDS)]
+        found[f"tick late{name}"], found[f"thread late{name}"] = (list(worst) for worst in zip(*rounds, strict=True))
     print(json.dumps(found))
 
 
-def ticks_while(station: Callable[[], Any], texts: list[str]) -> tuple[list[float], list[float]]:
-    """How late ticks were, and how long another thread waited for the processor: the worst ones, ms."""
+def ticks_while(station: Callable[[], Any], texts: list[str]) -> tuple[float, float]:
+    """How late a tick was, and how long another thread waited for the processor: the worst ones, ms."""
     from ocppclient import codec
     from ocppclient.clock import Clock
     from ocppclient.events import FrameReceived, Tick
@@ -139,18 +142,15 @@ def ticks_while(station: Callable[[], Any], texts: list[str]) -> tuple[list[floa
         """The charge point, and when it got its ticks."""
 
         def __init__(self, charge_point: Any) -> None:
-            self._handle, self.view = charge_point.handle, charge_point.view
+            self._charge_point = charge_point
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._charge_point, name)
 
         def handle(self, event: Any) -> Any:
             if isinstance(event, Tick):
                 ticks.append(time.perf_counter())
-            return self._handle(event)
-
-    class NoBox:
-        """No hardware."""
-
-        def setpoint(self, amps: float, authorised: bool) -> None:
-            pass
+            return self._charge_point.handle(event)
 
     class NoLink:
         """A link that takes everything: its own work belongs to the measurement over loopback."""
@@ -172,7 +172,8 @@ def ticks_while(station: Callable[[], Any], texts: list[str]) -> tuple[list[floa
 
     worker, clock = StationWorker(lambda error: os._exit(1)), Clock()
     worker.start(lambda: Domain(open_store(), Watched(station()), clock)).result()
-    worker.go(Outside(NoLink(), NoBox(), LiveFeed(clock.monotonic), lambda: None, lambda hard: None))  # type: ignore[arg-type]
+    nothing = Mock()  # no hardware, no settings
+    worker.go(Outside(NoLink(), nothing, LiveFeed(clock.monotonic), nothing, nothing, nothing))  # type: ignore[arg-type]
     watcher = threading.Thread(target=hardware)
     watcher.start()
     for number, text in enumerate(texts):
@@ -184,7 +185,7 @@ def ticks_while(station: Callable[[], Any], texts: list[str]) -> tuple[list[floa
     watcher.join()
     worker.stop(10)
     late = [(after - before - TICK_S) * 1000 for before, after in pairwise(ticks)]
-    return sorted(late)[-3:], sorted(overslept)[-3:]
+    return max(late), max(overslept)
 
 
 def resident_mib() -> float:

@@ -392,40 +392,40 @@ def test_only_so_many_profiles_are_kept_and_those_that_are_over_make_room():
 # -- what is refused
 
 
-@pytest.mark.parametrize(
-    ("connector_id", "more", "answer", "clause"),
-    [
-        (2, {}, "PropertyConstraintViolation", "RPC-19"),
-        (-1, {}, "PropertyConstraintViolation", "RPC-19"),
-        (1, {"chargingRateUnit": "kW"}, "PropertyConstraintViolation", "RPC-19"),
-        (1, {"chargingProfilePurpose": "Default"}, "PropertyConstraintViolation", "RPC-19"),
-        (1, {"chargingProfileKind": "absolute"}, "PropertyConstraintViolation", "RPC-19"),
-        (1, {"recurrencyKind": "Monthly"}, "PropertyConstraintViolation", "RPC-19"),
-        (1, {"startSchedule": "tomorrow"}, "PropertyConstraintViolation", "RPC-19"),
-        (1, {"validTo": "2026-13-01T00:00:00Z"}, "PropertyConstraintViolation", "RPC-19"),
-        (1, {"stackLevel": "0"}, "TypeConstraintViolation", "RPC-19"),
-        (1, {"chargingProfileId": None}, "OccurenceConstraintViolation", "RPC-19"),
-        (1, {"colour": "red"}, "FormationViolation", "RPC-19"),
-        (1, {"stackLevel": 4}, "Rejected", "SC-22"),
-        (1, {"stackLevel": -1}, "Rejected", "SC-22"),
-        (1, {"chargingProfilePurpose": "ChargePointMaxProfile"}, "Rejected", "SC-03"),
-        (0, {"chargingProfilePurpose": "TxProfile"}, "Rejected", "SC-03"),
-        (1, {"chargingSchedulePeriod": []}, "Rejected", "SC-15"),
-        (1, {"chargingSchedulePeriod": periods((1, 6))}, "Rejected", "SC-15"),
-        (1, {"chargingSchedulePeriod": periods((0, 6), (20, 6), (10, 8))}, "Rejected", "SC-15"),
-        (1, {"chargingSchedulePeriod": periods((0, 6), (10, 6), (10, 8))}, "Rejected", "SC-15"),
-        (1, {"chargingSchedulePeriod": periods((0, 6), (2**33, 8))}, "Rejected", "SC-15"),
-        (1, {"chargingSchedulePeriod": periods((0, -0.1))}, "Rejected", "SC-19"),
-        (1, {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6, "numberPhases": 0}]}, "Rejected", "SC-20"),
-        (1, {"chargingSchedulePeriod": periods(*((n, 6) for n in range(86_401)))}, "Rejected", "SC-22"),
-        (1, {"duration": 0}, "Rejected", "SC-16"),
-        (1, {"duration": -5}, "Rejected", "SC-16"),
-        (1, {"chargingProfileKind": "Recurring"}, "Rejected", "SC-14"),
-        (1, {"chargingProfileKind": "Recurring", "recurrencyKind": "Daily", "startSchedule": None},
-         "Rejected", "SC-14"),
-        (1, {"validFrom": "2026-03-02T00:00:00Z", "validTo": "2026-03-02T00:00:00Z"}, "Rejected", "SC-07"),
-    ],
-)  # fmt: skip
+REFUSED: list[tuple[int, dict[str, Any], str, str]] = [
+    (2, {}, "PropertyConstraintViolation", "RPC-19"),
+    (-1, {}, "PropertyConstraintViolation", "RPC-19"),
+    (1, {"chargingRateUnit": "kW"}, "PropertyConstraintViolation", "RPC-19"),
+    (1, {"chargingProfilePurpose": "Default"}, "PropertyConstraintViolation", "RPC-19"),
+    (1, {"chargingProfileKind": "absolute"}, "PropertyConstraintViolation", "RPC-19"),
+    (1, {"recurrencyKind": "Monthly"}, "PropertyConstraintViolation", "RPC-19"),
+    (1, {"startSchedule": "tomorrow"}, "PropertyConstraintViolation", "RPC-19"),
+    (1, {"validTo": "2026-13-01T00:00:00Z"}, "PropertyConstraintViolation", "RPC-19"),
+    (1, {"stackLevel": "0"}, "TypeConstraintViolation", "RPC-19"),
+    (1, {"chargingProfileId": None}, "OccurenceConstraintViolation", "RPC-19"),
+    (1, {"colour": "red"}, "FormationViolation", "RPC-19"),
+    (1, {"stackLevel": 4}, "Rejected", "SC-22"),
+    (1, {"stackLevel": -1}, "Rejected", "SC-22"),
+    (1, {"chargingProfilePurpose": "ChargePointMaxProfile"}, "Rejected", "SC-03"),
+    (0, {"chargingProfilePurpose": "TxProfile"}, "Rejected", "SC-03"),
+    (1, {"chargingSchedulePeriod": []}, "Rejected", "SC-15"),
+    (1, {"chargingSchedulePeriod": periods((1, 6))}, "Rejected", "SC-15"),
+    (1, {"chargingSchedulePeriod": periods((0, 6), (20, 6), (10, 8))}, "Rejected", "SC-15"),
+    (1, {"chargingSchedulePeriod": periods((0, 6), (10, 6), (10, 8))}, "Rejected", "SC-15"),
+    (1, {"chargingSchedulePeriod": periods((0, 6), (2**33, 8))}, "Rejected", "SC-15"),
+    (1, {"chargingSchedulePeriod": periods((0, -0.1))}, "Rejected", "SC-19"),
+    (1, {"chargingSchedulePeriod": [{"startPeriod": 0, "limit": 6, "numberPhases": 0}]}, "Rejected", "SC-20"),
+    (1, {"chargingSchedulePeriod": periods(*((n, 6) for n in range(86_401)))}, "Rejected", "SC-22"),
+    (1, {"duration": 0}, "Rejected", "SC-16"),
+    (1, {"duration": -5}, "Rejected", "SC-16"),
+    (1, {"chargingProfileKind": "Recurring"}, "Rejected", "SC-14"),
+    (1, {"chargingProfileKind": "Recurring", "recurrencyKind": "Daily", "startSchedule": None},
+     "Rejected", "SC-14"),
+    (1, {"validFrom": "2026-03-02T00:00:00Z", "validTo": "2026-03-02T00:00:00Z"}, "Rejected", "SC-07"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("connector_id", "more", "answer", "clause"), REFUSED)
 def test_what_does_not_fit_is_refused_with_a_reason_and_changes_nothing(connector_id, more, answer, clause):
     """SC-02 to SC-04, SC-14 to SC-22, settled question 7"""
     bench = ready()
@@ -435,6 +435,24 @@ def test_what_does_not_fit_is_refused_with_a_reason_and_changes_nothing(connecto
     assert bench.clauses()[-1] == clause
     assert bench.store.charging_profiles() == before
     assert composite(bench) == [(0, 6)]
+
+
+@pytest.mark.parametrize(("connector_id", "more", "answer", "clause"), REFUSED)
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_long_schedule_is_refused_for_the_same_reasons_as_a_short_one(connector_id, more, answer, clause, beside):
+    """Settled question 7; `beside`: read by the link's thread, as frames of this kind are."""
+    bench = ready()
+    assert put(bench, profile(chargingProfileId=5, stackLevel=1)) == "Accepted"
+    before = bench.store.charging_profiles()
+    given = more.get("chargingSchedulePeriod", periods((0, 6)))
+    many = [*given, *periods(*((100_000 + n, 6) for n in range(300)))] if given else given
+    payload = {"connectorId": connector_id, "csChargingProfiles": profile(**{**more, "chargingSchedulePeriod": many})}
+    text = frame(payload)
+    bench.do(FrameReceived(text, codec.read(text) if beside else None))
+    (told,) = bench.answers["big"]
+    assert (told[2]["status"] if told[0] == 3 else told[2]) == answer
+    assert bench.clauses()[-1] == clause
+    assert bench.store.charging_profiles() == before
 
 
 @pytest.mark.parametrize(("key", "unit"), [("Current", "W"), ("Power", "A")])
