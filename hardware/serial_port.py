@@ -13,9 +13,11 @@ import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import serial
+import serial.tools.list_ports
 
 from hardware.interfaces import PortHealth
 
@@ -30,6 +32,29 @@ _QUALITY_LIMIT = 0.2
 
 class LineLost(Exception):
     """The line cannot be opened or is gone: device unplugged, other end closed, I/O error."""
+
+
+@dataclass(frozen=True)
+class FoundPort:
+    """A serial port of this computer: `path` is the most lasting name it has, `device` the present one."""
+
+    path: str
+    device: str
+    description: str
+
+
+def found_ports(
+    folders: tuple[Path, ...] = (Path("/dev/serial/by-id"), Path("/dev/serial/by-path")),
+) -> list[FoundPort]:
+    """The serial ports, each by its name in /dev/serial/by-id, else by-path, else as the kernel calls it."""
+    lasting: dict[str, str] = {}
+    for folder in reversed(folders):
+        for link in sorted(folder.glob("*")):
+            lasting[str(link.resolve())] = str(link)
+    return [
+        FoundPort(lasting.get(port.device, port.device), port.device, port.description or "")
+        for port in sorted(serial.tools.list_ports.comports())
+    ]
 
 
 class Line(Protocol):
@@ -224,6 +249,7 @@ class Port:
         self._open_line = open_line
         self._on_crash = on_crash
         self._line: Line | None = None
+        self.was_open = False  # in `run_for`
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self.run, name=f"port-{name}", daemon=True)
 
@@ -272,6 +298,24 @@ class Port:
             if self._stopping.is_set() or wait(retry_s):
                 return
             retry_s = min(retry_s * 2, LAST_RETRY_S)
+
+    def run_for(self, seconds: float, clock: Callable[[], float], enough: Callable[[Counters], bool]) -> None:
+        """Serve the line once in the caller's thread: until `enough`, or for `seconds`. Raises nothing."""
+        until = clock() + seconds
+        try:
+            line = self._open_line()
+        except LineLost as lost:
+            self._note(str(lost))
+            return
+        self.was_open = True
+        try:
+            self._device.attach(line)
+            while clock() < until and not enough(self.counters):
+                self._device.step()
+        except LineLost as lost:
+            self._note(str(lost))
+        finally:
+            line.close()
 
     def _serve(self) -> None:
         """Open the line and serve it until it is lost (LineLost) or the port shall stop."""

@@ -67,6 +67,11 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 if worker.box.acknowledge():
                     return True, "Confirmed: nothing is pressed or open any more."
                 return False, "The emergency stop is still pressed, or the housing is still open."
+            case "hardware", _:
+                if worker.charge_point.view().transaction is not None:
+                    return False, "The devices are changed when the session has ended: it needs the present ones."
+                worker.restart()
+                return True, "The station starts again with the chosen devices."
             case "settings", _:
                 try:
                     changed = worker.settings_changed()

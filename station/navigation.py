@@ -43,6 +43,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("profiles", "Charging profiles", "profiles", "What the operator allows and when, and what was drawn"),
     ),
     "Station": (
+        Entry("hardware", "Hardware", "hardware", "Which board, meter, reader and panel the station has, and where"),
         Entry("selftest", "Self-test", "selftest", "Does every part of the station work"),
         Entry("keys", "Keys", "keys", "Every OCPP configuration key: meaning, range, value"),
         Entry("users", "Users", "users", "Who may sign in, and what each may do"),

@@ -186,7 +186,7 @@ FEATURE_PROFILES = (
     "RemoteTrigger",
 )
 
-#: Speeds and parities of serial lines; without one in the settings a device has what it is delivered with.
+#: Speeds and parities of serial lines; with none, 0 or "" a device has what it is delivered with.
 BAUD_RATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 PARITIES = ("N", "E", "O")
 #: Names of the GPIO lines that are wired to the panel.
@@ -226,15 +226,15 @@ RULES: dict[str, dict[str, Rule]] = {
         "board": one_of(*registry.BOARDS),
         "board_port": text(),
         "board_unit": whole(1, 247),
-        "board_baud": one_of(*BAUD_RATES),
+        "board_baud": one_of(0, *BAUD_RATES),
         "meter": one_of(*registry.METERS, ""),
         "meter_port": text(),
         "meter_unit": whole(1, 247),
-        "meter_baud": one_of(*BAUD_RATES),
-        "meter_parity": one_of(*PARITIES),
+        "meter_baud": one_of(0, *BAUD_RATES),
+        "meter_parity": one_of(*PARITIES, ""),
         "reader": one_of(*registry.READERS, ""),
         "reader_port": text(),
-        "reader_baud": one_of(*BAUD_RATES),
+        "reader_baud": one_of(0, *BAUD_RATES),
         "panel": one_of(*registry.PANELS, ""),
         "panel_port": text(),
         # options of the drivers (hardware/interfaces.py)

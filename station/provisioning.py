@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from station import people, roles
 from station.errors import EX_CONFIG, EX_NOINPUT, StartupError
 from station.models import Certificate, PrivateKey, Setting
 from station.provision_file import BackendSettings, Provision, Secret, WebSettings, built, parse
-from station.provision_rules import RULES
+from station.provision_rules import RULES, Wrong
 
 __all__ = [
     "Applied",
@@ -133,6 +133,25 @@ def load() -> Provision:
             f"The stored settings cannot be used: {' '.join(problems)} Change them in the web.", EX_CONFIG
         )
     return provision
+
+
+def save_hardware(values: Mapping[str, Any]) -> None:
+    """Store [hardware] as a person chose it; it counts from the next start of the application.
+
+    Raises:
+        StartupError: 78 a value cannot be used; nothing is stored then, and every problem is named.
+    """
+    problems, checked = [], {}
+    for name, value in values.items():
+        try:
+            checked[name] = RULES["hardware"][name](value, settings.DATA_DIR)
+        except Wrong as wrong:
+            problems.append(f"{name} {wrong}.")
+    if problems:
+        raise StartupError(" ".join(problems), EX_CONFIG)
+    with transaction.atomic():
+        for name, value in checked.items():
+            Setting.objects.update_or_create(section="hardware", name=name, defaults={"value": json.dumps(value)})
 
 
 def stored(section: str, name: str) -> Any:

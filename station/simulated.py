@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -19,8 +20,8 @@ from station.supervisor import Ended, until
 log = logging.getLogger("station.simulator")
 
 PORTS = ("board", "meter", "reader", "panel")
-#: Carries a running simulator over a restart of the application ("<pid>:<file descriptor of its standard input>"):
-#: a soft Reset is no power cut of the box.
+#: Carries a running simulator over a restart of the application ("<pid>:<file descriptor of its standard input>:<digest
+#: of the devices it plays>"): a soft Reset is no power cut of the box.
 HANDOVER = "STATION_SIM_HANDOVER"
 _POLL_S = 0.1
 
@@ -52,19 +53,26 @@ class SimulatedBox:
         )
         self.url = f"http://{http}/"
         self._command = _command(config, self._folder, http)
+        self._devices = zlib.crc32(" ".join(self._command).encode())
         self._car = car
         self._pid = 0
         self._exit_code = 0
         self._stdin = -1
 
     def adopt(self) -> bool:
-        """Take over the simulator of the former application, if there is one."""
-        pid, _, descriptor = os.environ.pop(HANDOVER, "").partition(":")
-        if not (pid.isdecimal() and descriptor.isdecimal()):
+        """Take over the simulator of the former application, if there is one and it plays the same devices."""
+        words = os.environ.pop(HANDOVER, "").split(":")
+        if len(words) != 3 or not all(word.isdecimal() for word in words):
             return False
-        self._pid, self._stdin = int(pid), int(descriptor)
+        self._pid, self._stdin, devices = map(int, words)
         with suppress(OSError):
             os.set_inheritable(self._stdin, False)
+        if devices != self._devices and self.running:
+            log.info("The simulator ends: other devices were chosen")
+            os.kill(self._pid, signal.SIGTERM)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+            self._close_stdin()
         return self.running
 
     def start(self) -> None:
@@ -125,7 +133,7 @@ class SimulatedBox:
         if not self.running:
             return {}
         os.set_inheritable(self._stdin, True)
-        return {HANDOVER: f"{self._pid}:{self._stdin}"}
+        return {HANDOVER: f"{self._pid}:{self._stdin}:{self._devices}"}
 
     def _close_stdin(self) -> None:
         if self._stdin >= 0:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path
 
-from station.views import cards, keys, pages, people, profiles, self_test
+from station.views import cards, hardware, keys, pages, people, profiles, self_test
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("users", people.users, name="users"),
     path("users/add", people.add, name="users_add"),
     path("users/<int:pk>", people.edit, name="users_edit"),
+    path("hardware", hardware.page, name="hardware"),
     path("selftest", self_test.page, name="selftest"),
     path("selftest/report", self_test.report, name="selftest_report"),
     path("keys", keys.keys, name="keys"),

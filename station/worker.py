@@ -230,6 +230,11 @@ class StationWorker:
         assert self._domain is not None
         return self._domain.store
 
+    def restart(self) -> None:
+        """Only for `call`: the application starts again, with its settings as they are stored now."""
+        assert self._outside is not None
+        self._outside.reboot(False, 0)
+
     def settings_changed(self) -> SettingsChanged:
         """Only for `call`: the event that tells of the stored settings; StartupError when they cannot be used."""
         assert self._outside is not None
