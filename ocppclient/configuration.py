@@ -281,7 +281,10 @@ class Configuration:
     )  # fmt: skip
     message_timeout = Int("MessageTimeout", 30, "How long a message waits for its answer.", low=1, high=600, unit="s")
     meter_values_aligned_data = Csl(
-        "MeterValuesAlignedData", _ENERGY, "What clock-aligned meter values contain.", allowed=MEASURANDS
+        "MeterValuesAlignedData",
+        _ENERGY,
+        "What clock-aligned meter values contain: registers at the end of an interval, the rest as its mean.",
+        allowed=MEASURANDS,
     )
     meter_values_aligned_data_max_length = Int(
         "MeterValuesAlignedDataMaxLength", 99, "Most items of MeterValuesAlignedData.", access=Access.R

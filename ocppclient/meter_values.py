@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from ocppclient.averages import Averages
 from ocppclient.clock import Clock, format_utc
 from ocppclient.codec import Payload, dumps
 from ocppclient.configuration import Configuration
@@ -20,56 +22,72 @@ from ocppclient.store import Store, Transaction
 Context = Literal["Transaction.Begin", "Transaction.End", "Sample.Periodic", "Sample.Clock", "Trigger"]
 Location = Literal["Outlet", "Inlet"]
 
+ENERGY = "Energy.Active.Import.Register"
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # a UTC midnight: the grid restarts at each of them
 _DAY_S = 86_400
 #: An aligned value is taken at most this late (a stalled process); later it is no value of that moment any more.
 _LATE_S = 60.0
 
 
+_UNITS = {
+    "Power.Active.Import": "W",
+    "Current.Import": "A",
+    "Voltage": "V",
+    "Current.Offered": "A",
+    "Power.Offered": "W",
+    "Temperature": "Celcius",  # (sic) is what the schemas of every edition know (conformance RPC-33)
+    "Frequency": "",  # none means Hz (errata v4.0 section 3.84)
+}
+
+
+def levels(reading: Reading, electrical: Electrical) -> dict[str, float | None]:
+    """What is measured or offered at this moment, by measurand: everything but the energy register."""
+    meter = reading.meter
+    return {
+        "Power.Active.Import": meter.power_w if meter else None,
+        "Current.Import": meter.current_a if meter else None,
+        "Voltage": meter.voltage_v if meter else None,
+        "Current.Offered": reading.offered_a,
+        "Power.Offered": reading.offered_a * electrical.nominal_voltage_v * electrical.phases,
+        "Temperature": meter.temperature_c if meter else None,
+        "Frequency": meter.frequency_hz if meter else None,
+    }
+
+
 def sampled_values(
     measurands: tuple[str, ...],
-    reading: Reading,
-    energy_wh: int,
+    values: Mapping[str, float | None],
+    energy_wh: int | None,
     context: Context,
-    electrical: Electrical,
     location: Location = "Outlet",
 ) -> list[Payload]:
-    """One SampledValue per measurand that has a reading now (section 7.43).
+    """One SampledValue per measurand that has a value (section 7.43).
 
-    Energy is the lifetime register in Wh; the others have one decimal and are never negative (the station only takes
-    energy in); Offered values are what is offered, not measured. The list may be empty: then there is nothing to send
-    (the PDU wants at least one).
+    Energy is the lifetime register in Wh (None: it is not wanted here); the others have one decimal and are never
+    negative (the station only takes energy in). The list may be empty: then there is nothing to send (the PDU wants at
+    least one).
     """
-    meter = reading.meter
-    offered_w = reading.offered_a * electrical.nominal_voltage_v * electrical.phases
-    readings: dict[str, tuple[float | None, str]] = {
-        "Power.Active.Import": (meter.power_w if meter else None, "W"),
-        "Current.Import": (meter.current_a if meter else None, "A"),
-        "Voltage": (meter.voltage_v if meter else None, "V"),
-        "Current.Offered": (reading.offered_a, "A"),
-        "Power.Offered": (offered_w, "W"),
-        # "Celcius" (sic) is what the schemas of every edition know (conformance RPC-33)
-        "Temperature": (meter.temperature_c if meter else None, "Celcius"),
-        "Frequency": (meter.frequency_hz if meter else None, ""),  # no unit means Hz (errata v4.0 section 3.84)
-    }
-    values = []
-    for measurand in measurands or ("Energy.Active.Import.Register",):  # conformance MTR-19
-        if measurand == "Energy.Active.Import.Register":
+    sampled = []
+    for measurand in measurands or (ENERGY,):  # conformance MTR-19
+        if measurand == ENERGY:
+            if energy_wh is None:
+                continue
             text, unit = str(energy_wh), "Wh"
         else:
-            value, unit = readings.get(measurand, (None, ""))  # a factory may name what is not measured here
+            value = values.get(measurand)  # a factory may name what is not measured here
             if value is None or not math.isfinite(value):
                 continue
-            text = f"{value if measurand == 'Temperature' else max(value, 0.0):.1f}"
-        sampled: Payload = {
+            text, unit = f"{value if measurand == 'Temperature' else max(value, 0.0):.1f}", _UNITS[measurand]
+        one: Payload = {
             "value": text,
             "context": context,
             "format": "Raw",
             "measurand": measurand,
             "location": location,
         }
-        values.append({**sampled, "unit": unit} if unit else sampled)
-    return values
+        sampled.append({**one, "unit": unit} if unit else one)
+    return sampled
 
 
 def thin(entries: list[Payload], longest: int) -> list[Payload]:
@@ -97,6 +115,8 @@ class MeterValues:
         self._taken = 0  # samples taken since the origin
         self._aligned_interval_s = 0
         self._last_slot = 0
+        self._averages = Averages()
+        self._averaged_uid = ""  # the transaction that the averages belong to
 
     def begin(self, transaction: Transaction) -> Transaction:
         """The Transaction.Begin entry, and the start of the sampling grid."""
@@ -119,16 +139,20 @@ class MeterValues:
         if self._facts.energy_wh is None:
             return None
         if connector_id == 0:
-            measurands, moment = self._config.meter_values_sampled_data, self._clock.utc()
             values = sampled_values(
-                measurands, self._facts.reading, self._facts.energy_wh, "Trigger", self._electrical, "Inlet"
+                self._config.meter_values_sampled_data, self._levels(), self._facts.energy_wh, "Trigger", "Inlet"
             )
-            meter_value = {"timestamp": format_utc(moment), "sampledValue": values}
+            meter_value = {"timestamp": format_utc(self._clock.utc()), "sampledValue": values}
             return {"connectorId": 0, "meterValue": [meter_value]} if values else None
         transaction = self._store.open_transaction()
-        return self._message(
-            transaction, self._config.meter_values_sampled_data, "Trigger", self._clock.utc(), with_id=True
+        entries = self._entries(
+            self._config.meter_values_sampled_data, "Trigger", self._clock.utc(), self._energy_wh(transaction)
         )
+        if not entries:
+            return None
+        if transaction is None or transaction.transaction_id is None:
+            return {"connectorId": 1, "meterValue": entries}
+        return {"connectorId": 1, "transactionId": transaction.transaction_id, "meterValue": entries}
 
     def update(self) -> None:
         """Take the samples that fell due."""
@@ -141,6 +165,9 @@ class MeterValues:
             self._sample(transaction)
             transaction = self._store.open_transaction()
         self._sample_aligned(transaction)
+
+    def _levels(self) -> dict[str, float | None]:
+        return levels(self._facts.reading, self._electrical)
 
     def _restart(self, uid: str, origin: float, interval_s: int) -> None:
         self._sampled_uid, self._origin, self._interval_s, self._taken = uid, origin, interval_s, 0
@@ -171,7 +198,15 @@ class MeterValues:
         now_s = (self._clock.utc() - _EPOCH).total_seconds()
         days, in_day_s = divmod(now_s, _DAY_S)
         slot = int(days) * _DAY_S + int(in_day_s // interval_s) * interval_s
-        if self._aligned_interval_s != interval_s:  # just switched on: the first one is the next on the grid
+        self._averages.take(self._clock.monotonic(), self._levels())
+        uid = transaction.uid if transaction else ""
+        just_switched_on = self._aligned_interval_s != interval_s
+        if (
+            just_switched_on or self._averaged_uid != uid
+        ):  # no interval mixes what lies within a transaction and outside
+            self._averaged_uid = uid
+            self._averages.restart(self._clock.monotonic(), self._clock.utc())
+        if just_switched_on:  # the first one is the next on the grid
             self._aligned_interval_s, self._last_slot = interval_s, slot
             return
         if slot <= self._last_slot:
@@ -180,13 +215,13 @@ class MeterValues:
                 self._last_slot = slot
             return
         self._last_slot = slot
-        if now_s - slot > _LATE_S:  # the clock was set forward, or the process slept
-            return
         moment = _EPOCH + timedelta(seconds=slot)
-        self._record(
-            transaction, moment, "Sample.Clock",
-            self._config.meter_values_aligned_data, self._config.stop_txn_aligned_data,
-        )  # fmt: skip
+        if now_s - slot <= _LATE_S:  # else the clock was set forward, or the process slept
+            self._record(
+                transaction, moment, "Sample.Clock",
+                self._config.meter_values_aligned_data, self._config.stop_txn_aligned_data,
+            )  # fmt: skip
+        self._averages.restart(self._clock.monotonic(), moment)
 
     def _record(
         self,
@@ -196,38 +231,36 @@ class MeterValues:
         measurands: tuple[str, ...],
         stop_measurands: tuple[str, ...],
     ) -> None:
-        message = self._message(transaction, measurands, context, moment)
-        if message is not None:
+        energy_wh = self._energy_wh(transaction)
+        if entries := self._entries(measurands, context, moment, energy_wh):
             self._outbox.enqueue(
                 "MeterValues",
-                message,
+                {"connectorId": 1, "meterValue": entries},
                 transaction.uid if transaction else "",
                 needs_transaction_id=transaction is not None,
             )
         if transaction is not None:
-            energy_wh = self._energy_wh(transaction)
             if stop_measurands:
                 transaction = self._append(transaction, stop_measurands, context, moment, energy_wh)
             self._store.save_transaction(replace(transaction, last_wh=energy_wh, last_seen_at=moment))
 
-    def _message(
-        self,
-        transaction: Transaction | None,
-        measurands: tuple[str, ...],
-        context: Context,
-        moment: datetime,
-        *,
-        with_id: bool = False,
-    ) -> Payload | None:
-        energy_wh = self._energy_wh(transaction)
-        values = sampled_values(measurands, self._facts.reading, energy_wh, context, self._electrical)
-        if not values:
-            return None
-        message: Payload = {"connectorId": 1}
-        if with_id and transaction is not None and transaction.transaction_id is not None:
-            message["transactionId"] = transaction.transaction_id
-        message["meterValue"] = [{"timestamp": format_utc(moment), "sampledValue": values}]
-        return message
+    def _entries(
+        self, measurands: tuple[str, ...], context: Context, moment: datetime, energy_wh: int
+    ) -> list[Payload]:
+        """The MeterValues (section 7.33) of a moment: one, or of an aligned interval two.
+
+        Section 9.1.5: what is no register is averaged over the interval and carries the time of its start; the register
+        is read at its end.
+        """
+        averaged: list[Payload] = []
+        values: Mapping[str, float | None] = self._levels()
+        if context == "Sample.Clock" and self._averages.began is not None:
+            means, values = self._averages.means(self._clock.monotonic()), {}
+            levels_only = tuple(measurand for measurand in measurands if measurand != ENERGY)
+            if levels_only and (told := sampled_values(levels_only, means, None, context)):
+                averaged = [{"timestamp": format_utc(self._averages.began), "sampledValue": told}]
+        told = sampled_values(measurands, values, energy_wh, context)
+        return [*averaged, {"timestamp": format_utc(moment), "sampledValue": told}] if told else averaged
 
     def _energy_wh(self, transaction: Transaction | None) -> int:
         """The register now; within a transaction it never falls behind what was journalled (conformance MTR-10)."""
@@ -241,8 +274,8 @@ class MeterValues:
     def _append(
         self, transaction: Transaction, measurands: tuple[str, ...], context: Context, moment: datetime, energy_wh: int
     ) -> Transaction:
-        values = sampled_values(measurands, self._facts.reading, energy_wh, context, self._electrical)
-        if not values:
+        more = self._entries(measurands, context, moment, energy_wh)
+        if not more:
             return transaction
-        entries = [*json.loads(transaction.data), {"timestamp": format_utc(moment), "sampledValue": values}]
+        entries = [*json.loads(transaction.data), *more]
         return replace(transaction, data=dumps(thin(entries, self._config.stop_transaction_max_meter_values)))

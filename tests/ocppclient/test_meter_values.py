@@ -14,7 +14,7 @@ from ocppclient.clock import format_utc, parse_utc
 from ocppclient.codec import check_request
 from ocppclient.configuration import MEASURANDS
 from ocppclient.events import Meter, Reading
-from ocppclient.meter_values import sampled_values, thin
+from ocppclient.meter_values import levels, sampled_values, thin
 from ocppclient.settings import Electrical
 from tests.ocppclient.harness import START, Bench, of
 
@@ -107,14 +107,14 @@ def test_one_value_per_configured_measurand_that_can_be_read():
 def test_what_is_no_number_is_left_out(odd):
     """F22: NaN from a meter"""
     reading = Reading(meter=Meter(0.0, 5, power_w=odd, current_a=odd, voltage_v=odd, temperature_c=odd))
-    values = sampled_values(MEASURANDS, reading, 5, "Sample.Periodic", Electrical())
+    values = sampled_values(MEASURANDS, levels(reading, Electrical()), 5, "Sample.Periodic")
     assert [value["measurand"] for value in values] == [ENERGY, "Current.Offered", "Power.Offered"]
 
 
 def test_a_station_that_only_takes_energy_in_reports_nothing_negative_but_the_cold():
     """MTR-10: a meter that is wired backwards, or noise around zero"""
     reading = Reading(meter=Meter(0.0, 5, power_w=-3.2, current_a=-0.01, voltage_v=230.0, temperature_c=-12.0))
-    values = sampled_values(MEASURANDS, reading, 5, "Sample.Periodic", Electrical())
+    values = sampled_values(MEASURANDS, levels(reading, Electrical()), 5, "Sample.Periodic")
     told = {value["measurand"]: value["value"] for value in values}
     assert (told["Power.Active.Import"], told["Current.Import"], told["Temperature"]) == ("0.0", "0.0", "-12.0")
 
@@ -277,6 +277,47 @@ def test_a_stall_of_some_seconds_loses_no_aligned_value():
     assert [moment for moment, _, _ in samples(bench.settle())] == [START + timedelta(minutes=15)]
 
 
+def powers(bench, *steps):
+    """(seconds, W) one after the other; returns the meterValue lists that were sent."""
+    for seconds, watts in steps:
+        bench.read(meter=Meter(bench.time.now, 1000, power_w=watts))
+        bench.wait(seconds)
+    return [payload["meterValue"] for _, payload in of(bench.settle(), "MeterValues")]
+
+
+def test_what_is_no_register_is_averaged_over_the_interval_and_carries_its_start():
+    """MTR-05: the register is read at the end of the interval, the power is the mean of it"""
+    bench = aligned(10, MeterValuesAlignedData=f"{ENERGY},Power.Active.Import")
+    assert len(powers(bench, (10.0, 0.0))) == 1
+    ((mean, register),) = powers(bench, (5.0, 1000.0), (5.0, 3000.0))
+    assert [value["measurand"] for value in mean["sampledValue"]] == ["Power.Active.Import"]
+    assert float(mean["sampledValue"][0]["value"]) == pytest.approx(2000, abs=60)
+    assert [value["measurand"] for value in register["sampledValue"]] == [ENERGY]
+    start, end = parse_utc(mean["timestamp"]), parse_utc(register["timestamp"])
+    assert (end - start).total_seconds() == 10
+    assert end.second % 10 == 0
+    assert {value["context"] for entry in (mean, register) for value in entry["sampledValue"]} == {"Sample.Clock"}
+
+
+def test_no_average_mixes_what_lies_within_a_session_and_outside():
+    """MTR-05, MTR-07: a partial interval at the beginning of a transaction"""
+    bench = aligned(10, MeterValuesAlignedData="Power.Active.Import")
+    bench.read(meter=Meter(bench.time.now, 1000, power_w=10.0))
+    bench.wait(5)
+    bench.charge()
+    began = bench.clock.utc()
+    ((mean,),) = powers(bench, (5.5, 3000.0))
+    assert float(mean["sampledValue"][0]["value"]) == pytest.approx(3000, abs=60)
+    assert abs((parse_utc(mean["timestamp"]) - began).total_seconds()) < 0.3
+
+
+def test_a_value_that_was_never_read_in_the_interval_is_left_out():
+    """MTR-05"""
+    bench = aligned(10, MeterValuesAlignedData=f"{ENERGY},Voltage")
+    ((register,),) = powers(bench, (10.0, 1000.0))
+    assert [value["measurand"] for value in register["sampledValue"]] == [ENERGY]
+
+
 # --- transactionData -------------------------------------------------------------------------------------------------
 
 
@@ -365,7 +406,9 @@ NUMBERS = st.none() | st.floats(-1e6, 1e6)
 )
 def test_whatever_is_read_makes_a_valid_message(measurands, meter, offered_a):
     """GEN-07, MTR-02, MTR-11, MTR-22, RPC-33: never SignedData"""
-    values = sampled_values(tuple(measurands), Reading(meter=meter, offered_a=offered_a), 5, "Trigger", Electrical())
+    values = sampled_values(
+        tuple(measurands), levels(Reading(meter=meter, offered_a=offered_a), Electrical()), 5, "Trigger"
+    )
     entry = {"timestamp": format_utc(START), "sampledValue": values}
     if values:
         check_request("MeterValues", {"connectorId": 1, "meterValue": [entry]})
@@ -379,7 +422,7 @@ def test_whatever_is_read_makes_a_valid_message(measurands, meter, offered_a):
 
 def test_offered_values_count_the_phases():
     """MTR-21"""
-    (value,) = sampled_values(("Power.Offered",), Reading(offered_a=10.0), 0, "Trigger", Electrical(32, 230, 3))
+    (value,) = sampled_values(("Power.Offered",), levels(Reading(offered_a=10.0), Electrical(32, 230, 3)), 0, "Trigger")
     assert value["value"] == "6900.0"
 
 
