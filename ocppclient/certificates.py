@@ -102,10 +102,22 @@ class Certificates:
 
     def install_certificate(self, request: Payload) -> Payload:
         """InstallCertificate.req (section 5.11)."""
-        problem = self._install(request["certificateType"], request["certificate"], "the backend")
-        if not problem:
-            return {"status": "Accepted"}
-        self._actions.append(Explain("InstallCertificate", "Rejected", f"{problem}.", "", "CRT-13"))
+        kind = request["certificateType"]
+        try:
+            root = self._checked(kind, request["certificate"])
+        except ValueError as problem:
+            if kind == CENTRAL_SYSTEM_ROOT:  # conformance CRT-17
+                self._security_events.raise_event("InvalidCentralSystemCertificate", f"InstallCertificate: {problem}")
+            return self._refuse_installation(str(problem))
+        if self._is_full_for(kind, root):
+            return self._refuse_installation(self._full_text)
+        self._install(kind, root, "the backend")
+        return {"status": "Accepted"}
+
+    def _refuse_installation(self, problem: str) -> Payload:
+        self._actions.append(
+            Explain("InstallCertificate", "Rejected", f"The certificate was not installed: {problem}.", "", "CRT-13")
+        )
         return {"status": "Rejected"}
 
     def delete_certificate(self, request: Payload) -> Payload:
@@ -130,14 +142,17 @@ class Certificates:
 
     def chosen(self, event: CertificateChosen) -> None:
         """A person installs a root."""
-        if event.kind not in ROOTS:
-            problem = f"{event.kind[:40]!r} is not a kind of root certificate"
-        else:
-            problem = self._install(event.kind, event.pem, event.by)
-        if problem:
-            self._actions.append(
-                Explain("certificate", "refused", f"{problem[:1].upper()}{problem[1:]}.", "", "CRT-13")
-            )
+        try:
+            if event.kind not in ROOTS:
+                raise ValueError(f"{event.kind[:40]!r} is not a kind of root certificate")
+            root = self._checked(event.kind, event.pem)
+            if self._is_full_for(event.kind, root):
+                raise ValueError(self._full_text)
+        except ValueError as problem:
+            rule = f"The certificate was not installed: {problem}."
+            self._actions.append(Explain("certificate", "refused", rule, "", "CRT-13"))
+            return
+        self._install(event.kind, root, event.by)
 
     def discarded(self, event: CertificateDiscarded) -> None:
         """A person removes a certificate, whatever it is needed for (product.md, AQ-1, AQ-3)."""
@@ -152,33 +167,35 @@ class Certificates:
 
     # -- both
 
-    def _install(self, kind: str, text: str, who: str) -> str:
-        """Install a root; returns why not, "" when it is installed."""
-        problem, former = "", None
-        try:
-            root = _single(text)
-            problem = pki.problem_of_root(root, self._clock.utc())
-        except ValueError as error:
-            problem = str(error)
-        if not problem and kind == CENTRAL_SYSTEM_ROOT and self._config.additional_root_certificate_check:
-            former = next((row for row in reversed(self._store.certificates(kind)) if not row.fallback), None)
-            if former is not None and not pki.issued(root, _own(former)):
-                problem = "it is not signed by the root certificate that it would replace"
-        if problem:
-            if kind == CENTRAL_SYSTEM_ROOT:
-                self._security_events.raise_event("InvalidCentralSystemCertificate", f"from {who}: {problem}")
-            return f"the certificate was not installed: {problem}"
-        new = Certificate(kind, pki.fingerprint(root), pki.pem([root]), self._clock.utc())
-        if any(row.fingerprint == new.fingerprint for row in self._store.certificates(kind)):
-            return ""
-        if former is not None:
-            new = replace(new, pem=new.pem + pki.pem([_own(former)]))  # its issuer, for the hashes
+    def _checked(self, kind: str, text: str) -> X509:
+        """The root of a PEM text; ValueError says in words why it cannot be one."""
+        root = _single(text)
+        if problem := pki.problem_of_root(root, self._clock.utc()):
+            raise ValueError(problem)
+        former = self._to_replace(kind)
+        if former is not None and not (self._has(kind, root) or pki.issued(root, _own(former))):
+            raise ValueError("it is not signed by the root certificate that it would replace")
+        return root
+
+    def _install(self, kind: str, root: X509, who: str) -> None:
+        if self._has(kind, root):
+            return
+        issuers = []
+        if (former := self._to_replace(kind)) is not None:
+            issuers = [_own(former)]  # kept with it for the hashes
             self._make_fallback(former)
-        elif self._count() >= (longest := self._config.certificate_store_max_length):
-            return f"the certificate was not installed: {longest} are (CertificateStoreMaxLength); remove one first"
-        self._store.save_certificate(new)
-        self._changed(f"{_NAMES[kind]} {pki.describe(root).subject} installed by {who}")
-        return ""
+        pem = pki.pem([root, *issuers])
+        self._store.save_certificate(Certificate(kind, pki.fingerprint(root), pem, self._clock.utc()))
+        self._changed(f"{_NAMES[kind]} {pki.describe(root).name} installed by {who}")
+
+    def _has(self, kind: str, root: X509) -> bool:
+        return pki.fingerprint(root) in [row.fingerprint for row in self._store.certificates(kind)]
+
+    def _to_replace(self, kind: str) -> Certificate | None:
+        """With AdditionalRootCertificateCheck, the backend's root that a new one replaces (M05.FR.09)."""
+        if kind != CENTRAL_SYSTEM_ROOT or not self._config.additional_root_certificate_check:
+            return None
+        return next((row for row in reversed(self._store.certificates(kind)) if not row.fallback), None)
 
     def _make_fallback(self, former: Certificate) -> None:
         for row in self._store.certificates(CENTRAL_SYSTEM_ROOT):
@@ -187,15 +204,25 @@ class Certificates:
         self._store.save_certificate(replace(former, fallback=True))
         self._trust_fallback = False
 
-    def _count(self) -> int:
-        return sum(len(self._store.certificates(kind)) for kind in ROOTS)
+    def _is_full_for(self, kind: str, root: X509) -> bool:
+        """M05.FR.03; what replaces another one, or is there already, needs no room."""
+        installed = sum(len(self._store.certificates(kind)) for kind in ROOTS)
+        is_new = not self._has(kind, root) and self._to_replace(kind) is None
+        return is_new and installed >= self._config.certificate_store_max_length
+
+    @property
+    def _full_text(self) -> str:
+        longest = self._config.certificate_store_max_length
+        return (
+            f"{longest} are installed, which is as many as there may be (CertificateStoreMaxLength); remove one first"
+        )
 
     def _remove(self, row: Certificate, who: str) -> None:
         self._store.delete_certificate(row.kind, row.fingerprint)
         if row.key_id and not any(other.key_id == row.key_id for other in self._store.certificates(row.kind)):
             self._store.delete_private_key(row.key_id)
         name = _NAMES.get(row.kind, "the station's certificate")
-        self._changed(f"{name} {pki.describe(_own(row)).subject} removed by {who}")
+        self._changed(f"{name} {pki.describe(_own(row)).name} removed by {who}")
 
     def _changed(self, tech_info: str) -> None:
         self._security_events.raise_event("ReconfigurationOfSecurityParameters", tech_info)

@@ -43,8 +43,9 @@ class HashData:
 
 @dataclass(frozen=True)
 class Description:
-    """A certificate as people read it."""
+    """A certificate as people read it; `name` is the common name, or the whole subject when there is none."""
 
+    name: str
     subject: str
     issuer: str
     serial_number: str
@@ -66,8 +67,8 @@ def read_chain(pem_text: str) -> tuple[x509.Certificate, ...]:
         chain = tuple(x509.load_pem_x509_certificates(pem_text.encode()))
         for certificate in chain:  # what is lazily parsed is looked at here, where it may fail
             _ = (certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key())
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
-        raise ValueError(f"no readable certificate in PEM form ({str(error)[:100]})") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+        raise ValueError("there is no readable certificate in PEM form (-----BEGIN CERTIFICATE-----)") from None
     return chain
 
 
@@ -107,6 +108,7 @@ def describe(certificate: x509.Certificate) -> Description:
         case _:
             key = type(public_key).__name__.removesuffix("PublicKey")
     return Description(
+        name=_common_name(certificate) or certificate.subject.rfc4514_string(),
         subject=certificate.subject.rfc4514_string(),
         issuer=certificate.issuer.rfc4514_string(),
         serial_number=f"{certificate.serial_number:X}",

@@ -8,7 +8,19 @@ from typing import Any
 
 from channels.consumer import AsyncConsumer
 
-from ocppclient.events import Action, Event, Explain, Feedback, KeyChosen, LocalStart, LocalStop, ResendParked
+from ocppclient.events import (
+    Action,
+    CertificateChosen,
+    CertificateDiscarded,
+    Event,
+    Explain,
+    Feedback,
+    KeyChosen,
+    LocalStart,
+    LocalStop,
+    ResendParked,
+    SecurityLogDiscarded,
+)
 from station.errors import StartupError
 from station.worker import StationWorker
 
@@ -32,19 +44,20 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def station_command(self, message: dict[str, Any]) -> None:
         """A person orders something: "stop", "swipe" (idTag), "resend" (seq), "acknowledge", "configure" ({"key",
-        "value"}) or "settings" (they changed)."""
-        command, argument = message.get("command"), message.get("argument")
+        "value"}), "settings" (they changed), "certificate_install" ({"kind", "pem"}), "certificate_remove" ({"kind",
+        "fingerprint"}) or "security_log_clear"."""
+        command, argument, user = message.get("command"), message.get("argument"), message.get("user", "somebody")
         told = argument.get("key", "") if isinstance(argument, dict) else "" if argument is None else argument
-        log.info("%s: %s %s", message.get("user", "somebody"), command, told)
+        log.info("%s: %s %s", user, command, told)
         try:
-            future = self._worker.call(lambda: self._obey(str(command), argument))
+            future = self._worker.call(lambda: self._obey(str(command), argument, str(user)))
             ok, text = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE_S)
         except TimeoutError:
             ok, text = False, "The station did not answer in time."
         if reply_channel := message.get("reply_channel"):
             await self.channel_layer.send(reply_channel, {"type": "live.reply", "ok": ok, "text": text})
 
-    def _obey(self, command: str, argument: Any) -> tuple[bool, str]:
+    def _obey(self, command: str, argument: Any, user: str) -> tuple[bool, str]:
         """On the domain thread."""
         worker = self._worker
         match command, argument:
@@ -78,6 +91,12 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 except StartupError as error:  # a certificate is gone, or values do not fit together any more
                     return False, str(error)
                 return self._outcome(changed, "The station has read its settings again.")
+            case "certificate_install", {"kind": str(kind), "pem": str(pem)}:
+                return self._outcome(CertificateChosen(kind, pem, user), "The certificate is installed.")
+            case "certificate_remove", {"kind": str(kind), "fingerprint": str(fingerprint)}:
+                return self._outcome(CertificateDiscarded(kind, fingerprint, user), "The certificate is removed.")
+            case "security_log_clear", _:
+                return self._outcome(SecurityLogDiscarded(user), "The security log is cleared.")
         return False, f"The station does not know the command {command[:50]!r}."
 
     def _outcome(self, event: Event, otherwise: str) -> tuple[bool, str]:

@@ -10,6 +10,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, MANUFACTURER_ROOT
 from ocppclient.storable import tag_key
 from station import local_list
 from station.models import IdTag
@@ -137,6 +138,37 @@ class UserForm(forms.Form):
         if User.objects.filter(username__iexact=name).exists():
             raise forms.ValidationError(f"There is a user {name} already.")
         return name
+
+
+class RootCertificateForm(forms.Form):
+    """A root certificate, as a file or pasted."""
+
+    LONGEST = 100_000
+
+    kind = forms.ChoiceField(
+        label="Whose",
+        choices=[(CENTRAL_SYSTEM_ROOT, "the backend's"), (MANUFACTURER_ROOT, "the manufacturer's (firmware)")],
+        widget=forms.RadioSelect,
+        initial=CENTRAL_SYSTEM_ROOT,
+    )
+    file = forms.FileField(label="PEM file", required=False)
+    text = forms.CharField(
+        label="or its text",
+        required=False,
+        max_length=LONGEST,
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "-----BEGIN CERTIFICATE-----"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Exactly one of file and text; `pem` is what it says."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        file, text = cleaned.get("file"), cleaned.get("text", "")
+        if not self.errors and bool(file) == bool(text):
+            raise forms.ValidationError("Choose a file or paste the text of the certificate.")
+        if file and file.size > self.LONGEST:
+            raise forms.ValidationError("This file is too long for a certificate.")
+        cleaned["pem"] = file.read().decode("ascii", "replace") if file else text
+        return cleaned
 
 
 class UploadForm(forms.Form):

@@ -46,9 +46,13 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("hardware", "Hardware", "hardware", "Which board, meter, reader and panel the station has, and where"),
         Entry("selftest", "Self-test", "selftest", "Does every part of the station work"),
         Entry("keys", "Keys", "keys", "Every OCPP configuration key: meaning, range, value"),
+        Entry("certificates", "Certificates", "certificates", "Whom the station trusts, and until when"),
         Entry("users", "Users", "users", "Who may sign in, and what each may do"),
     ),
-    "Records": (Entry("why", "Why", "why", "Why something was refused, ignored or limited"),),
+    "Records": (
+        Entry("why", "Why", "why", "Why something was refused, ignored or limited"),
+        Entry("security_log", "Security", "security", "What happened to the security of this station"),
+    ),
 }
 
 

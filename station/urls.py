@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path
 
-from station.views import cards, hardware, keys, pages, people, profiles, self_test
+from station.views import cards, hardware, keys, pages, people, profiles, security, self_test
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
@@ -22,6 +22,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cards/export", cards.export, name="cards_export"),
     path("cards/import", cards.upload, name="cards_import"),
     path("cards/import/preview", cards.preview, name="cards_preview"),
+    path("certificates", security.certificates, name="certificates"),
+    path("certificates/<int:pk>", security.certificate, name="certificate"),
+    path("security-log", security.security_log, name="security_log"),
     path("more", pages.more, name="more"),
     path("session", pages.session, name="session"),
     path("users", people.users, name="users"),

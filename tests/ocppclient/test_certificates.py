@@ -180,6 +180,8 @@ def test_a_full_store_takes_no_more_until_one_is_removed(root: Issued, other: Is
     assert install(bench, root.pem, MANUFACTURER) == "Accepted"
     assert install(bench, other.pem) == "Rejected"
     assert "CertificateStoreMaxLength" in bench.reasons()[-1]
+    assert "InvalidCentralSystemCertificate" not in events(bench)
+    assert install(bench, root.pem, MANUFACTURER) == "Accepted"  # it is there already
     assert delete(bench, ids(bench, MANUFACTURER)[0]) == "Accepted"
     assert install(bench, other.pem) == "Accepted"
 
@@ -297,16 +299,25 @@ def test_people_install_and_remove_any_certificate_also_the_last_one_in_use(root
     bench.do(CertificateDiscarded(CENTRAL, pki.fingerprint(root.certificate), "installer"))
     assert ids(bench) == []
     assert [event.tech_info for event in bench.store.security_events()[1:]] == [
-        "the backend's root CN=root installed by installer",
-        "the backend's root CN=root removed by installer",
+        "the backend's root root installed by installer",
+        "the backend's root root removed by installer",
     ]
+
+
+def test_what_a_person_mistypes_is_no_event_of_the_backend() -> None:
+    bench = station()
+    bench.do(CertificateChosen(CENTRAL, "nonsense", "installer"))
+    assert events(bench) == []
 
 
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        (CertificateChosen(CENTRAL, "nonsense", "x"), "The certificate was not installed: no readable certificate"),
-        (CertificateChosen("Nonsense", "", "x"), "'Nonsense' is not a kind of root certificate"),
+        (
+            CertificateChosen(CENTRAL, "nonsense", "x"),
+            "The certificate was not installed: there is no readable certificate",
+        ),
+        (CertificateChosen("Nonsense", "", "x"), "not installed: 'Nonsense' is not a kind of root certificate"),
         (CertificateDiscarded(CENTRAL, "00", "x"), "This certificate is not installed any more"),
     ],
 )

@@ -16,6 +16,8 @@ from hardware.interfaces import BoxReading
 from ocppclient.events import (
     Action,
     CardFeedback,
+    CertificateChosen,
+    CertificateDiscarded,
     Event,
     Explain,
     Feedback,
@@ -23,6 +25,7 @@ from ocppclient.events import (
     LocalStart,
     LocalStop,
     ResendParked,
+    SecurityLogDiscarded,
 )
 from ocppclient.link import LinkStatus
 from station.command_face import StationConsumer
@@ -171,6 +174,22 @@ def answers(event: Event) -> list[Action]:
         ("configure", {"key": "K", "value": "1"}, True, "K is 1 now.", KeyChosen("K", "1")),
         ("configure", {"key": "K", "value": 1}, False, "The station does not know the command 'configure'.", None),
         ("acknowledge", None, True, "Confirmed: nothing is pressed or open any more.", None),
+        (
+            "certificate_install",
+            {"kind": "K", "pem": "P"},
+            True,
+            "The certificate is installed.",
+            CertificateChosen("K", "P", "admin"),
+        ),
+        (
+            "certificate_remove",
+            {"kind": "K", "fingerprint": "F"},
+            True,
+            "The certificate is removed.",
+            CertificateDiscarded("K", "F", "admin"),
+        ),
+        ("certificate_remove", "F", False, "The station does not know the command 'certificate_remove'.", None),
+        ("security_log_clear", None, True, "The security log is cleared.", SecurityLogDiscarded("admin")),
         ("explode", None, False, "The station does not know the command 'explode'.", None),
     ],
 )

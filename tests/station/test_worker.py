@@ -390,7 +390,7 @@ def test_the_story_tells_changes_only() -> None:
 def test_the_station_reads_its_settings_again_when_people_changed_them(bench: Bench) -> None:
     bench.start()
     face = StationConsumer(bench.worker)
-    assert bench.worker.call(lambda: face._obey("settings", None)).result(5) == (
+    assert bench.worker.call(lambda: face._obey("settings", None, "admin")).result(5) == (
         True,
         "The station has read its settings again.",
     )
@@ -404,7 +404,7 @@ def test_settings_that_cannot_be_used_change_nothing_and_say_why(bench: Bench) -
     bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, Clock())).result(5)
     bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: SETTINGS, broken, bench.reboot))
     face = StationConsumer(bench.worker)
-    assert bench.worker.call(lambda: face._obey("settings", None)).result(5) == (
+    assert bench.worker.call(lambda: face._obey("settings", None, "admin")).result(5) == (
         False,
         "The file client.pem is missing.",
     )

@@ -1,0 +1,123 @@
+"""The certificates and the security log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods
+
+from ocppclient import pki
+from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, CHARGE_POINT, MANUFACTURER_ROOT
+from ocppclient.security_events import EVENTS
+from station import ask
+from station.forms import RootCertificateForm
+from station.models import Certificate, SecurityEvent
+from station.roles import Role, needs
+from station.views.pages import PAGE_LENGTH
+
+#: Kind → its heading, and what people lose with the last one of it.
+KINDS = {
+    CENTRAL_SYSTEM_ROOT: (
+        "Roots of the backend",
+        "Without a root certificate of the backend the station cannot connect at security profiles 2 and 3.",
+    ),
+    CHARGE_POINT: (
+        "This station's own",
+        "Without a certificate of its own the station cannot connect at security profile 3. Its private key is deleted "
+        "with it and cannot be brought back.",
+    ),
+    MANUFACTURER_ROOT: (
+        "Roots of the manufacturer",
+        "Without a root certificate of the manufacturer no signed firmware can be installed.",
+    ),
+}
+#: Days before the end → the colour of the warning (product: 60, 30 and 7 days).
+WARNINGS = ((7, "fault"), (30, "waiting"), (60, "unavailable"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One certificate as the page shows it."""
+
+    certificate: Certificate
+    about: pki.Description
+
+    @property
+    def days_left(self) -> int:
+        """Whole days until its end; negative when it is over."""
+        return (self.about.not_after - datetime.now(UTC)).days
+
+    @property
+    def state(self) -> tuple[str, str]:
+        """Colour and words of its validity."""
+        if self.days_left < 0:
+            return "fault", "expired"
+        if self.about.not_before > datetime.now(UTC):
+            return "waiting", "not valid yet"
+        for limit, colour in WARNINGS:
+            if self.days_left < limit:
+                return colour, "ends today" if self.days_left == 0 else f"{self.days_left} days left"
+        return "available", "valid"
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Role.INSTALLER)
+def certificates(request: HttpRequest) -> HttpResponse:
+    """What is installed and until when; a new root can be installed."""
+    form = RootCertificateForm(
+        request.POST if request.method == "POST" else None, request.FILES if request.method == "POST" else None
+    )
+    if form.is_valid():
+        argument = {"kind": form.cleaned_data["kind"], "pem": form.cleaned_data["pem"]}
+        reply = ask.order("certificate_install", argument, request.user.get_username())
+        if reply.ok:
+            messages.success(request, reply.text)
+            return redirect("certificates")
+        form.add_error(None, reply.text)
+    rows = [Row(row, _about(row)) for row in Certificate.objects.order_by("id")]
+    groups = [(title, [row for row in rows if row.certificate.kind == kind]) for kind, (title, _) in KINDS.items()]
+    return render(request, "station/certificates.html", {"groups": groups, "form": form})
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Role.INSTALLER)
+def certificate(request: HttpRequest, pk: int) -> HttpResponse:
+    """One certificate with everything in it; it can be removed, also the last one (product: AQ-1, AQ-3)."""
+    found = get_object_or_404(Certificate, pk=pk)
+    if request.method == "POST":
+        if "sure" not in request.POST:
+            messages.warning(request, "Nothing was removed: tick the box first.")
+            return redirect("certificate", pk=pk)
+        argument = {"kind": found.kind, "fingerprint": found.fingerprint}
+        reply = ask.order("certificate_remove", argument, request.user.get_username())
+        (messages.success if reply.ok else messages.warning)(request, reply.text)
+        return redirect("certificates")
+    title, loss = KINDS[found.kind]
+    is_last = Certificate.objects.filter(kind=found.kind).count() == 1
+    context = {"row": Row(found, _about(found)), "title": title, "loss": loss if is_last else ""}
+    return render(request, "station/certificate.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Role.INSTALLER)
+def security_log(request: HttpRequest) -> HttpResponse:
+    """Every security event, newest first; clearing the log is one itself."""
+    if request.method == "POST":
+        if "sure" in request.POST:
+            reply = ask.order("security_log_clear", None, request.user.get_username())
+            (messages.success if reply.ok else messages.warning)(request, reply.text)
+        else:
+            messages.warning(request, "Nothing was cleared: tick the box first.")
+        return redirect("security_log")
+    page = Paginator(SecurityEvent.objects.order_by("-seq"), PAGE_LENGTH).get_page(request.GET.get("page"))
+    critical = {name for name, kind in EVENTS.items() if kind.critical}
+    return render(request, "station/security_log.html", {"page": page, "critical": critical})
+
+
+def _about(row: Certificate) -> pki.Description:
+    return pki.describe(pki.read_chain(row.pem)[0])
