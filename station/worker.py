@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from hardware.interfaces import BoxReading, CardSignal, PortHealth, Show
+from hardware.interfaces import BoxReading, CardSignal, FaultCode, PortHealth, Show
 from ocppclient.clock import Clock
 from ocppclient.events import (
     Action,
@@ -27,6 +27,7 @@ from ocppclient.events import (
     FrameReceived,
     Reading,
     Reboot,
+    SecurityEventSeen,
     SendFrame,
     SetClock,
     SetPingInterval,
@@ -152,6 +153,7 @@ class StationWorker:
         self._outside: Outside | None = None
         self._sessions = 0
         self._facts: Reading | None = None  # of the newest reading that came in
+        self._tampered = False
         self._story = Story()
         self._why = WhyLog(self._keep_reason)
         self._history = History(self._keep_measurements)
@@ -205,6 +207,10 @@ class StationWorker:
         former = self._facts
         self._facts = facts = to_reading(reading, former.ev_connected if former else False)
         self.inbox.put(facts)
+        tampering = next((fault for fault in reading.faults if fault.code is FaultCode.TAMPER), None)
+        if tampering is not None and not self._tampered:
+            self.inbox.put(SecurityEventSeen("TamperDetectionActivated", tampering.info or "housing"))
+        self._tampered = tampering is not None
 
     def take_card(self, id_tag: str) -> None:
         """From the box."""

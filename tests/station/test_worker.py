@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import tests.appliance  # noqa: F401
-from hardware.interfaces import BoxReading, CardSignal, Show
+from hardware.interfaces import BoxReading, CardSignal, FaultCode, Show
+from hardware.interfaces import Fault as HardwareFault
 from ocppclient.clock import Clock
 from ocppclient.events import (
     Action,
@@ -29,6 +30,7 @@ from ocppclient.events import (
     LocalStop,
     Reading,
     Reboot,
+    SecurityEventSeen,
     SendFrame,
     SetClock,
     SetPingInterval,
@@ -377,6 +379,16 @@ def test_stopping_handles_what_is_waiting_and_closes_the_database(bench: Bench) 
     assert bench.worker.stop(5)
     assert len(bench.handled) == 50
     assert bench.closed
+
+
+def test_an_opened_housing_is_one_security_event(bench: Bench) -> None:
+    bench.start()
+    opened = HardwareFault(FaultCode.TAMPER, False, "door")
+    for faults in ((opened,), (opened,), (), (opened,)):
+        bench.worker.take_reading(BoxReading(at=0.0, ready=True, faults=faults))
+    bench.done()
+    seen = [event for event in bench.handled if isinstance(event, SecurityEventSeen)]
+    assert seen == [SecurityEventSeen("TamperDetectionActivated", "door")] * 2
 
 
 def test_the_story_tells_changes_only() -> None:
