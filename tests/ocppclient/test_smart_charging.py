@@ -138,7 +138,7 @@ def test_tc_082_a_default_profile_acts_on_the_running_transaction():
 
 
 def test_tc_066_the_composite_is_the_minimum_of_all_purposes():
-    """TC_066, SC-08, SC-25: the vector of the checklist, in both units and for connector 0 as well."""
+    """TC_066, SC-08, SC-25, SC-26: the vector of the checklist, in both units and for connector 0 as well."""
     bench = ready().charge()
     most = profile("ChargePointMaxProfile", (0, 10), duration=86_400, chargingProfileId=1)
     default = profile(
@@ -199,7 +199,7 @@ def start_remotely(bench: Bench, **more: Any) -> str:
 
 
 def test_tc_059_a_remote_start_brings_its_profile():
-    """TC_059, RST-08"""
+    """TC_059, RST-08, RST-09"""
     bench = ready()
     put(bench, profile("TxDefaultProfile", (0, 10), chargingProfileId=9, stackLevel=3))
     status = start_remotely(
