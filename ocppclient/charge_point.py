@@ -59,6 +59,7 @@ from ocppclient.events import (
     Tick,
 )
 from ocppclient.facts import Facts
+from ocppclient.idle_energy import IdleEnergy
 from ocppclient.limits import Limits
 from ocppclient.local_auth_list import LocalAuthList
 from ocppclient.meter_values import MeterValues
@@ -123,6 +124,7 @@ class ChargePoint:
         self.transactions = transactions = Transactions(
             store, clock, config, facts, outbox, reservations, authorization, meter_values, factory, electrical, out
         )
+        self.idle_energy = IdleEnergy(store, facts, out)
         self.smart_charging = smart_charging = SmartCharging(store, clock, config, facts, transactions, electrical, out)
         self.limits = limits = Limits(clock, config, facts, transactions, smart_charging, electrical, out)
         self.status = status = Status(
@@ -189,6 +191,7 @@ class ChargePoint:
             self.reservations.update()
             self.authorization.update()
             self.transactions.update()
+            self.idle_energy.update()
             self.smart_charging.update()
             self.meter_values.update()
             self.limits.update()

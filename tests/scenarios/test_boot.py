@@ -54,6 +54,25 @@ def test_a_board_without_boot_lock_charges_until_the_host_comes_and_the_station_
     assert "boot lock" in rig.health("board").error
 
 
+def test_energy_that_flowed_without_the_host_is_measured_and_told():
+    rig = StationRig(boot_lock=False)
+    rig.charge()
+    rig.run(20)
+    rig.swipe()
+    rig.until(lambda: rig.status() == "Finishing")
+    rig.stop_host()
+    before_wh = rig.metrology_wh
+    rig.call("/power_cut", seconds=1)
+    rig.run(60)
+    assert rig.state["relay"]
+    rig.start_host()
+    rig.until(lambda: rig.status() == "Preparing")
+    rig.run(10)
+    (told,) = [rule for rule in rig.bench.reasons() if "outside a session" in rule]
+    assert abs(int(told.split()[0]) - (rig.metrology_wh - before_wh)) <= 20
+    assert len(rig.of("StopTransaction")) == 1
+
+
 @pytest.mark.parametrize("boot_lock", [True, False])
 @pytest.mark.parametrize(
     ("fault", "error_code"),
