@@ -8,6 +8,7 @@ const slots = new Map([...document.querySelectorAll("[data-t]")].map((element) =
 const power = chart(document.getElementById("chart"));
 const icons = document.getElementById("state-icon").getAttribute("href").split("#")[0];
 const stop = document.getElementById("stop");
+const acknowledge = document.getElementById("acknowledge");
 const start = document.getElementById("start");
 const reply = document.getElementById("reply");
 const confirmation = document.getElementById("confirm");
@@ -64,6 +65,7 @@ function show(snapshot) {
   set("contactor", box.ready ? (box.contactor_closed ? "closed: the car has mains" : "open") : "not known yet");
   document.getElementById("temperature-row").hidden = meter.temperature_c === null;
   set("temperature", meter.temperature_c === null ? "" : `${meter.temperature_c} °C`);
+  acknowledge.hidden = now.role === "viewer" || !box.faults.some((fault) => ["estop", "tamper"].includes(fault.code));
   lines("faults", box.faults.map((fault) => [
     fault.blocking ? "fault" : "waiting", fault.words, [fault.info, fault.cure].filter(Boolean).join(". "), "",
   ]));
@@ -162,6 +164,7 @@ const live = connect({
   },
 });
 
+acknowledge.addEventListener("click", () => order(acknowledge, "acknowledge"));
 stop.addEventListener("click", () => confirmation.showModal());
 confirmation.addEventListener("close", async () => {
   if (confirmation.returnValue !== "stop") return;

@@ -138,6 +138,7 @@ def picture() -> dict[str, Any]:
     now_utc, now = datetime.now(UTC), time.monotonic()
     charging = scene == "charging"
     fault = Fault(FaultCode.GROUND_FAULT, True, "tripped 2 times") if scene == "faulted" else None
+    fault = Fault(FaultCode.ESTOP, True) if scene == "emergency" else fault
     watt = 3648.0 + 30 * ((now * 7) % 5) if charging else 0.0
     view = View(
         status={

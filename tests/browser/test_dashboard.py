@@ -83,6 +83,15 @@ def test_the_dashboard_follows_the_station(page: Page, station: Station) -> None
     expect(page.locator("#ports")).to_contain_text("no answer to the last request")
 
 
+def test_an_emergency_stop_is_confirmed_on_the_page(page: Page, station: Station) -> None:
+    button = page.get_by_role("button", name="Confirm that the place is safe")
+    expect(button).to_be_hidden()
+    station.play("emergency")
+    expect(page.locator("#faults")).to_contain_text("Emergency stop pressed")
+    button.click()
+    expect(page.locator("#reply")).to_contain_text("acknowledge")
+
+
 def test_the_backend_link_is_told_in_words_and_ages(page: Page, station: Station) -> None:
     expect(page.locator("[data-t=link_word]")).to_have_text("Connected")
     expect(page.locator("[data-t=last_byte]")).to_contain_text("s ago")

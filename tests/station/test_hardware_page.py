@@ -123,10 +123,10 @@ def test_the_worker_starts_again_with_them_but_not_during_a_session(bench: Bench
     bench.charge_point.shown = replace(VIEW, transaction=CHARGING)
     bench.start()
     face = StationConsumer(bench.worker)
-    refused, why = bench.worker.call(lambda: face._obey("hardware", None)).result(5)
+    refused, why = bench.worker.call(lambda: face._obey("hardware", None, "admin")).result(5)
     assert not refused
     assert "when the session has ended" in why
     assert bench.reboots == []
     bench.charge_point.shown = VIEW
-    assert bench.worker.call(lambda: face._obey("hardware", None)).result(5)[0]
+    assert bench.worker.call(lambda: face._obey("hardware", None, "admin")).result(5)[0]
     assert bench.reboots == [(False, 0)]
