@@ -36,7 +36,7 @@ def test_TC_070_sampled_meter_values(rig: Rig, measurands: str):
 
 
 def test_TC_071_clock_aligned_meter_values(rig: Rig):
-    """MTR-01, MTR-03, MTR-04, MTR-07"""
+    """MTR-01, MTR-03, MTR-04, MTR-05, MTR-07"""
     rig.configure(
         MeterValueSampleInterval=0, ClockAlignedDataInterval=2, MeterValuesAlignedData=f"{ENERGY},Current.Import"
     )
@@ -44,9 +44,11 @@ def test_TC_071_clock_aligned_meter_values(rig: Rig):
     values = [rig.backend.next("MeterValues").payload for _ in range(3)]
     times = []
     for message in values:
-        [value] = message["meterValue"]
-        assert {s["context"] for s in value["sampledValue"]} == {"Sample.Clock"}
-        assert [s.get("measurand", ENERGY) for s in value["sampledValue"]] == [ENERGY, "Current.Import"]
+        mean, value = message["meterValue"]  # the current is the mean of the interval, told with the time of its start
+        assert {s["context"] for entry in (mean, value) for s in entry["sampledValue"]} == {"Sample.Clock"}
+        assert [s.get("measurand", ENERGY) for s in value["sampledValue"]] == [ENERGY]
+        assert [s["measurand"] for s in mean["sampledValue"]] == ["Current.Import"]
+        assert mean["timestamp"] < value["timestamp"]
         times.append(datetime.fromisoformat(value["timestamp"]).astimezone(UTC))
     assert all((moment.second % 2, moment.microsecond) == (0, 0) for moment in times)
     assert {b - a for a, b in pairwise(times)} == {timedelta(seconds=2)}
