@@ -93,6 +93,28 @@ def test_TC_040_1_TC_040_2_configuration_key_not_supported_or_invalid_value(
     assert rig.backend.call("GetConfiguration", {}) == before
 
 
+def test_the_limits_are_the_certified_ones(rig: Rig):
+    """CFG-07, SC-33, RSV-03, RPC-30: as the factory leaves them"""
+    certified = {
+        "GetConfigurationMaxKeys": "20",
+        "MeterValuesAlignedDataMaxLength": "99",
+        "MeterValuesSampledDataMaxLength": "99",
+        "StopTxnAlignedDataMaxLength": "99",
+        "StopTxnSampledDataMaxLength": "99",
+        "StopTransactionMaxMeterValues": "20",
+        "WebSocketPingInterval": "120",
+        "LocalAuthListMaxLength": "100",
+        "SendLocalListMaxLength": "100",
+        "ChargeProfileMaxStackLevel": "3",
+        "ChargingScheduleMaxPeriods": "86400",
+        "ChargingScheduleAllowedChargingRateUnit": "Current,Power",
+        "ReserveConnectorZeroSupported": "true",
+        "NumberOfConnectors": "1",
+        "ConnectorPhaseRotationMaxLength": "2",
+    }
+    assert {key: rig.value(key) for key in certified} == certified
+
+
 @pytest.mark.parametrize("message", [{}, {"messageId": "x", "data": "…"}])
 def test_TC_062_data_transfer_to_a_charge_point(rig: Rig, message: dict):
     """DT-01"""

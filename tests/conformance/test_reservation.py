@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.rig import Rig
+from tests.journeys.rig import Rig, RigMaker
 
 
 def remote_start(rig: Rig, card: str) -> str:
@@ -85,6 +85,15 @@ def test_TC_049_reservation_of_a_charge_point_transaction(rig: Rig):
     rig.swipe()
     rig.backend.wait_status("Preparing")
     charge_reserved(rig, 17)
+
+
+def test_TC_050_4_reservation_of_a_charge_point_rejected(make_rig: RigMaker):
+    """RSV-02, RSV-03: the factory does not offer connector 0"""
+    rig = make_rig({"ocpp": {"ReserveConnectorZeroSupported": False}})
+    rig.start()
+    assert rig.reserve(18, connectorId=0) == "Rejected"
+    assert rig.reserve(18, connectorId=1) == "Accepted"
+    rig.backend.wait_status("Reserved")
 
 
 def test_TC_051_cancel_reservation(rig: Rig):

@@ -142,6 +142,23 @@ def test_TC_059_remote_start_transaction_with_charging_profile(rig: Rig):
     offered(rig, 6)
 
 
+def test_a_later_tx_profile_replaces_that_of_the_remote_start_or_stacks_on_it(rig: Rig):
+    """RST-09, SC-05"""
+    first = profile("TxProfile", [(0, 6)])
+    assert rig.command("RemoteStartTransaction", idTag=rig.card, chargingProfile=first) == "Accepted"
+    rig.sim.plug()
+    session = rig.wait_started()
+    rig.backend.wait_status("Charging", timeout_s=15)
+    assert install(rig, profile("TxProfile", [(0, 10)], transactionId=session.transaction_id)) == "Accepted"
+    assert set(by_second(composite(rig, 60))) == {10}
+    assert rig.command("ClearChargingProfile", id=first["chargingProfileId"]) == "Unknown", "it was replaced"
+    above = profile("TxProfile", [(0, 8)], level=1, transactionId=session.transaction_id)
+    assert install(rig, above) == "Accepted"
+    assert set(by_second(composite(rig, 60))) == {8}
+    assert rig.command("ClearChargingProfile", id=above["chargingProfileId"]) == "Accepted"
+    assert set(by_second(composite(rig, 60))) == {10}
+
+
 @pytest.mark.parametrize("purpose", ["TxDefaultProfile", "ChargePointMaxProfile"])
 def test_TC_060_remote_start_transaction_with_charging_profile_rejected(rig: Rig, purpose: str):
     """RST-08"""

@@ -59,6 +59,7 @@ def test_the_chip_is_woken_identified_and_configured_before_the_first_poll() -> 
 
 @pytest.mark.parametrize("uid", [CARD, OTHER, bytes.fromhex("00112233445566778899")])
 def test_a_card_is_told_as_upper_case_hex_byte_0_first_within_a_third_of_a_second(uid: bytes) -> None:
+    """GEN-05, field problem 29"""
     bench = Bench()
     bench.run(2)
     bench.chip.card = uid

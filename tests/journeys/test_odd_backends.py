@@ -95,6 +95,7 @@ def test_garbage_instead_of_the_start_answer_is_no_answer(rig: Rig, garbage: str
 
 
 def test_callerror_to_start_is_tried_again_after_the_interval(rig: Rig):
+    """RPC-27, TXQ-05, TXQ-06, RPC-13, field problem 15"""
     first = begin(rig, Error("InternalError"))
     second = rig.backend.next("StartTransaction", 5)
     assert 0.9 <= second.at - first.at <= 2.0
@@ -104,6 +105,7 @@ def test_callerror_to_start_is_tried_again_after_the_interval(rig: Rig):
 
 
 def test_callerror_with_an_unknown_code_is_a_callerror(rig: Rig):
+    """RPC-27, TXQ-05, field problem 15"""
     first = begin(rig, Raw('[4,"{id}","RpcFrameworkError","Call already in progress",null]'))
     second = rig.backend.next("StartTransaction", 5)
     assert second.at - first.at >= 0.9
@@ -111,6 +113,7 @@ def test_callerror_with_an_unknown_code_is_a_callerror(rig: Rig):
 
 
 def test_start_given_up_after_the_attempts_is_parked_and_the_queue_goes_on(rig: Rig):
+    """TX-05, TXQ-04, TXQ-06, field problem 23"""
     rig.unknown_id = True
     first = begin(rig, Error(), Error(), Error())
     second = rig.backend.next("StartTransaction", 5)
@@ -127,6 +130,7 @@ def test_start_given_up_after_the_attempts_is_parked_and_the_queue_goes_on(rig: 
 
 
 def test_a_late_start_answer_counts(rig: Rig):
+    """RPC-18, field problem 16"""
     first = begin(rig, Late(TIMEOUT_S + 0.5, {"transactionId": 55, "idTagInfo": {"status": "Accepted"}}))
     rig.backend.story.wait(lambda: any(e.source == "backend" and e.is_answer_to(first.id) for e in rig.entries()), 10)
     stop = stop_of(rig)

@@ -387,6 +387,7 @@ async def test_each_failure_is_a_warning_once_per_outage(caplog: pytest.LogCaptu
 @pytest.mark.parametrize("expected_as_text", [True, False])
 @in_loop
 async def test_after_a_401_the_other_form_of_a_hex_key_is_tried_once_and_remembered(expected_as_text: bool) -> None:
+    """field problem 7"""
     key = b"OCA_OCTT_admin_test".hex()
     password = key.encode() if expected_as_text else bytes.fromhex(key)
     expected = "Basic " + base64.b64encode(b"CP1:" + password).decode()

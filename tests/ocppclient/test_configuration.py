@@ -92,7 +92,7 @@ def test_more_names_than_allowed_are_refused():
 
 
 def test_exactly_the_implemented_profiles_are_reported():
-    """GEN-10: a profile is there when all its requests are handled"""
+    """GEN-10, GEN-11: a profile is there when all its requests are handled"""
     bench = Bench().ready()
     handled = {name for name, requests in REQUESTS.items() if requests <= set(bench.cp.requests)}
     assert set(value(bench, "SupportedFeatureProfiles").split(",")) == handled

@@ -135,7 +135,7 @@ def test_a_request_that_does_not_fit_its_schema_reserves_nothing(fields, code):
     "spelling", ["2026-03-01T12:30:00Z", "2026-03-01T14:30:00+02:00", "2026-03-01t12:30:00.000000z"]
 )
 def test_the_expiry_date_is_understood_in_any_spelling(spelling):
-    """GEN-05, field problem 20"""
+    """GEN-06, field problem 20"""
     bench = station()
     assert reserve(bench, expiryDate=spelling) == "Accepted"
     bench.wait(29 * 60, step_s=10)

@@ -420,3 +420,11 @@ def test_people_clear_the_log_and_others_report_events() -> None:
     bench.settle()
     bench.do(SecurityLogDiscarded("admin"))
     assert [event.type for event in bench.store.security_events()] == ["SecurityLogWasCleared"]
+
+
+def test_the_backend_may_allow_certificates_that_fit_by_a_wildcard() -> None:
+    """SEC-12"""
+    bench = station()
+    assert not bench.cp.security.credentials().allow_wildcards
+    assert change(bench, "AllowCentralSystemTLSWildcards", "true") == "Accepted"
+    assert bench.cp.security.credentials().allow_wildcards

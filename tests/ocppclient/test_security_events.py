@@ -90,6 +90,7 @@ def test_the_start_is_told_after_the_statuses_and_once() -> None:
 
 
 def test_an_event_raised_offline_survives_a_power_cut_and_is_delivered() -> None:
+    """BOOT-17, EVT-02"""
     bench = quiet()
     bench.disconnect()
     bench.cp.security_events.raise_event("TamperDetectionActivated", "door")
@@ -232,6 +233,7 @@ def test_events_of_a_guessed_clock_are_dated_again() -> None:
 
 
 def test_a_reset_and_a_stop_from_outside_are_events() -> None:
+    """RES-07, EVT-03"""
     bench = quiet()
     bench.call("Reset", type="Soft")
     assert told(bench.live(0.5)) == ["ResetOrReboot"]

@@ -427,7 +427,7 @@ REFUSED: list[tuple[int, dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("connector_id", "more", "answer", "clause"), REFUSED)
 def test_what_does_not_fit_is_refused_with_a_reason_and_changes_nothing(connector_id, more, answer, clause):
-    """SC-02 to SC-04, SC-14 to SC-22, settled question 7"""
+    """SC-03, SC-04, SC-07, SC-14, SC-15, SC-16, SC-19, SC-22, settled question 7"""
     bench = ready()
     assert put(bench, profile(chargingProfileId=5, stackLevel=1)) == "Accepted"
     before = bench.store.charging_profiles()

@@ -227,6 +227,7 @@ def test_an_entry_cannot_be_added_twice(inside: Client) -> None:
 
 
 def test_entries_of_the_backend_are_read_only_while_there_is_a_backend(inside: Client) -> None:
+    """LAL-01"""
     entry = list_entry("backend")
     address = reverse("admin:station_idtag_change", args=[entry.pk])
     form = {"id_tag": "CARD", "status": "Blocked", "parent_id_tag": "", "note": ""}
