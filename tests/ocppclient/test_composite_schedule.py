@@ -204,6 +204,13 @@ def test_three_phases_share_the_power_unless_fewer_are_given():
     assert schedule.phases == [0, 3, 1]
 
 
+def test_the_local_limit_is_a_power_by_the_phases_that_are_used():
+    """SC-20, SC-27 on a test rig: 10 A are 6.9 kW on three phases and 2.3 kW on one."""
+    watts = profile("TxDefaultProfile", (0, 20_000), (10, 20_000), unit="W", phases=(3, 1))
+    schedule = composite(watts, supply=Supply(230.0, 3), unit="W", local_a=10.0)
+    assert (pairs(schedule), schedule.phases) == ([(0, 6900), (10, 2300)], [3, 1])
+
+
 def test_number_phases_is_left_out_unless_it_was_given_and_never_more_than_there_are():
     """SC-21, field problem 30"""
     assert composite(DEFAULT).phases == []
