@@ -27,7 +27,7 @@ class Row:
 
     Attributes:
         not_applicable: why no test can prove it, "" when tests have to.
-        missing: what is not built yet, "" when it is.
+        missing: what has to be built before a test can prove it; counts until a test does.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Row:
         """Why there is no test, "" when there has to be one."""
         if self.not_applicable:
             return f"not applicable: {self.not_applicable}"
-        return f"**missing**: {self.missing}" if self.missing else ""
+        return f"**missing**: {self.missing}" if self.missing and not self.tests else ""
 
     @property
     def proof(self) -> str:

@@ -49,6 +49,17 @@ def test_TC_054_trigger_message_status_notification(rig: Rig):
     assert [rig.backend.next("StatusNotification").payload["connectorId"] for _ in range(2)] == [0, 1]
 
 
+@pytest.mark.parametrize("message", ["DiagnosticsStatusNotification", "FirmwareStatusNotification"])
+def test_TC_054_trigger_message_of_firmware_management(rig: Rig, message: str):
+    """TRG-01: Idle, or NotImplemented by a station that does not claim the profile"""
+    if "FirmwareManagement" not in rig.value("SupportedFeatureProfiles").split(","):
+        assert trigger(rig, message) == "NotImplemented"
+        rig.backend.expect_no(message, 0.2)
+        return
+    assert trigger(rig, message) == "Accepted"
+    assert after_the_answer(rig, message) == {"status": "Idle"}
+
+
 @pytest.mark.parametrize("connector_id", [2, -1])
 def test_TC_055_trigger_message_rejected(rig: Rig, connector_id: int):
     """TRG-01, TRG-04"""

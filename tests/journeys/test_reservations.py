@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.journeys.backend import Silence
 from tests.journeys.rig import RigMaker
+from tests.journeys.station import until
 
 
 def test_a_reservation_outlives_the_death_of_the_computer(make_rig: RigMaker):
@@ -44,5 +45,5 @@ def test_a_reservation_that_is_used_up_does_not_come_back_after_the_death_of_the
     assert again.text == first.text, "the same id and every byte"
     assert again.payload["reservationId"] == 18
     assert rig.backend.next("StopTransaction", 15).payload["reason"] == "PowerLoss"
-    assert rig.status() in ("Finishing", "Preparing")
+    until(lambda: rig.status() in ("Finishing", "Preparing"), 10, "the status of the plugged connector")
     assert rig.command("CancelReservation", reservationId=18) == "Rejected"
