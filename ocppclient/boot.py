@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Literal
 
 from ocppclient.clock import Clock, format_utc, parse_utc
-from ocppclient.codec import tolerant_int
+from ocppclient.codec import Payload, tolerant_int
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Connect, Explain, SetClock
 from ocppclient.outbox import Outbox, Outcome
 from ocppclient.security_events import SecurityEvents
-from ocppclient.settings import ChargePointSettings
+from ocppclient.settings import ChargePointSettings, Identity
 from ocppclient.store import Store
 
 Registration = Literal["waiting", "accepted", "pending", "rejected"]
@@ -28,6 +28,22 @@ RESET_CAUSE = "reset.cause"
 #: The last good time is stored at most this often; after a power cut no clock starts before it.
 _FLOOR_S = 3600.0
 _LONGEST_RETRY_S = 300.0
+
+
+def boot_notification(identity: Identity) -> Payload:
+    """BootNotification.req (section 6.3); what is empty is left out."""
+    payload = {
+        "chargePointVendor": identity.vendor,
+        "chargePointModel": identity.model,
+        "chargePointSerialNumber": identity.serial_number,
+        "chargeBoxSerialNumber": identity.charge_box_serial_number,
+        "firmwareVersion": identity.firmware_version,
+        "iccid": identity.iccid,
+        "imsi": identity.imsi,
+        "meterType": identity.meter_type,
+        "meterSerialNumber": identity.meter_serial_number,
+    }
+    return {name: text for name, text in payload.items() if text}
 
 
 class Boot:
@@ -118,20 +134,8 @@ class Boot:
 
     def notify(self) -> bool:
         """Send a BootNotification now; False when it cannot leave."""
-        identity = self._settings.identity
-        payload = {
-            "chargePointVendor": identity.vendor,
-            "chargePointModel": identity.model,
-            "chargePointSerialNumber": identity.serial_number,
-            "chargeBoxSerialNumber": identity.charge_box_serial_number,
-            "firmwareVersion": identity.firmware_version,
-            "iccid": identity.iccid,
-            "imsi": identity.imsi,
-            "meterType": identity.meter_type,
-            "meterSerialNumber": identity.meter_serial_number,
-        }
         self._asked = self._outbox.send(
-            "BootNotification", {name: text for name, text in payload.items() if text}, passes_gate=True
+            "BootNotification", boot_notification(self._settings.identity), passes_gate=True
         )
         return self._asked
 

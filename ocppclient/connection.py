@@ -30,7 +30,9 @@ __all__ = [
     "Socket",
     "broadcast",
     "explain_end",
+    "knock",
     "open_socket",
+    "resolve",
 ]
 
 SUBPROTOCOL = Subprotocol("ocpp1.6")
@@ -60,6 +62,10 @@ _CLOSE_WORDS = {
     1012: "service restart",
     1013: "try again later",
 }
+
+
+#: (stage, what was found): "tcp", "tls", "http", "subprotocol".
+Passed = Callable[[str, str], None]
 
 
 class LinkFailure(Exception):
@@ -140,25 +146,83 @@ class Socket(ClientConnection):
 
 
 async def open_socket(
-    settings: ConnectionSettings, monotonic: Callable[[], float], known_addresses: dict[str, str]
+    settings: ConnectionSettings,
+    monotonic: Callable[[], float],
+    known_addresses: dict[str, str],
+    passed: Passed = lambda stage, detail: None,
 ) -> Socket:
     """Open the websocket: name and TCP, TLS, upgrade; each stage has `open_timeout_s`. No proxy, no redirects.
 
     Args:
         known_addresses: host name → address that worked last; used when the name cannot be resolved (fault F17).
+        passed: is told of each stage that worked.
 
     Raises:
         LinkFailure: in words, with the cure.
     """
     uri = parse_uri(final_url(settings))
     where = f"{uri.host}:{uri.port}"
+    transport = await _open_line(settings, uri, known_addresses, passed)
+    link = Socket(uri, monotonic)
+    try:
+        if uri.secure:
+            link.verified_by = tls.verified_by(_ssl_object(transport))
+        transport.set_protocol(link)
+        link.connection_made(transport)
+        headers = {}
+        if header := authorization_header(settings):
+            headers["Authorization"] = header
+        async with _stage(settings, f"{where} takes the connection but does not answer the websocket request"):
+            await link.handshake(headers, settings.user_agent)
+    except BaseException as error:
+        transport.abort()
+        if isinstance(error, LinkFailure) or not isinstance(error, Exception):
+            raise
+        cause = link.connection_exc if isinstance(link.connection_exc, ssl.SSLError) else error
+        raise LinkFailure(_explain(cause, uri.host, where)) from error
+    passed("http", "101: the backend takes the connection")
+    passed("subprotocol", link.subprotocol_warning or "ocpp1.6")
+    return link
+
+
+async def knock(settings: ConnectionSettings, passed: Passed) -> None:
+    """TCP and TLS only, and away again: nothing is asked of the websocket server.
+
+    Raises:
+        LinkFailure: in words, with the cure.
+    """
+    transport = await _open_line(settings, parse_uri(final_url(settings)), {}, passed)
+    transport.abort()
+
+
+async def resolve(settings: ConnectionSettings) -> list[str]:
+    """The addresses of the backend's host, as the network's DNS knows it now.
+
+    Raises:
+        LinkFailure: in words, with the cure.
+    """
+    uri = parse_uri(final_url(settings))
+    loop = asyncio.get_running_loop()
+    try:
+        async with _stage(settings, f"the network's DNS does not answer for {uri.host}; check the network"):
+            found = await loop.getaddrinfo(uri.host, uri.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise LinkFailure(_explain(error, uri.host, f"{uri.host}:{uri.port}")) from error
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+async def _open_line(
+    settings: ConnectionSettings, uri: WebSocketURI, known_addresses: dict[str, str], passed: Passed
+) -> asyncio.Transport:
+    """TCP, and TLS for wss://."""
+    where = f"{uri.host}:{uri.port}"
     loop = asyncio.get_running_loop()
     transport: asyncio.Transport | None = None
-    link: Socket | None = None
     try:
         context = await asyncio.to_thread(tls.client_context, settings) if uri.secure else None
         async with _stage(settings, f"{where} does not answer; check the address, the network and the firewall"):
             transport = await _connect_tcp(loop, uri, known_addresses)
+        passed("tcp", f"{known_addresses[uri.host]}, port {uri.port}")
         if context is not None:
             async with _stage(settings, f"{where} takes the connection but does not answer TLS; is it a wss:// port?"):
                 transport = await loop.start_tls(
@@ -170,26 +234,16 @@ async def open_socket(
                     ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
                 )
             tls.check_name(_ssl_object(transport), settings, uri.host)
+            passed("tls", tls.describe(_ssl_object(transport)))
         if transport is None:  # only start_tls of a transport that is already closed gives that
             raise ConnectionResetError
-        link = Socket(uri, monotonic)
-        if context is not None:
-            link.verified_by = tls.verified_by(_ssl_object(transport))
-        transport.set_protocol(link)
-        link.connection_made(transport)
-        headers = {}
-        if header := authorization_header(settings):
-            headers["Authorization"] = header
-        async with _stage(settings, f"{where} takes the connection but does not answer the websocket request"):
-            await link.handshake(headers, settings.user_agent)
-        return link
+        return transport
     except BaseException as error:
         if transport is not None:
             transport.abort()
         if isinstance(error, LinkFailure) or not isinstance(error, Exception):
             raise
-        cause = link.connection_exc if link is not None and isinstance(link.connection_exc, ssl.SSLError) else error
-        raise LinkFailure(_explain(cause, uri.host, where)) from error
+        raise LinkFailure(_explain(error, uri.host, where)) from error
 
 
 def _ssl_object(transport: asyncio.Transport | None) -> ssl.SSLObject:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import ssl
 import sys
+from typing import Any
 
 from ocppclient import pki
 from ocppclient.link import ConnectionSettings, LinkError
@@ -134,6 +135,21 @@ def verified_by(ssl_object: ssl.SSLObject) -> tuple[str, ...]:
         found = ssl_object._sslobj.get_verified_chain()  # type: ignore[attr-defined]
         chain = [item.public_bytes(_DER) for item in found]
     return tuple(hashlib.sha256(item).hexdigest() for item in chain)
+
+
+def describe(ssl_object: ssl.SSLObject) -> str:
+    """Version, cipher suite, and whose certificate until when, for people."""
+    cipher = ssl_object.cipher()
+    certificate = ssl_object.getpeercert() or {}
+    subject, issuer = _name(certificate.get("subject")), _name(certificate.get("issuer"))
+    words = f"{ssl_object.version()}, {cipher[0] if cipher else 'no cipher'}"
+    return f"{words}; certificate of {subject}, issued by {issuer}, valid until {certificate.get('notAfter', '?')}"
+
+
+def _name(fields: Any) -> str:
+    """The common name of a subject or issuer as the library gives it."""
+    found = {name: text for part in fields or () for name, text in part}
+    return str(found.get("commonName") or found.get("organizationName") or "a name that it does not tell")
 
 
 def explain(error: ssl.SSLError, host: str) -> LinkError:

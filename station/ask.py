@@ -14,6 +14,8 @@ from station.live import STATION
 
 #: The worker answers within milliseconds, or says after 5 s that it is stuck (station/command_face.py).
 PATIENCE_S = 6.0
+#: A page that only shows something does not wait as long for a worker that is not there.
+GLANCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -25,27 +27,39 @@ class Reply:
     heard: bool = True
 
 
+_UNHEARD = Reply(False, "The station's controller does not answer. Nothing was changed; try again.", heard=False)
+
+
 def order(command: str, argument: Any, user: str) -> Reply:
     """Give the worker a command (see `StationConsumer.station_command`) and wait for its answer."""
     message = {"type": "station.command", "command": command, "argument": argument, "user": user}
-    answer = async_to_sync(_asked)(message)
+    answer = async_to_sync(_asked)(message, PATIENCE_S)
     if answer is None:
-        return Reply(False, "The station's controller does not answer. Nothing was changed; try again.", heard=False)
+        return _UNHEARD
     return Reply(bool(answer["ok"]), str(answer["text"]))
 
 
 def snapshot() -> dict[str, Any] | None:
     """What the dashboard shows now (station/live.py); None when the worker does not answer."""
-    answer = async_to_sync(_asked)({"type": "station.snapshot", "frames": False})
+    answer = async_to_sync(_asked)({"type": "station.snapshot", "frames": False}, GLANCE_S)
     return None if answer is None else answer["snapshot"]
 
 
-async def _asked(message: dict[str, Any]) -> dict[str, Any] | None:
+def trial(values: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, Any] | None]:
+    """Have backend settings tried, or (None) see what the last trial is at (station/backend_trial.py)."""
+    message = {"type": "station.trial", "values": values, "user": user}
+    answer = async_to_sync(_asked)(message, GLANCE_S if values is None else PATIENCE_S)
+    if answer is None:
+        return _UNHEARD, None
+    return Reply(bool(answer["ok"]), str(answer["text"])), answer["trial"]
+
+
+async def _asked(message: dict[str, Any], patience_s: float) -> dict[str, Any] | None:
     layer = get_channel_layer()
     channel = await layer.new_channel()
     try:
         await layer.send(STATION, {**message, "reply_channel": channel})
-        answer: dict[str, Any] = await asyncio.wait_for(layer.receive(channel), PATIENCE_S)
+        answer: dict[str, Any] = await asyncio.wait_for(layer.receive(channel), patience_s)
     except (ChannelFull, TimeoutError):
         return None
     return answer

@@ -21,6 +21,9 @@ from ocppclient.events import (
     ResendParked,
     SecurityLogDiscarded,
 )
+from station.backend_desk import BackendDesk, Prepared
+from station.backend_settings import Unfit
+from station.backend_trial import Trials
 from station.errors import StartupError
 from station.worker import StationWorker
 
@@ -33,8 +36,10 @@ PATIENCE_S = 5.0
 class StationConsumer(AsyncConsumer):  # type: ignore[misc]
     """Handles the messages of the channel "station"; it holds no state, a crash of it loses nothing."""
 
-    def __init__(self, worker: StationWorker) -> None:
+    def __init__(self, worker: StationWorker, desk: BackendDesk | None = None, trials: Trials | None = None) -> None:
         self._worker = worker
+        self._desk = desk
+        self._trials = trials
 
     async def station_snapshot(self, message: dict[str, Any]) -> None:
         """A page wants to see everything now, and the news of the next minute."""
@@ -44,8 +49,9 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def station_command(self, message: dict[str, Any]) -> None:
         """A person orders something: "stop", "swipe" (idTag), "resend" (seq), "acknowledge", "configure" ({"key",
-        "value"}), "settings" (they changed), "certificate_install" ({"kind", "pem"}), "certificate_remove" ({"kind",
-        "fingerprint"}) or "security_log_clear"."""
+        "value"}), "backend" ({"values", "unproven"}), "settings" (they changed),
+        "certificate_install" ({"kind", "pem"}), "certificate_remove" ({"kind", "fingerprint"}) or
+        "security_log_clear"."""
         command, argument, user = message.get("command"), message.get("argument"), message.get("user", "somebody")
         told = argument.get("key", "") if isinstance(argument, dict) else "" if argument is None else argument
         log.info("%s: %s %s", user, command, told)
@@ -56,6 +62,25 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
             ok, text = False, "The station did not answer in time."
         if reply_channel := message.get("reply_channel"):
             await self.channel_layer.send(reply_channel, {"type": "live.reply", "ok": ok, "text": text})
+
+    async def station_trial(self, message: dict[str, Any]) -> None:
+        """A person wants backend settings ("values") to be tried; without them only what the last trial is at."""
+        values, ok, text = message.get("values"), True, ""
+        if values is not None and self._desk is not None and self._trials is not None:
+            log.info("%s: backend trial", message.get("user", "somebody"))
+            desk = self._desk
+            try:
+                prepared = self._worker.call(lambda: _prepared(desk, values))
+                match await asyncio.wait_for(asyncio.wrap_future(prepared), PATIENCE_S):
+                    case Prepared() as trial:
+                        self._trials.begin(trial)
+                    case unfit:
+                        ok, text = False, str(unfit)
+            except TimeoutError:
+                ok, text = False, "The station did not answer in time."
+        told = self._trials.told() if self._trials else None
+        reply = {"type": "live.trial", "ok": ok, "text": text, "trial": told}
+        await self.channel_layer.send(message["reply_channel"], reply)
 
     def _obey(self, command: str, argument: Any, user: str) -> tuple[bool, str]:
         """On the domain thread."""
@@ -76,6 +101,11 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 return self._outcome(ResendParked(seq), f"{call.action} is queued again.")
             case "configure", {"key": str(key), "value": str(value)}:
                 return self._outcome(KeyChosen(key, value), f"{key} is {value or 'empty'} now.")
+            case "backend", {"values": dict(values), "unproven": bool(unproven)} if self._desk:
+                try:
+                    return True, self._desk.save(values, user, unproven=unproven)
+                except Unfit as unfit:
+                    return False, str(unfit)
             case "acknowledge", _:
                 if worker.box.acknowledge():
                     return True, "Confirmed: nothing is pressed or open any more."
@@ -108,3 +138,11 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 case Feedback(_, text):
                     return True, text
         return True, otherwise
+
+
+def _prepared(desk: BackendDesk, values: dict[str, Any]) -> Prepared | Unfit:
+    """A refusal is an answer, no failure of the domain thread."""
+    try:
+        return desk.prepare(values)
+    except Unfit as unfit:
+        return unfit

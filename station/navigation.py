@@ -45,6 +45,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
     "Station": (
         Entry("hardware", "Hardware", "hardware", "Which board, meter, reader and panel the station has, and where"),
         Entry("selftest", "Self-test", "selftest", "Does every part of the station work"),
+        Entry("backend", "Backend", "backend", "The operator's system: address, security, live trial"),
         Entry("keys", "Keys", "keys", "Every OCPP configuration key: meaning, range, value"),
         Entry("certificates", "Certificates", "certificates", "Whom the station trusts, and until when"),
         Entry("users", "Users", "users", "Who may sign in, and what each may do"),

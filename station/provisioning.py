@@ -37,6 +37,7 @@ __all__ = [
     "is_new",
     "load",
     "parse",
+    "sections",
     "stored",
 ]
 
@@ -122,12 +123,8 @@ def load() -> Provision:
     Raises:
         StartupError: 78 the values do not fit together any more.
     """
-    sections: dict[str, dict[str, Any]] = {}
-    for row in Setting.objects.all():
-        if row.section == "ocpp" or row.name in RULES.get(row.section, {}):
-            sections.setdefault(row.section, {})[row.name] = json.loads(row.value)
     problems: list[str] = []
-    provision = built(sections, problems)
+    provision = built(sections(), problems)
     if provision is None:
         raise StartupError(
             f"The stored settings cannot be used: {' '.join(problems)} Change them in the web.", EX_CONFIG
@@ -152,6 +149,15 @@ def save_hardware(values: Mapping[str, Any]) -> None:
     with transaction.atomic():
         for name, value in checked.items():
             Setting.objects.update_or_create(section="hardware", name=name, defaults={"value": json.dumps(value)})
+
+
+def sections() -> dict[str, dict[str, Any]]:
+    """The stored values by table and name, as the file would give them."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in Setting.objects.all():
+        if row.section == "ocpp" or row.name in RULES.get(row.section, {}):
+            found.setdefault(row.section, {})[row.name] = json.loads(row.value)
+    return found
 
 
 def stored(section: str, name: str) -> Any:

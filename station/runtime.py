@@ -25,6 +25,7 @@ from ocppclient.backend_link import BackendLink
 from ocppclient.clock import Clock
 from ocppclient.events import ShutdownRequested
 from ocppclient.link import final_url
+from station.backend_desk import BackendDesk
 from station.environment import choice
 from station.errors import EX_TEMPFAIL, StartupError
 from station.greeting import greeting
@@ -157,6 +158,13 @@ class Runtime:
             hardware.nominal_voltage_v,
             board_restarts=board_kind(hardware.board).capabilities.reset,
         )
+        self._desk = BackendDesk(
+            domain.clock,
+            self._wiring,
+            self._worker.handle_now,
+            domain.charge_point.view,
+            self._link.status,
+        )
         self._worker.go(
             Outside(
                 self._link,
@@ -166,6 +174,7 @@ class Runtime:
                 self._wiring.settings,
                 self._reboot,
                 self_tests,
+                watch=self._desk.tick,
             )
         )
 
@@ -238,12 +247,14 @@ class Runtime:
         from channels.routing import ChannelNameRouter
         from channels.worker import Worker
 
+        from station.backend_trial import Trials
         from station.command_face import StationConsumer
         from station.live import STATION
 
         layer = get_channel_layer()
         self._feed.connect_to(layer, asyncio.get_running_loop())
-        application = ChannelNameRouter({STATION: StationConsumer.as_asgi(worker=self._worker)})
+        face = StationConsumer.as_asgi(worker=self._worker, desk=self._desk, trials=Trials())
+        application = ChannelNameRouter({STATION: face})
         await Worker(application, [STATION], layer).arun()
 
     async def _shut_down(self) -> None:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path
 
-from station.views import cards, hardware, keys, pages, people, profiles, security, self_test
+from station.views import backend, cards, hardware, keys, pages, people, profiles, security, self_test
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
@@ -33,6 +33,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("hardware", hardware.page, name="hardware"),
     path("selftest", self_test.page, name="selftest"),
     path("selftest/report", self_test.report, name="selftest_report"),
+    path("backend", backend.backend, name="backend"),
+    path("backend/state", backend.state, name="backend_state"),
+    path("backend/address", backend.address, name="backend_address"),
     path("keys", keys.keys, name="keys"),
     path("keys/<str:name>", keys.edit, name="keys_edit"),
     path("password", people.password, name="password"),

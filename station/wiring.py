@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 from django.db import connections
 
@@ -13,6 +13,7 @@ from ocppclient.charge_point import ChargePoint
 from ocppclient.clock import Clock, parse_utc
 from ocppclient.configuration import KEYS
 from ocppclient.link import ConnectionSettings, address_for
+from ocppclient.security import Credentials
 from ocppclient.settings import ChargePointSettings
 from station import __version__, provisioning
 from station.database import open_store
@@ -63,32 +64,52 @@ class Wiring:
         """
         return charge_point_settings(provisioning.load())
 
-    def _link(self, provision: Provision) -> ConnectionSettings | None:
+    def credentials(self) -> Credentials:
+        """What the charge point proves and trusts at the next connection."""
         assert self._charge_point is not None
-        backend, credentials = provision.backend, self._charge_point.security.credentials()
-        if not backend.url:
+        return self._charge_point.security.credentials()
+
+    def trial_link(self, provision: Provision) -> ConnectionSettings:
+        """The link as it would be with this profile and key in [backend].
+
+        Raises:
+            ValueError: it cannot work; the text says why.
+        """
+        backend = provision.backend
+        tried = replace(
+            self.credentials(), security_profile=backend.security_profile, authorization_key=backend.authorization_key
+        )
+        return self._connection(provision, tried)
+
+    def _link(self, provision: Provision) -> ConnectionSettings | None:
+        if not provision.backend.url:
             log.warning("No backend is configured: the station works with its local list only")
             return None
         try:
-            return ConnectionSettings(
-                url=address_for(credentials.security_profile, backend.url, backend.secure_url),
-                charge_point_id=backend.charge_point_id,
-                security_profile=credentials.security_profile,
-                authorization_key=credentials.authorization_key,
-                key_as_text=credentials.key_as_text,
-                root_certificates=credentials.root_certificates,
-                system_roots=backend.system_roots,
-                client_certificate=credentials.client.chain if credentials.client else "",
-                client_key=credentials.client.key if credentials.client else "",
-                allow_wildcards=credentials.allow_wildcards,
-                ping_interval_s=self._charge_point.limits.ping_interval_s,
-                reconnect_min_s=provision.reconnect_min_s,
-                reconnect_max_s=provision.reconnect_max_s,
-                user_agent=f"openstation/{__version__}",
-            )
+            return self._connection(provision, self.credentials())
         except ValueError as error:
             log.error("The backend settings cannot work: %s", error)
             return None
+
+    def _connection(self, provision: Provision, credentials: Credentials) -> ConnectionSettings:
+        assert self._charge_point is not None
+        backend = provision.backend
+        return ConnectionSettings(
+            url=address_for(credentials.security_profile, backend.url, backend.secure_url),
+            charge_point_id=backend.charge_point_id,
+            security_profile=credentials.security_profile,
+            authorization_key=credentials.authorization_key,
+            key_as_text=credentials.key_as_text,
+            root_certificates=credentials.root_certificates,
+            system_roots=backend.system_roots,
+            client_certificate=credentials.client.chain if credentials.client else "",
+            client_key=credentials.client.key if credentials.client else "",
+            allow_wildcards=credentials.allow_wildcards,
+            ping_interval_s=self._charge_point.limits.ping_interval_s,
+            reconnect_min_s=provision.reconnect_min_s,
+            reconnect_max_s=provision.reconnect_max_s,
+            user_agent=f"openstation/{__version__}",
+        )
 
 
 def charge_point_settings(provision: Provision) -> ChargePointSettings:

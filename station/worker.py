@@ -124,6 +124,7 @@ class Outside:
         reboot: ends the process for a restart. Hard: restarts the EVSE board first, with so many retries when it does
             not obey. Returns at once.
         self_tests: gets every tick, and the first look at every card.
+        watch: called at every tick, after the domain has had it.
     """
 
     link: Link
@@ -133,6 +134,7 @@ class Outside:
     settings: Callable[[], ChargePointSettings]
     reboot: Callable[[bool, int], None]
     self_tests: Attendant | None = None
+    watch: Callable[[], None] = lambda: None
 
 
 class StationWorker:
@@ -292,6 +294,7 @@ class StationWorker:
                 self._why.update(now)
                 self._look_after_self_test()
                 self._keep_history(now)
+                self._watch()
             if entry is None:
                 pass
             elif entry.event is not None:
@@ -312,6 +315,15 @@ class StationWorker:
                 raise
             log.exception("The self-test failed")
             tests.give_up(f"it failed: {error}")
+
+    def _watch(self) -> None:
+        assert self._outside is not None
+        try:
+            self._outside.watch()
+        except Exception:
+            if self._broken:
+                raise
+            log.exception("What the station looks after at every tick failed")
 
     def _is_for_self_test(self, event: Event) -> bool:
         tests = self._outside.self_tests if self._outside else None

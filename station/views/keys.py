@@ -12,10 +12,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ocppclient.configuration import Access, Bool, Configuration, Int, Key
-from station import ask, provisioning
+from station import ask, present
 from station.roles import Role, needs, role_of
-from station.store import DjangoStore
-from station.wiring import charge_point_settings
 
 #: These belong to the backend settings: they are tried before they count.
 WITH_BACKEND = (Configuration.security_profile.name, Configuration.authorization_key.name)
@@ -102,6 +100,5 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _rows() -> list[Row]:
-    settings = charge_point_settings(provisioning.load())
-    config = Configuration(DjangoStore(), settings.configuration, [], settings.factory.feature_profiles)
+    config = present.configuration()
     return [Row(key, config.entry(key).get("value")) for key in config.keys]

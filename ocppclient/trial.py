@@ -1,0 +1,152 @@
+"""A live trial of backend settings: name, TCP, TLS, HTTP, subprotocol, BootNotification, each with its time.
+
+It has a line of its own and never touches the running link (design.md, journey D; OCPP 1.6 section 4.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from ocppclient.boot import boot_notification
+from ocppclient.clock import parse_utc
+from ocppclient.codec import CallError, CallResult, Payload, decode, dumps, encode_call, tolerant_int
+from ocppclient.connection import ConnectionClosed, LinkFailure, Socket, explain_end, knock, open_socket, resolve
+from ocppclient.link import ConnectionSettings, LinkError, has_other_key_form, is_secure
+from ocppclient.settings import Identity
+
+Verdict = Literal["passed", "doubtful", "failed", "left out"]
+
+#: In their order; "tls" only for wss://.
+STAGES = ("dns", "tcp", "tls", "http", "subprotocol", "boot")
+#: So long may the answer to BootNotification take.
+ANSWER_S = 20.0
+#: Kinds of `LinkError` that say which stage failed; any other kind failed in the first stage that had not passed.
+_FAILED_IN = {
+    "settings": "tls", "certificate": "tls", "tls": "tls", "tls_version": "tls", "tls_cipher": "tls",
+    "subprotocol": "subprotocol",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What became of one stage.
+
+    Attributes:
+        verdict: "doubtful": it works, but is not as it should be; "left out": not tried, the text says why.
+        took_s: seconds since the stage before ended.
+        text: what was found, or what went wrong and the cure.
+    """
+
+    name: str
+    verdict: Verdict
+    took_s: float
+    text: str
+
+
+async def run(
+    settings: ConnectionSettings,
+    identity: Identity,
+    tell: Callable[[Stage], None],
+    monotonic: Callable[[], float],
+    utc: Callable[[], datetime],
+    *,
+    gently: str = "",
+) -> None:
+    """Try the settings stage by stage until one fails.
+
+    Args:
+        tell: gets every stage when it is over.
+        gently: not empty: no websocket is opened (many backends drop a connection when the same id comes again); the
+            text says why.
+    """
+    told: set[str] = set()
+    since = monotonic()
+
+    def over(name: str, verdict: Verdict, text: str) -> None:
+        nonlocal since
+        now = monotonic()
+        told.add(name)
+        tell(Stage(name, verdict, now - since, text))
+        since = now
+
+    def passed(name: str, text: str) -> None:
+        over(name, "doubtful" if name == "subprotocol" and text != "ocpp1.6" else "passed", text)
+
+    stages = [name for name in STAGES if name != "tls" or is_secure(settings)]
+    try:
+        passed("dns", ", ".join(await resolve(settings)))
+        if gently:
+            await knock(settings, passed)
+            for name in ("http", "subprotocol", "boot"):
+                over(name, "left out", gently)
+            return
+        link = await _opened(settings, passed, told, monotonic)
+        try:
+            over("boot", *await _registered(link, identity, utc))
+        finally:
+            await link.close(1000, "trial")
+    except LinkFailure as failure:
+        error = failure.error
+        if error.kind == "subprotocol":
+            passed("http", "101: the backend takes the connection")
+        untold = [name for name in stages if name not in told]
+        failed = _FAILED_IN.get(error.kind, "")
+        failed = failed if failed in untold else untold[0]
+        over(failed, "failed", error.text)
+
+
+async def _opened(
+    settings: ConnectionSettings, passed: Callable[[str, str], None], told: set[str], monotonic: Callable[[], float]
+) -> Socket:
+    """The websocket; a refused hex key is tried in its other form, as the link does (field problem 7)."""
+    try:
+        return await open_socket(settings, monotonic, {}, passed)
+    except LinkFailure as failure:
+        if failure.error.kind != "password" or not has_other_key_form(settings):
+            raise
+    other = replace(settings, key_as_text=not settings.key_as_text)
+    return await open_socket(other, monotonic, {}, lambda name, text: None if name in told else passed(name, text))
+
+
+async def _registered(link: Socket, identity: Identity, utc: Callable[[], datetime]) -> tuple[Verdict, str]:
+    """Ask with a BootNotification; requests of the backend are not answered by a trial."""
+    message_id = str(uuid.uuid4())
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await link.send(encode_call(message_id, "BootNotification", dumps(boot_notification(identity))))
+            while True:
+                data = await link.recv(decode=False)
+                match decode(data.decode(errors="replace")):
+                    case CallResult(answered, payload) if answered == message_id:
+                        return _judged(payload, utc())
+                    case CallError() as refusal if refusal.message_id == message_id:
+                        return "failed", f"the backend answers BootNotification with the error {refusal.code}"
+    except ConnectionClosed as closed:
+        raise LinkFailure(LinkError("closed", f"before the registration {explain_end(link, closed).text}")) from closed
+    except TimeoutError:
+        return "failed", f"the backend did not answer BootNotification within {ANSWER_S:g} s; ask its operator"
+
+
+def _judged(payload: Payload, now: datetime) -> tuple[Verdict, str]:
+    interval_s = tolerant_int(payload.get("interval")) or 0
+    match payload.get("status"):
+        case "Accepted":
+            return "passed", f"Accepted, heartbeat every {interval_s} s{_clock(payload.get('currentTime'), now)}"
+        case "Pending":
+            return "doubtful", "Pending: the backend knows this station and has not released it yet; ask its operator"
+        case "Rejected":
+            return "failed", "Rejected: the backend does not want this station; its operator has to register the id"
+        case other:
+            return "doubtful", f"answered, but with the status {str(other)[:40]!r}"
+
+
+def _clock(text: object, now: datetime) -> str:
+    try:
+        return f"; its clock and ours differ by {abs((parse_utc(str(text)) - now).total_seconds()):.0f} s"
+    except ValueError:
+        return ""
