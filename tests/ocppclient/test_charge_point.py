@@ -518,7 +518,7 @@ def test_no_order_of_events_raises(events):
 
 # --- layering --------------------------------------------------------------------------------------------------------
 
-SHELLS = {"backend_link", "connection", "link", "tls"}
+SHELLS = {"backend_link", "connection", "link", "tls", "trial"}
 FORBIDDEN = {"asyncio", "socket", "ssl", "websockets", "django", "channels", "celery", "serial", "station", "hardware",
              "daphne", "twisted", "threading", "subprocess", "sqlite3"}  # fmt: skip
 
