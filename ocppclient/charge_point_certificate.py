@@ -115,11 +115,12 @@ class ChargePointCertificate:
         self._asked_with = ""
 
     def _valid(self) -> list[Certificate]:
-        """Valid now, the one that began last first."""
+        """Valid now, the one that began last first; authorities round, so of two that began together the newer."""
         now = self._clock.utc()
         rows = [(pki.describe(pki.read_chain(row.pem)[0]), row) for row in self._store.certificates(CHARGE_POINT)]
         valid = [item for item in rows if item[0].not_before <= now <= item[0].not_after]
-        return [row for _, row in sorted(valid, key=lambda item: item[0].not_before, reverse=True)]
+        valid.sort(key=lambda item: (item[0].not_before, item[1].installed_at), reverse=True)
+        return [row for _, row in valid]
 
     # -- the request
 

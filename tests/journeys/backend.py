@@ -10,6 +10,7 @@ import contextlib
 import json
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -116,6 +117,10 @@ class ScriptedBackend:
         self._frozen = False
         #: HTTP status to refuse handshakes with; None accepts them.
         self.refuse_with: int | None = None
+        #: New connections speak TLS with this context; None: plain text.
+        self.tls: ssl.SSLContext | None = None
+        #: Refuses a handshake with 401 when it returns False for the request's headers (lower-case names).
+        self.admits: Callable[[dict[str, str]], bool] = lambda headers: True
         #: What the handshake answers; None: no subprotocol at all.
         self.subprotocol: str | None = "ocpp1.6"
         self.port = 0
@@ -126,7 +131,7 @@ class ScriptedBackend:
     @property
     def url(self) -> str:
         """The endpoint without the identity, as the provisioning file wants it."""
-        return f"ws://127.0.0.1:{self.port}/ocpp"
+        return f"{'wss' if self.tls else 'ws'}://127.0.0.1:{self.port}/ocpp"
 
     def come_up(self) -> None:
         """Listen; after `go_down` on the same port as before."""
@@ -220,6 +225,7 @@ class ScriptedBackend:
         self._next.clear()
         self.cards.clear()
         self.refuse_with = None
+        self.admits = lambda headers: True
         self.subprotocol = "ocpp1.6"
         if self._muted:
             self.unmute()
@@ -416,6 +422,8 @@ class Connection:
         self.open = False
         self.path = ""
         self.headers: dict[str, str] = {}
+        #: Of a TLS connection: the cipher suite, the version, subject and serial number of the client certificate.
+        self.cipher = self.tls_version = self.client = self.client_serial = ""
         self.thread = threading.Thread(target=self._run, daemon=True)
         self._sock = sock
         self._lock = threading.RLock()
@@ -430,8 +438,9 @@ class Connection:
     def _run(self) -> None:
         reason = "by the station"
         try:
+            self._secure()
             while self._readable():
-                data = self._sock.recv(65536)
+                data = self._receive()
                 if not data:
                     break
                 with self._lock:
@@ -457,8 +466,31 @@ class Connection:
             self.backend.forget(self)
             self._gone.set()
 
+    def _secure(self) -> None:
+        """The TLS handshake, when there is to be one."""
+        if self.backend.tls is None:
+            return
+        try:
+            self._sock = secured = self.backend.tls.wrap_socket(self._sock, server_side=True)
+        except (OSError, ssl.SSLError) as error:
+            self.backend.story.note(f"the TLS handshake failed: {error}", self.number)
+            raise
+        self.cipher, self.tls_version, _ = secured.cipher()
+        certificate = secured.getpeercert() or {}
+        self.client = ", ".join(f"{name}={value}" for part in certificate.get("subject", ()) for name, value in part)
+        self.client_serial = certificate.get("serialNumber", "").lstrip("0")
+        self.backend.story.note(f"{self.tls_version} {self.cipher} {self.client}".strip(), self.number)
+
+    def _receive(self) -> bytes:
+        if isinstance(self._sock, ssl.SSLSocket):
+            with self._lock:  # one TLS connection takes no reader beside a writer
+                return self._sock.recv(65536)
+        return self._sock.recv(65536)
+
     def _readable(self) -> bool:
         """Wait for bytes; False when the connection is to be cut."""
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() and not self._cut:
+            return True
         while not self._cut:
             watched = [self._wake_receiver] if self.backend.frozen else [self._wake_receiver, self._sock]
             ready, _, _ = select.select(watched, [], [])
@@ -486,8 +518,9 @@ class Connection:
         self.path = request.path
         self.headers = {name.lower(): value for name, value in request.headers.raw_items()}
         with self._lock:
-            if self.backend.refuse_with is not None:
-                self._protocol.send_response(self._protocol.reject(self.backend.refuse_with, "as the test asked\n"))
+            refuse_with = self.backend.refuse_with if self.backend.admits(self.headers) else 401
+            if refuse_with is not None:
+                self._protocol.send_response(self._protocol.reject(refuse_with, "as the test asked\n"))
             else:
                 response = self._protocol.accept(request)
                 self._protocol.send_response(response)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,8 +60,10 @@ class Rig:
         speed: float = 1.0,
         web: bool = False,
         box: LoneSimulator | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.backend = ScriptedBackend()
+        self.backend.tls = tls
         # A world that runs faster than the clock: its energy rises faster than a meter's plausibly could.
         fixed = {"backend": {"url": self.backend.url}, "hardware": {"energy_rate_factor": max(1.0, speed)}}
         tables = merge(merge(merge(QUICK, provision or {}), fixed), box.provision() if box else {})

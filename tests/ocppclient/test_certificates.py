@@ -156,7 +156,7 @@ def bad_roots(folder: Path, root: Issued) -> dict[str, str]:
 
 
 def test_an_invalid_root_is_rejected_with_its_reason_and_told(folder: Path, root: Issued) -> None:
-    """CRT-13, CRT-17"""
+    """CRT-13, CRT-17, SEC-15, SEC-16"""
     for words, pem in bad_roots(folder, root).items():
         bench = station(SecurityProfile="1")
         bench.settle()

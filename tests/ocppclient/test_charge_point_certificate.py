@@ -289,6 +289,17 @@ def test_the_former_certificate_steps_in_when_the_backend_refuses_the_new_one(fo
     assert tried == [old.pem, new.pem, old.pem]
 
 
+def test_of_two_that_began_together_the_newer_is_used(folder: Path, root: Issued) -> None:
+    """Authorities round the beginning to the day."""
+    bench = station(root)
+    signed(bench, sign(folder, trigger(bench), root).pem)
+    newer = sign(folder, trigger(bench), root)
+    signed(bench, newer.pem)
+    client = bench.cp.security.credentials().client
+    assert client is not None
+    assert client.chain == newer.pem
+
+
 def test_a_replaced_certificate_is_removed_after_a_month(folder: Path, root: Issued) -> None:
     bench = station(root)
     long = timedelta(days=400)

@@ -78,7 +78,7 @@ def events(bench: Bench) -> list[str]:
 
 
 def test_the_profile_is_raised_answered_and_then_the_link_is_opened_anew(root: Issued) -> None:
-    """UPG-03, T:TC_083: the answer (and a Reset right behind it) still pass over the former connection"""
+    """SEC-01, UPG-03, UPG-05, PWD-04, T:TC_083: the answer and a Reset right behind it pass over the old connection"""
     bench = station()
     install(bench, root.pem)
     assert change(bench, "SecurityProfile", 2) == "Accepted"
@@ -175,7 +175,7 @@ def test_a_profile_that_does_not_connect_is_taken_back(kind: str, root: Issued) 
 @pytest.mark.parametrize("kind", ["dns", "network"])
 def test_an_outage_of_the_network_says_nothing_about_the_profile(kind: str, root: Issued) -> None:
     bench = upgraded(root)
-    fail(bench, kind, 20)
+    fail(bench, kind, TRIAL_ATTEMPTS + 1)
     assert credentials(bench) == (2, OLD)
 
 
@@ -184,9 +184,9 @@ def test_after_one_success_the_lower_profile_never_comes_back(root: Issued) -> N
     bench = upgraded(root)
     bench.connect()
     bench.disconnect()
-    fail(bench, "refused", 50)
+    fail(bench, "refused", TRIAL_ATTEMPTS + 1)
     bench.reboot()
-    fail(bench, "refused", 50)
+    fail(bench, "refused", TRIAL_ATTEMPTS + 1)
     assert credentials(bench) == (2, OLD)
 
 
@@ -269,8 +269,8 @@ def test_a_refused_password_is_taken_back() -> None:
     bench = station()
     change(bench, "AuthorizationKey", NEW)
     bench.disconnect()
-    fail(bench, "refused", 20)
-    fail(bench, "timeout", 20)
+    fail(bench, "refused", TRIAL_ATTEMPTS + 1)
+    fail(bench, "timeout", TRIAL_ATTEMPTS + 1)
     assert credentials(bench) == (1, NEW)
     fail(bench, "password")
     assert credentials(bench) == (1, OLD)
@@ -282,7 +282,7 @@ def test_after_one_success_the_former_password_is_forgotten() -> None:
     bench.disconnect()
     bench.connect()
     bench.disconnect()
-    fail(bench, "password", 20)
+    fail(bench, "password", TRIAL_ATTEMPTS + 1)
     assert credentials(bench) == (1, NEW)
     assert OLD not in str(bench.store.values(""))
 

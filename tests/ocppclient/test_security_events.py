@@ -51,6 +51,7 @@ def test_the_table_has_the_18_events_of_the_white_paper_and_seven_are_critical()
 
 @pytest.mark.parametrize("event_type", EVENTS)
 def test_every_event_is_logged_and_the_ones_the_backend_has_to_know_are_told(event_type: str) -> None:
+    """EVT-01, EVT-03, EVT-04"""
     bench = quiet()
     bench.cp.security_events.raise_event(event_type, "why")
     bench.wait(0.1)
@@ -147,6 +148,20 @@ def test_a_copy_on_the_same_connection_has_a_new_id_and_a_late_answer_counts() -
     assert told(bench.settle()) == ["FirmwareUpdated"]
 
 
+def test_a_late_answer_to_a_delivered_event_does_not_send_the_next_one_twice() -> None:
+    bench = quiet()
+    bench.cp.security_events.raise_event("TamperDetectionActivated")
+    bench.wait(0.1)
+    first = bench.calls.pop()[0]
+    bench.wait(41, step_s=1)
+    bench.settle()  # the copy
+    bench.cp.security_events.raise_event("FirmwareUpdated")
+    bench.wait(0.1)
+    bench.do(FrameReceived(json.dumps([3, first, {}])))
+    bench.wait(1)
+    assert told(bench.settle()) == ["FirmwareUpdated"]
+
+
 @pytest.mark.parametrize("code", ["NotImplemented", "NotSupported"])
 def test_a_backend_without_the_white_paper_is_asked_once(code: str) -> None:
     bench = quiet()
@@ -171,6 +186,7 @@ def test_a_failing_backend_is_asked_as_often_as_transaction_message_attempts_say
 
 
 def test_silence_never_ends_the_delivery() -> None:
+    """EVT-02"""
     bench = quiet()
     bench.cp.security_events.raise_event("TamperDetectionActivated")
     for _ in range(10):
@@ -182,6 +198,7 @@ def test_silence_never_ends_the_delivery() -> None:
 
 
 def test_security_events_do_not_hold_up_a_transaction() -> None:
+    """EVT-02"""
     bench = quiet()
     for _ in range(20):
         bench.cp.security_events.raise_event("TamperDetectionActivated")
@@ -201,6 +218,7 @@ def test_tech_info_is_one_line_that_fits_the_frame() -> None:
 
 
 def test_the_log_rolls_and_what_waits_stays_longer() -> None:
+    """EVT-03"""
     bench = Bench()
     for number in range(SECURITY_LOG_LENGTH + 10):
         delivery = "waiting" if number == 3 else ""

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from ocppclient import pki
 from ocppclient.events import Connected, Disconnected, FrameReceived
 from ocppclient.link import ConnectionSettings
-from ocppclient.tls import client_context
+from ocppclient.tls import WildcardOnly, check_name, client_context
 from tests.ocppclient.backend import backend, settings_for, silent, station, tcp_server
 from tests.ocppclient.certificates import Issued, issue
 
@@ -83,6 +85,7 @@ async def openssl_server(server: Issued, *arguments: str) -> AsyncIterator[int]:
 )
 @in_loop
 async def test_the_certified_cipher_suites_work(cipher: str, root: Issued, rsa_server: Issued) -> None:
+    """SEC-04, SEC-09"""
     async with backend(ssl=server_context(rsa_server, cipher)) as (port, server):
         settings = secure(port, root, security_profile=2, authorization_key="a plain password 16")
         async with station(settings) as (_, events):
@@ -123,6 +126,7 @@ async def test_a_certificate_with_a_common_name_only_is_accepted(folder: Path, r
 async def test_an_unacceptable_certificate_is_refused_in_words(
     folder: Path, root: Issued, made: dict[str, Any], words: str
 ) -> None:
+    """SEC-11, field problem 9"""
     server = issue(folder, "bad", root, **made)
     async with backend(ssl=server_context(server)) as (port, _), station(secure(port, root)) as (connection, events):
         assert words in (await events.until(Disconnected)).reason
@@ -135,6 +139,7 @@ async def test_an_unacceptable_certificate_is_refused_in_words(
 async def test_an_unknown_or_self_signed_issuer_is_refused_and_several_roots_are_possible(
     folder: Path, root: Issued, rsa_server: Issued
 ) -> None:
+    """SEC-11, field problem 10"""
     other = issue(folder, "other-root")
     server = backend(ssl=server_context(rsa_server))
     async with server as (port, _), station(secure(port, other)) as (connection, events):
@@ -149,6 +154,7 @@ async def test_an_unknown_or_self_signed_issuer_is_refused_and_several_roots_are
 
 @in_loop
 async def test_profile_3_presents_the_client_certificate(folder: Path, root: Issued, rsa_server: Issued) -> None:
+    """SEC-13"""
     client = issue(folder, "CP-SERIAL-1", root)
     async with backend(ssl=server_context(rsa_server, client_root=root)) as (port, server):
         settings = secure(port, root, security_profile=3, client_certificate=client.pem, client_key=client.key_pem)
@@ -204,6 +210,7 @@ async def test_a_tls_failure_never_falls_back_to_plain_text(root: Issued) -> Non
 async def test_old_tls_and_weak_suites_are_refused_and_told_apart(
     arguments: tuple[str, ...], kind: str, root: Issued, rsa_server: Issued
 ) -> None:
+    """SEC-07, SEC-08"""
     async with openssl_server(rsa_server, *arguments) as port, station(secure(port, root)) as (connection, events):
         await events.until(Disconnected)
         assert connection.status().last_error_kind == kind
@@ -241,8 +248,10 @@ async def test_big_messages_pass_over_tls(root: Issued, rsa_server: Issued) -> N
 
 
 def test_the_context_checks_names_refuses_old_tls_and_is_not_strict_about_key_identifiers() -> None:
+    """SEC-07, SEC-08, SEC-10"""
     context = client_context(settings_for(1, url="wss://h"))
     assert context.check_hostname
+    assert context.options & ssl.OP_NO_COMPRESSION
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
@@ -250,3 +259,102 @@ def test_the_context_checks_names_refuses_old_tls_and_is_not_strict_about_key_id
     assert {"AES128-GCM-SHA256", "AES256-GCM-SHA384"} <= set(names)
     assert not [name for name in names if "CBC" in name or "RC4" in name or "DES" in name or name.endswith("-SHA")]
     assert names.index("ECDHE-RSA-AES128-GCM-SHA256") < names.index("AES128-GCM-SHA256")
+
+
+@in_loop
+async def test_the_verified_chain_is_told_and_a_root_that_another_one_signed_is_an_anchor(
+    folder: Path, root: Issued
+) -> None:
+    """CRT-15, CRT-16: the new root alone verifies, also when the one that signed it is gone"""
+    new_root = issue(folder, "new-root", root, ca=True)
+    server = issue(folder, "server-of-new-root", new_root, hosts=("localhost",))
+    async with (
+        backend(ssl=server_context(server)) as (port, _),
+        station(secure(port, new_root)) as (_, events),
+    ):
+        connected = await events.until(Connected)
+        assert connected.verified_by == (
+            pki.fingerprint(server.certificate),
+            pki.fingerprint(new_root.certificate),
+        )
+
+
+@in_loop
+async def test_without_tls_nothing_is_verified() -> None:
+    async with backend() as (port, _), station(settings_for(port)) as (_, events):
+        assert (await events.until(Connected)).verified_by == ()
+
+
+@in_loop
+async def test_a_refused_client_certificate_is_understood(folder: Path, root: Issued, rsa_server: Issued) -> None:
+    stranger = issue(folder, "stranger")
+    client = issue(folder, "CP-UNKNOWN", stranger)
+    arguments = ("-Verify", "1", "-verify_return_error", "-CAfile", root.cert_file)
+    async with openssl_server(rsa_server, *arguments) as port:
+        settings = secure(port, root, security_profile=3, client_certificate=client.pem, client_key=client.key_pem)
+        async with station(settings) as (connection, events):
+            assert (await events.until(Disconnected)).kind == "unauthorised"
+            assert connection.status().last_error_kind == "unauthorised"
+
+
+@in_loop
+async def test_settings_for_the_next_attempt_leave_the_session_alone(root: Issued, rsa_server: Issued) -> None:
+    async with (
+        backend(ssl=server_context(rsa_server)) as (port, server),
+        station(secure(port, root)) as (connection, events),
+    ):
+        await events.until(Connected)
+        connection.use(secure(port, root, charge_point_id="CP2"))
+        next(iter(server.connections)).transport.abort()
+        await events.until(Disconnected)
+        await events.until(Connected, 2)
+        assert connection.status().url.endswith("/CP2")
+        assert events.count(Disconnected) == 1
+
+
+class Peer:
+    """What the library knows of a verified server."""
+
+    def __init__(self, certificate: Issued) -> None:
+        self._certificate = certificate.certificate.public_bytes(Encoding.DER)
+
+    def getpeercert(self, binary_form: bool) -> bytes:
+        assert binary_form
+        return self._certificate
+
+
+@pytest.mark.parametrize(
+    ("names", "host", "refused"),
+    [
+        (("*.example.com",), "cs.example.com", True),
+        (("*.example.com", "CS.example.com."), "cs.example.com", False),
+        (("cs.example.com",), "cs.example.com", False),
+        (("127.0.0.1", "*.example.com"), "127.0.0.1", False),
+        (("b\u00fccher.example".encode("idna").decode(),), "b\u00fccher.example", False),
+    ],
+)
+def test_profiles_2_and_3_refuse_a_name_that_fits_by_a_wildcard_only(
+    folder: Path, root: Issued, names: tuple[str, ...], host: str, refused: bool
+) -> None:
+    """SEC-12, T:TC_078"""
+    peer: Any = Peer(issue(folder, "wildcard", root, hosts=names))
+    key = {"authorization_key": "a plain password 16"}
+    for changes in ({"security_profile": 0}, {"security_profile": 2, "allow_wildcards": True, **key}):
+        check_name(peer, secure(1, root, **changes), host)
+    strict = secure(1, root, security_profile=2, **key)
+    if not refused:
+        check_name(peer, strict, host)
+        return
+    with pytest.raises(WildcardOnly, match="AllowCentralSystemTLSWildcards"):
+        check_name(peer, strict, host)
+
+
+def test_the_private_key_is_never_a_file_on_the_disk(
+    folder: Path, root: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = issue(folder, "CP-MEMORY", root)
+    loaded: list[str] = []
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", lambda self, path: loaded.append(path))
+    client_context(secure(1, root, security_profile=3, client_certificate=client.pem, client_key=client.key_pem))
+    assert len(loaded) == 1
+    assert loaded[0].startswith("/proc/self/fd/")

@@ -421,4 +421,5 @@ def test_the_client_certificate_is_stored_with_its_key_and_the_link_presents_it(
 
 
 def test_the_database_with_the_keys_is_the_owners_alone() -> None:
+    """PWD-04"""
     assert stat.S_IMODE(Path(settings.DATABASES["default"]["NAME"]).stat().st_mode) == 0o600

@@ -77,6 +77,7 @@ def test_every_certificate_is_listed_with_its_validity(inside: Client, tmp_path:
 def test_the_warnings_begin_60_30_and_7_days_before_the_end(
     inside: Client, tmp_path: Path, days: float, words: str, colour: str
 ) -> None:
+    """field problem 10"""
     install(issue(tmp_path, "root", starts=timedelta(days=-2), ends=timedelta(days=days)))
     assert f'data-kind="{colour}">{words}<' in inside.get("/certificates").content.decode()
 
