@@ -10,8 +10,10 @@ from typing import Any
 
 from ocppclient.storable import clean_text, storable, tag_key
 from ocppclient.store import (
+    DELIVERED_KEPT,
     SECURITY_LOG_LENGTH,
     Certificate,
+    DeliveredCall,
     IdTagEntry,
     InstalledProfile,
     QueuedCall,
@@ -31,6 +33,7 @@ class MemoryStore:
         self._transactions: dict[str, Transaction] = {}  # in the order of their first save
         self._waiting: dict[int, QueuedCall] = {}  # by seq, ascending
         self._parked: dict[int, QueuedCall] = {}  # by seq, ascending
+        self._delivered: dict[int, DeliveredCall] = {}  # by seq
         self._cache: dict[str, IdTagEntry] = {}
         self._list: dict[tuple[str, str], IdTagEntry] = {}
         self._profiles: dict[int, InstalledProfile] = {}  # by profile_id, ascending
@@ -110,6 +113,15 @@ class MemoryStore:
     def delete_queued(self, seq: int) -> None:
         self._write(self._waiting, seq, None)
         self._write(self._parked, seq, None)
+
+    def keep_delivered(self, call: DeliveredCall) -> None:
+        self._write(self._delivered, call.seq, storable(call))
+        for seq in [seq for seq in self._delivered if seq <= call.seq - DELIVERED_KEPT]:
+            self._write(self._delivered, seq, None)
+
+    def delivered_calls(self, transaction_uid: str) -> list[DeliveredCall]:
+        rows = sorted(self._delivered.values(), key=lambda call: call.seq)
+        return [call for call in rows if call.transaction_uid == clean_text(transaction_uid)]
 
     def queued(self, seq: int) -> QueuedCall | None:
         return self._waiting.get(seq) or self._parked.get(seq)

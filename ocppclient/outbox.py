@@ -18,7 +18,7 @@ from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Disconnect, Explain, SendFrame
 from ocppclient.facts import Facts
 from ocppclient.settings import Factory
-from ocppclient.store import QueuedCall, Store
+from ocppclient.store import DeliveredCall, QueuedCall, Store
 
 _CORRECTION = "clock.correction."  # + boot id: what its guessed clock was off by, seconds
 UNKNOWN_TRANSACTION_ID = -1  # errata v4.0 section 3.18
@@ -252,14 +252,29 @@ class Outbox:
             return self._failed(call, f"{message.code} {message.description}".strip(), late)
         self.quirks += bool(message.quirks)
         if call.seq is not None:
-            if self._store.queued(call.seq) is None:
+            row = self._store.queued(call.seq)
+            if row is None:
                 return None  # an earlier copy of it was answered meanwhile
             head = self._store.next_queued()
             if head is not None and head.seq == call.seq:
                 self._retry_at = 0.0
             # a copy of it may be under way: its answer is waited for (one CALL at a time), and then means nothing
             self._store.delete_queued(call.seq)
+            self._keep_delivered(row, None if late else call.sent_at, message.payload)
         return Outcome(call.action, call.request, message.payload, late=late, transaction_uid=call.transaction_uid)
+
+    def _keep_delivered(self, row: QueuedCall, sent_at: float | None, answer: Payload) -> None:
+        """People see of every session which of its messages arrived, and when."""
+        if not row.transaction_uid:
+            return
+        now = self._clock.utc()
+        sent = None if sent_at is None else now - timedelta(seconds=self._clock.monotonic() - sent_at)
+        self._store.keep_delivered(
+            DeliveredCall(
+                row.seq, row.action, row.payload, dumps(answer), row.transaction_uid, row.created_at, sent, now,
+                row.attempts,
+            )
+        )  # fmt: skip
 
     def _find_late(self, message_id: str) -> _InFlight | None:
         if (call := self._late.pop(message_id, None)) is not None and call.seq is None:

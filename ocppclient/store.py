@@ -87,6 +87,32 @@ class QueuedCall:
     boot_id: str = ""
 
 
+#: So many positions of the queue back the delivered messages are kept for people.
+DELIVERED_KEPT = 10_000
+
+
+@dataclass(frozen=True)
+class DeliveredCall:
+    """A message of a transaction that the backend has answered: for people, no rule reads it.
+
+    Attributes:
+        seq: its former position in the queue.
+        payload, answer: JSON text of request and response.
+        created_at, sent_at, answered_at: UTC; sent_at of the last transmission, None when the answer came late.
+        attempts: transmissions before that the backend failed to process.
+    """
+
+    seq: int
+    action: str
+    payload: str
+    answer: str
+    transaction_uid: str
+    created_at: datetime | None
+    sent_at: datetime | None
+    answered_at: datetime
+    attempts: int = 0
+
+
 @dataclass(frozen=True)
 class IdTagEntry:
     """One entry of the Authorization Cache or of the Local Authorization List.
@@ -231,6 +257,14 @@ class Store(Protocol):
 
     def update_queued(self, call: QueuedCall) -> None: ...
     def delete_queued(self, seq: int) -> None: ...
+    def keep_delivered(self, call: DeliveredCall) -> None:
+        """Note that a message of a transaction was answered; what is DELIVERED_KEPT positions older goes."""
+        ...
+
+    def delivered_calls(self, transaction_uid: str) -> list[DeliveredCall]:
+        """What was delivered of a transaction, in the order of the queue."""
+        ...
+
     def queued(self, seq: int) -> QueuedCall | None: ...
     def queued_by_message_id(self, message_id: str) -> QueuedCall | None:
         """The call (queued or parked) that was ever sent with this uniqueId."""

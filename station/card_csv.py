@@ -13,7 +13,7 @@ from typing import Any
 from ocppclient.clock import format_utc, parse_utc
 from ocppclient.storable import tag_key
 from ocppclient.store import IdTagEntry
-from station import local_list
+from station import csv_file, local_list
 from station.local_list import Unfit
 
 COLUMNS = ("id_tag", "status", "parent_id_tag", "expiry_date", "note", "source")
@@ -21,8 +21,6 @@ MAX_LINES = 10_000
 MAX_BYTES = 4 * 1024 * 1024
 
 _SEPARATORS = (",", ";", "\t")
-#: A spreadsheet takes what starts so for a formula (also in the full width of East Asian keyboards).
-_FORMULA = re.compile(r"'*[=+\-@\t\r＝＋－＠]")
 _LONG_NUMBER = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]+")
 
 
@@ -62,20 +60,18 @@ class Line:
 
 def write(entries: Iterable[IdTagEntry]) -> str:
     """The entries with a header, lines ended by CRLF, no cell that a spreadsheet would execute."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for entry in entries:
-        expiry_date = format_utc(entry.expiry_date) if entry.expiry_date else ""
-        cells = (entry.id_tag, entry.status, entry.parent_id_tag, expiry_date, entry.note, entry.source)
-        writer.writerow(f"'{cell}" if _FORMULA.match(cell) else cell for cell in cells)
-    return text.getvalue()
+    return csv_file.write(COLUMNS, map(_cells, entries))
+
+
+def _cells(entry: IdTagEntry) -> tuple[str, ...]:
+    expiry_date = format_utc(entry.expiry_date) if entry.expiry_date else ""
+    return (entry.id_tag, entry.status, entry.parent_id_tag, expiry_date, entry.note, entry.source)
 
 
 def _without_guard(cell: str) -> str:
     """What `write` made harmless, as it was."""
     cell = cell.strip(" ")
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell.strip()
+    return cell[1:] if cell.startswith("'") and csv_file.FORMULA.match(cell) else cell.strip()
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -71,6 +71,23 @@ class QueuedCall(models.Model):
         return f"{self.seq} {self.action}" + (f" (parked: {self.parked_reason})" if self.parked_reason else "")
 
 
+class DeliveredCall(models.Model):
+    """One message of a transaction that the backend answered; people see it with its session."""
+
+    seq = models.BigIntegerField(primary_key=True)
+    action = models.TextField()
+    payload = models.TextField()  # JSON
+    answer = models.TextField()  # JSON
+    transaction_uid = models.TextField(db_index=True)
+    created_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField()
+    attempts = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.action} answered {self.answered_at:%Y-%m-%d %H:%M:%S}"
+
+
 class IdTag(models.Model):
     """One entry of the Authorization Cache (source "cache") or of the Local Authorization List."""
 

@@ -19,8 +19,10 @@ from django.db import transaction as db_transaction
 from ocppclient.events import Explain
 from ocppclient.storable import clean_text, fits, storable, tag_key
 from ocppclient.store import (
+    DELIVERED_KEPT,
     SECURITY_LOG_LENGTH,
     Certificate,
+    DeliveredCall,
     IdTagEntry,
     InstalledProfile,
     QueuedCall,
@@ -63,6 +65,7 @@ class _PrivateKey:
 VALUES = Table(models.Value, _Value, keyed=True)
 TRANSACTIONS = Table(models.Transaction, Transaction)
 CALLS = Table(models.QueuedCall, QueuedCall)
+DELIVERED = Table(models.DeliveredCall, DeliveredCall, keyed=True)
 TAGS = Table(models.IdTag, IdTagEntry, extra=["key"])
 PROFILES = Table(models.ChargingProfile, InstalledProfile, keyed=True)
 REASONS = Table(models.Reason, _Reason)
@@ -241,6 +244,14 @@ class DjangoStore:
             self._depth -= 1
         if self._head_with(seq):
             self._head = None if self._depth == 0 else _Unread.YET
+
+    def keep_delivered(self, call: DeliveredCall) -> None:
+        self._begin()
+        DELIVERED.insert(storable(call), replace_on=["seq"])
+        DELIVERED.delete("WHERE seq <= %s", call.seq - DELIVERED_KEPT)
+
+    def delivered_calls(self, transaction_uid: str) -> list[DeliveredCall]:
+        return DELIVERED.select("WHERE transaction_uid = %s ORDER BY seq", clean_text(transaction_uid))
 
     def _head_with(self, seq: int) -> QueuedCall | None:
         return self._head if isinstance(self._head, QueuedCall) and self._head.seq == seq else None

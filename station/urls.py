@@ -6,12 +6,27 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, path
 
-from station.views import backend, cards, hardware, keys, pages, people, profiles, security, self_test
+from station.views import (
+    backend,
+    cards,
+    hardware,
+    keys,
+    pages,
+    people,
+    profiles,
+    security,
+    self_test,
+    sessions,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
     path("frames", pages.frames, name="frames"),
-    path("transactions", pages.transactions, name="transactions"),
+    path("transactions", sessions.transactions, name="transactions"),
+    path("transactions/export", sessions.export, name="transactions_export"),
+    path("transactions/print", sessions.printed, name="transactions_print"),
+    path("transactions/<int:pk>", sessions.session, name="transactions_session"),
+    path("transactions/<int:pk>/chart", sessions.session_chart, name="transactions_chart"),
     path("transactions/latest", pages.latest_transactions, name="latest_transactions"),
     path("why", pages.why, name="why"),
     path("profiles", profiles.profiles, name="profiles"),

@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ocppclient.storable import tag_key
-from station import card_csv, card_import, local_list
+from station import card_csv, card_import, csv_file, local_list
 from station.card_import import Kind
 from station.forms import CardForm, UploadForm
 from station.models import IdTag, Reason
@@ -173,12 +173,7 @@ def _saved(request: HttpRequest, form: CardForm) -> HttpResponse | None:
 def export(request: HttpRequest) -> HttpResponse:
     """The whole list as a file."""
     text = card_csv.write(TAGS.select("WHERE source IN ('backend', 'station') ORDER BY source DESC, key"))
-    name = f"cards-{datetime.now(UTC):%Y-%m-%d}.csv"
-    return HttpResponse(
-        text,
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return csv_file.download("cards", text)
 
 
 @require_http_methods(["GET", "POST"])

@@ -635,3 +635,26 @@ def test_the_view_tells_what_waits_and_what_failed():
     bench.refuse("InternalError")
     bench.do(Tick())
     assert bench.cp.view().last_error == "StartTransaction: InternalError"
+
+
+# --- what people see of a session ------------------------------------------------------------------------------------
+
+
+def test_an_answered_message_of_a_session_is_kept_with_its_times_and_its_answer():
+    bench = starting()
+    uid = bench.store.open_transaction().uid
+    sent_at = bench.clock.utc()
+    bench.wait(3)
+    bench.answer(transactionId=7, idTagInfo={"status": "Accepted"})
+    (kept,) = bench.store.delivered_calls(uid)
+    assert (kept.action, kept.attempts) == ("StartTransaction", 0)
+    assert json.loads(kept.payload)["idTag"] == "CARD1"
+    assert json.loads(kept.answer)["transactionId"] == 7
+    assert abs((kept.sent_at - sent_at).total_seconds()) < 0.5
+    assert 2.5 < (kept.answered_at - kept.sent_at).total_seconds() < 3.5
+
+
+def test_a_refused_message_is_not_kept_as_delivered():
+    bench = starting()
+    bench.refuse()
+    assert bench.store.delivered_calls(bench.store.open_transaction().uid) == []

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ocppclient.memory_store import MemoryStore
 from ocppclient.store import (
     Certificate,
+    DeliveredCall,
     IdTagEntry,
     InstalledProfile,
     QueuedCall,
@@ -203,6 +204,32 @@ def test_a_call_is_found_by_every_id_it_was_sent_with(store: Store) -> None:
         assert store.queued_by_message_id(foreign) is None
     store.update_queued(replace(sent, parked_reason="refused"))
     assert store.queued_by_message_id("M1") == replace(sent, parked_reason="refused")
+
+
+def delivered(seq: int, uid: str = "u1", **more: Any) -> DeliveredCall:
+    return DeliveredCall(
+        **{
+            "seq": seq, "action": "MeterValues", "payload": '{"a":1}', "answer": "{}", "transaction_uid": uid,
+            "created_at": NOON, "sent_at": NOON, "answered_at": NOON, "attempts": 2, **more,
+        }
+    )  # fmt: skip
+
+
+def test_delivered_calls_come_back_by_their_transaction_in_the_order_of_the_queue(store: Store) -> None:
+    for call_ in (delivered(3), delivered(1, created_at=None, sent_at=None), delivered(2, "u2")):
+        store.keep_delivered(call_)
+    assert store.delivered_calls("u1") == [delivered(1, created_at=None, sent_at=None), delivered(3)]
+    assert store.delivered_calls("") == []
+
+
+def test_delivered_calls_are_kept_for_so_many_positions_of_the_queue(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("ocppclient.memory_store", "station.store"):
+        monkeypatch.setattr(f"{module}.DELIVERED_KEPT", 5)
+    for seq in range(1, 9):
+        store.keep_delivered(delivered(seq))
+    assert [row.seq for row in store.delivered_calls("u1")] == [4, 5, 6, 7, 8]
 
 
 def test_undated_calls_are_those_of_one_boot(store: Store) -> None:
@@ -427,6 +454,7 @@ def change_everything(store: Any) -> None:
     store.save_transaction(replace(store.open_transaction(), stopped_at=NOON))
     store.save_transaction(transaction("u2"))
     store.delete_queued(1)
+    store.keep_delivered(delivered(1))
     store.update_queued(replace(store.queued(2), parked_reason=""))
     store.update_queued(replace(store.queued(3), attempts=3))
     store.enqueue(call("m4"))
@@ -453,6 +481,7 @@ def everything(store: Any) -> tuple[Any, ...]:
         [store.queued(seq) for seq in range(1, 40)],
         [store.queued_by_message_id(name) for name in ("m1", "m2", "m3", "m4")],
         store.undated_depth("b1"),
+        [store.delivered_calls(uid) for uid in ("", "u1")],
         store.cache_size(),
         [(store.cache_entry(tag), store.list_entry(tag)) for tag in tags],
         [(store.list_entries(source), store.list_size(source)) for source in ("backend", "station")],
