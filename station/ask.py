@@ -41,7 +41,7 @@ def order(command: str, argument: Any, user: str) -> Reply:
 
 def snapshot() -> dict[str, Any] | None:
     """What the dashboard shows now (station/live.py); None when the worker does not answer."""
-    answer = async_to_sync(_asked)({"type": "station.snapshot", "frames": False}, GLANCE_S)
+    answer = async_to_sync(_asked)({"type": "station.snapshot", "frames": False, "watch": False}, GLANCE_S)
     return None if answer is None else answer["snapshot"]
 
 

@@ -42,9 +42,10 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         self._trials = trials
 
     async def station_snapshot(self, message: dict[str, Any]) -> None:
-        """A page wants to see everything now, and the news of the next minute."""
+        """A page wants to see everything now, and (`watch`) the news of the next minute."""
         channel, frames = message["reply_channel"], bool(message.get("frames", True))
-        shown = self._worker.call(lambda: self._worker.show(channel, frames))
+        watch = bool(message.get("watch", True))
+        shown = self._worker.call(lambda: self._worker.show(channel, frames, watch))
         await asyncio.wait_for(asyncio.wrap_future(shown), PATIENCE_S)
 
     async def station_command(self, message: dict[str, Any]) -> None:

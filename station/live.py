@@ -5,7 +5,7 @@ Ages and durations are seconds at the moment of the snapshot; the browser lets t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +75,7 @@ def snapshot(
     *,
     ports: Iterable[PortHealth] = (),
     minutes: Iterable[Measurement] = (),
+    frames: Mapping[str, int] | None = None,
     simulator_url: str = "",
 ) -> dict[str, Any]:
     """Everything the dashboard shows.
@@ -82,6 +83,7 @@ def snapshot(
     Args:
         now_utc, monotonic_now: the same moment on both clocks; link and ports give their times on the monotonic one.
         minutes: what was measured and is not in the database yet (charts draw it).
+        frames: how many went "in" and "out" since the start.
         simulator_url: page of the simulator's control when the hardware is simulated, else "".
     """
     word, kind = STATES.get(view.status, (view.status, "unavailable"))
@@ -110,6 +112,7 @@ def snapshot(
         "reservation": _reservation(view.reservation) if view.reservation else None,
         "backend": _backend(view, link, monotonic_now),
         "profile_changes": view.profile_changes,
+        "frames": {"in": 0, "out": 0, **(frames or {})},
         "minutes": [[one.minute, one.power_w, one.current_ma, one.limit_ma] for one in minutes],
         "clock": {"utc": format_utc(view.clock_utc), "synchronised": view.clock_synchronised},
         "box": {

@@ -45,6 +45,7 @@ class LiveFeed:
         self._frames: deque[dict[str, Any]] = deque(maxlen=FRAMES_KEPT)
         self._fresh: list[dict[str, Any]] = []
         self._seq = 0
+        self._counts = {"in": 0, "out": 0}
         self._watched_until = 0.0
         self._looked_at = self._sent_at = float("-inf")
         self._sent: tuple[object, ...] = ()
@@ -58,6 +59,7 @@ class LiveFeed:
     def frame(self, at: datetime, direction: str, text: str) -> None:
         """A frame went "in" or "out"."""
         self._seq += 1
+        self._counts[direction] += 1
         shown = live.frame(self._seq, at, direction, text)
         self._frames.append(shown)
         if self.watched:
@@ -110,12 +112,13 @@ class LiveFeed:
         ports: tuple[PortHealth, ...],
         frames: bool = True,
         minutes: Sequence[Measurement] = (),
+        watch: bool = True,
     ) -> None:
-        """A page asks for everything (with the ring of frames, or without), and says by it that it watches."""
-        newcomer = not self.watched
-        self._watched_until = self._monotonic() + WATCHED_S
-        if newcomer:
-            self._fresh = []
+        """A page asks for everything (with the ring of frames, or without), and says by it whether it watches on."""
+        if watch:
+            if not self.watched:
+                self._fresh = []
+            self._watched_until = self._monotonic() + WATCHED_S
         snapshot = self._snapshot(view, box, link, now_utc, ports, minutes)
         self._send(channel, {"type": "live.snapshot", "snapshot": snapshot})
         if frames:
@@ -138,6 +141,7 @@ class LiveFeed:
             self._monotonic(),
             ports=ports,
             minutes=minutes,
+            frames=self._counts,
             simulator_url=self._simulator_url,
         )
 

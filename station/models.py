@@ -233,6 +233,21 @@ class OneTimePassword(models.Model):
         return str(self.user)
 
 
+class ApiToken(models.Model):
+    """One access token for machines (station/tokens.py); goes with its owner."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=60)
+    role = models.TextField()
+    digest = models.TextField(unique=True)
+    owner = models.ForeignKey("auth.User", on_delete=models.CASCADE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_on = models.DateField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.role})"
+
+
 class SelfTest(models.Model):
     """One self-test: a person asks for it, the worker runs it and writes its report (station/self_test.py)."""
 

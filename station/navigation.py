@@ -49,6 +49,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("keys", "Keys", "keys", "Every OCPP configuration key: meaning, range, value"),
         Entry("certificates", "Certificates", "certificates", "Whom the station trusts, and until when"),
         Entry("users", "Users", "users", "Who may sign in, and what each may do"),
+        Entry("tokens", "Tokens", "tokens", "Access for programs: the API and the metrics"),
     ),
     "Records": (
         Entry("why", "Why", "why", "Why something was refused, ignored or limited"),

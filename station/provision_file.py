@@ -71,10 +71,14 @@ class BackendSettings:
 
 @dataclass(frozen=True)
 class WebSettings:
-    """Who may log in at first; the password only on its way from the file into the database, where it is hashed."""
+    """Who may log in at first; the password only on its way from the file into the database, where it is hashed.
+
+    `metrics`: /metrics answers.
+    """
 
     admin_user: str = "admin"
     admin_password: Secret = _NONE
+    metrics: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ def _nearest(name: str, names: Any, shape: str) -> str:
 def built(sections: Sections, problems: list[str]) -> Provision | None:
     """Checked values as the parts of the station take them; None when they do not fit together (see `problems`)."""
     given = {name: dict(sections.get(name, {})) for name in (*RULES, "ocpp")}
-    backend, factory, hardware = given["backend"], given["factory"], given["hardware"]
+    backend, factory, hardware, web = given["backend"], given["factory"], given["hardware"], given["web"]
     link = {name: factory.pop(name) for name in _LINK_NAMES if name in factory}
     options = {name: str(hardware.pop(name)) for name in _HARDWARE_OPTIONS if name in hardware}
     extra = {"allow_unsigned_update": factory.pop("allow_unsigned_update", False)}
@@ -190,9 +194,7 @@ def built(sections: Sections, problems: list[str]) -> Provision | None:
                 }
             ),
             hardware=HardwareConfig(**hardware, **given["electrical"], options=options),
-            web=WebSettings(
-                **{name: Secret(text) if "password" in name else text for name, text in given["web"].items()}
-            ),
+            web=WebSettings(**{**web, "admin_password": Secret(web.get("admin_password", ""))}),
             sections=sections,
             **link,
         )

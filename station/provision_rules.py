@@ -260,5 +260,6 @@ RULES: dict[str, dict[str, Rule]] = {
     "web": {
         "admin_user": text(150, empty=False),
         "admin_password": text(128),
+        "metrics": boolean,
     },
 }

@@ -1,4 +1,4 @@
-"""Every page of the station. All need a login (LoginRequiredMiddleware) but the login itself and /healthz."""
+"""Every page of the station. All need a login, or (station/tokens.py) a token; only /login and /healthz are open."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from station.views import (
     backend,
     cards,
     hardware,
+    health,
     keys,
     pages,
     people,
@@ -17,6 +18,7 @@ from station.views import (
     security,
     self_test,
     sessions,
+    tokens,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -56,6 +58,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("password", people.password, name="password"),
     path("login", people.Door.as_view(), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),
-    path("healthz", pages.healthz, name="healthz"),
+    path("tokens", tokens.page, name="tokens"),
+    path("tokens/<int:pk>/revoke", tokens.revoke, name="tokens_revoke"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
     path("admin/", admin.site.urls),
 ]

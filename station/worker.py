@@ -248,8 +248,8 @@ class StationWorker:
         assert self._outside is not None
         return SettingsChanged(self._outside.settings())
 
-    def show(self, channel: str, frames: bool) -> None:
-        """Only for `call`: send everything to one page."""
+    def show(self, channel: str, frames: bool, watch: bool = True) -> None:
+        """Only for `call`: send everything to one page, which goes on to watch or only asked once."""
         assert self._domain is not None
         assert self._outside is not None
         out, now_utc = self._outside, self._domain.clock.utc()
@@ -263,6 +263,7 @@ class StationWorker:
             out.box.health(),
             frames,
             minutes=self._history.unwritten,
+            watch=watch,
         )
 
     def _run(self, build: Callable[[], Domain], built: Future[Domain]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -74,13 +73,6 @@ def more(request: HttpRequest) -> HttpResponse:
 def session(request: HttpRequest) -> JsonResponse:
     """An open and visible page asks for it every few minutes: somebody is there (see `session_idle`)."""
     return JsonResponse({"user": request.user.get_username()})
-
-
-@login_not_required
-@require_safe
-def healthz(request: HttpRequest) -> JsonResponse:
-    """The process answers; nothing else is said to strangers."""
-    return JsonResponse({"status": "ok"})
 
 
 def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
