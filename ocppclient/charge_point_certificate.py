@@ -141,6 +141,7 @@ class ChargePointCertificate:
         self._store.set_value(_KEY, key_id)
         self._store.set_value(_UNSENT, "1")
         self._drop_unused_keys()
+        self._triggered = False
         self._next_at = self._clock.monotonic()
         return ""
 
