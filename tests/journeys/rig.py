@@ -144,7 +144,7 @@ class Rig:
         done: dict[str, list[dict]] = {}
         for entry in self.entries():
             if entry.source == "backend" and entry.is_call():
-                done.setdefault(entry.action, []).append(entry.payload)
+                done.setdefault(str(entry.action), []).append(entry.payload)  # a malformed one may be anything
         if "ChangeAvailability" in done:
             self.backend.call("ChangeAvailability", {"connectorId": 0, "type": "Operative"})
         if "SendLocalList" in done:
