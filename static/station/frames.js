@@ -1,54 +1,99 @@
-// The frame log: live, searchable, newest first. Frames are shown as text only: nothing a backend sends is markup here.
+// The messages: live, filtered, newest first, each CALL beside its answer. Shown as text only: nothing a backend sends is
+// markup here.
 
 import { connect } from "./socket.js";
 
-const KEPT = 500;
+const KEPT = 1000;
+const SHOWN = 500;
 const KINDS = { 2: "asks", 3: "answers", 4: "refuses" };
+// The beginning of a message, for those too long to be shown whole.
+const HEAD = /^\s*\[\s*([234])\s*,\s*"((?:[^"\\]|\\.)*)"(?:\s*,\s*"((?:[^"\\]|\\.)*)")?/;
 const list = document.getElementById("frames");
 const empty = document.getElementById("empty");
 const search = document.getElementById("search");
-const heartbeats = document.getElementById("heartbeats");
+const action = document.getElementById("action");
+const direction = document.getElementById("direction");
+const kind = document.getElementById("kind");
 const pause = document.getElementById("pause");
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
 let frames = [];               // oldest first
-let actions = new Map();       // message id → action of the CALL
+let calls = new Map();         // direction and message id → the newest CALL of that id
 let paused = false;
 
+function parsed(text) {
+  try {
+    const message = JSON.parse(text);
+    if (Array.isArray(message)) return message;
+  } catch { /* cut, or not JSON at all */ }
+  const head = HEAD.exec(text);
+  return head ? [Number(head[1]), head[2], head[3]] : [];
+}
+
 function read(frame) {
-  let message = null;
-  try { message = JSON.parse(frame.text); } catch { /* cut, or not JSON at all */ }
-  if (!Array.isArray(message)) message = [];
-  const [type, id, action] = message;
-  if (type === 2) actions.set(id, action);
-  const name = type === 2 ? action : actions.get(id) ?? "";
-  return { ...frame, type, name: String(name ?? ""), pretty: message.length ? JSON.stringify(message, null, 2) : frame.text };
+  const message = parsed(frame.text);
+  const [type, id] = message;
+  const known = { ...frame, type: KINDS[type] ? type : 0, name: "", partner: null };
+  if (type === 2) {
+    known.name = String(message[2] ?? "");
+    calls.set(`${frame.direction} ${id}`, known);
+  } else if (type === 3 || type === 4) {
+    const call = calls.get(`${frame.direction === "in" ? "out" : "in"} ${id}`);
+    if (call) {
+      known.name = call.name;
+      known.partner = call;
+      if (!call.partner) {
+        call.partner = known;
+        call.note?.replaceChildren(ending(call));
+      }
+    }
+  }
+  return known;
+}
+
+function millis(from, to) {
+  const ms = Math.max(0, Date.parse(to.at) - Date.parse(from.at));
+  return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** How a CALL ended, or how long its answer took. */
+function ending(frame) {
+  const { partner, type } = frame;
+  if (type === 2) return partner ? `${partner.type === 4 ? "refused" : "answered"} after ${millis(frame, partner)}` : "no answer yet";
+  return partner ? `after ${millis(partner, frame)}` : "";
+}
+
+function pretty(text) {
+  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
+}
+
+function element(name, className, text) {
+  const made = document.createElement(name);
+  made.className = className;
+  made.textContent = text;
+  return made;
 }
 
 function row(frame) {
   const item = document.createElement("li");
   const details = document.createElement("details");
   const summary = document.createElement("summary");
-  const cells = [
-    ["time", clock.format(new Date(frame.at))],
-    ["who", frame.direction === "out" ? "station" : "backend"],
-    ["what", `${KINDS[frame.type] ?? "says"} ${frame.name}`.trim()],
-    ["text", frame.text],
-  ];
-  summary.append(...cells.map(([name, text]) => {
-    const cell = document.createElement("span");
-    cell.className = name;
-    cell.textContent = text;
-    return cell;
-  }));
+  frame.note = element("span", "note-of", ending(frame));
+  summary.append(
+    element("span", "time", clock.format(new Date(frame.at))),
+    element("span", "who", frame.direction === "out" ? "station" : "backend"),
+    element("span", "what", `${KINDS[frame.type] ?? "says"} ${frame.name}`.trim()),
+    frame.note,
+    element("span", "text", frame.text),
+  );
   item.dataset.direction = frame.direction;
-  if (frame.type === 4) item.dataset.kind = "fault";
+  if (frame.type === 4 || frame.type === 0) item.dataset.kind = "fault";
   details.append(summary);
   details.addEventListener("toggle", () => {
-    if (details.open && details.childElementCount === 1) {
-      const whole = document.createElement("pre");
-      whole.textContent = frame.pretty;
-      details.append(whole);
-    }
+    for (const old of [...details.children].slice(1)) old.remove();
+    if (!details.open) return;
+    details.append(element("pre", "", pretty(frame.text)));
+    if (!frame.partner) return;
+    details.append(element("p", "hint", frame.type === 2 ? "Its answer" : "What it answers"), element("pre", "", pretty(frame.partner.text)));
   });
   item.append(details);
   return item;
@@ -56,32 +101,45 @@ function row(frame) {
 
 function fits(frame) {
   const wanted = search.value.trim().toLowerCase();
-  if (heartbeats.checked && frame.name === "Heartbeat") return false;
+  if (direction.value && frame.direction !== direction.value) return false;
+  if (kind.value === "error" ? frame.type === 2 || frame.type === 3 : kind.value && frame.type !== Number(kind.value)) return false;
+  if (action.value.startsWith("not ") ? frame.name === action.value.slice(4) : action.value && frame.name !== action.value) return false;
   return !wanted || frame.text.toLowerCase().includes(wanted) || frame.name.toLowerCase().includes(wanted);
 }
 
 function redraw() {
-  list.replaceChildren(...frames.filter(fits).reverse().map(row));
+  list.replaceChildren(...frames.filter(fits).slice(-SHOWN).reverse().map(row));
   tidy();
 }
 
 function tidy() {
-  while (list.childElementCount > KEPT) list.lastElementChild.remove();
+  while (list.childElementCount > SHOWN) list.lastElementChild.remove();
   empty.hidden = list.childElementCount > 0;
-  empty.textContent = frames.length ? "No message fits the search." : "No messages yet.";
+  empty.textContent = frames.length ? "No message fits the filter." : "No messages yet.";
+}
+
+function offerActions(fresh) {
+  const offered = new Set([...action.options].map((option) => option.value));
+  for (const name of new Set(fresh.map((frame) => frame.name))) {
+    if (!name || offered.has(name)) continue;
+    const after = [...action.options].find((option) => !option.value.startsWith("not ") && option.value > name);
+    action.add(new Option(name, name), after ?? null);
+  }
 }
 
 connect({
   frames: true,
   onframes(fresh, reset) {
-    if (reset) { frames = []; actions = new Map(); }
+    if (reset) { frames = []; calls = new Map(); }
     const newest = frames.at(-1)?.seq ?? -1;
-    const read_ = fresh.filter((frame) => reset || frame.seq > newest).map(read);
-    frames = frames.concat(read_).slice(-KEPT);
+    const known = fresh.filter((frame) => reset || frame.seq > newest).map(read);
+    frames = frames.concat(known).slice(-KEPT);
+    if (calls.size > 2 * KEPT) calls = new Map([...calls].slice(-KEPT));
+    offerActions(known);
     if (paused) return;
     if (reset) redraw();
     else {
-      list.prepend(...read_.filter(fits).reverse().map(row));
+      list.prepend(...known.filter(fits).reverse().map(row));
       tidy();
     }
   },
@@ -93,7 +151,7 @@ connect({
 });
 
 search.addEventListener("input", redraw);
-heartbeats.addEventListener("change", redraw);
+for (const choice of [action, direction, kind]) choice.addEventListener("change", redraw);
 document.getElementById("tools").addEventListener("submit", (event) => event.preventDefault());
 pause.addEventListener("click", () => {
   paused = !paused;
@@ -102,10 +160,14 @@ pause.addEventListener("click", () => {
   if (!paused) redraw();
 });
 document.getElementById("download").addEventListener("click", () => {
-  const text = frames.map((frame) => `${frame.at} ${frame.direction === "out" ? "station → backend" : "backend → station"} ${frame.text}\n`).join("");
+  const lines = frames.filter(fits).map(({ seq, at, direction: way, name, type, partner, text }) => JSON.stringify({
+    seq, at, direction: way, kind: ["", "", "CALL", "CALLRESULT", "CALLERROR"][type], action: name,
+    answered_ms: type === 2 && partner ? Date.parse(partner.at) - Date.parse(at) : undefined,
+    text,
+  }));
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
-  link.download = "messages.txt";
+  link.href = URL.createObjectURL(new Blob([lines.map((line) => `${line}\n`).join("")], { type: "application/jsonl" }));
+  link.download = `messages-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.jsonl`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 });

@@ -86,6 +86,17 @@ export function connect(page) {
   return {
     command(name, argument) {
       return new Promise((resolve) => {
+        const opening = socket;
+        if (opening?.readyState === WebSocket.CONNECTING) {  // the page was quicker than its connection
+          const again = () => {
+            opening.removeEventListener("open", again);
+            opening.removeEventListener("close", again);
+            resolve(this.command(name, argument));
+          };
+          opening.addEventListener("open", again);
+          opening.addEventListener("close", again);
+          return;
+        }
         if (socket?.readyState !== WebSocket.OPEN) {
           resolve({ ok: false, text: "Not connected to the station. Try again in a moment." });
           return;

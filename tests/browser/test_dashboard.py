@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -192,17 +193,39 @@ def test_frames_are_shown_masked_and_as_text(page: Page, station: Station) -> No
     expect(page.locator("#frames")).to_contain_text("<img src=x onerror=alert(1)>")
     assert "TOPSECRET" not in page.content()
     page.locator("#frames summary").nth(3).click()
-    expect(page.locator("#frames pre")).to_contain_text('"key": "AuthorizationKey"')
+    expect(page.locator("#frames pre").first).to_contain_text('"key": "AuthorizationKey"')
     page.get_by_label("Search").fill("heartbeat")
     expect(page.locator("#frames li")).to_have_count(1)
-    page.get_by_label("hide heartbeats").check()
-    expect(page.locator("#empty")).to_have_text("No message fits the search.")
+    page.locator("#action").select_option("not Heartbeat")
+    expect(page.locator("#empty")).to_have_text("No message fits the filter.")
     page.get_by_label("Search").fill("")
+    expect(page.locator("#frames li")).to_have_count(5)
+
+
+def test_a_call_stands_beside_its_answer_and_messages_are_filtered(page: Page, station: Station) -> None:
+    page.get_by_role("link", name="Messages").click()
+    boot = page.locator("#frames li", has_text="asks BootNotification")
+    expect(boot).to_contain_text("answered after")
+    expect(page.locator("#frames li", has_text="asks ChangeConfiguration")).to_contain_text("refused after")
+    expect(page.locator("#frames li", has_text="asks Heartbeat")).to_contain_text("no answer yet")
+    boot.locator("summary").click()
+    expect(boot.locator("pre").nth(1)).to_contain_text('"interval": 300')
+    page.locator("#kind").select_option("error")
+    expect(page.locator("#frames li[data-kind=fault]")).to_have_count(2)
+    expect(page.locator("#frames li")).to_have_count(2)
+    page.locator("#kind").select_option("")
+    page.locator("#direction").select_option("in")
+    expect(page.locator("#frames li")).to_have_count(3)
+    page.locator("#action").select_option("BootNotification")
+    expect(page.locator("#frames li")).to_have_count(1)
+    page.locator("#direction").select_option("")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").click()
-    text = Path(download.value.path()).read_text()
-    assert "station → backend" in text
-    assert "TOPSECRET" not in text
+    assert download.value.suggested_filename.endswith(".jsonl")
+    call, answer = [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
+    assert (call["kind"], call["action"], call["direction"]) == ("CALL", "BootNotification", "out")
+    assert (answer["kind"], answer["action"], answer["direction"]) == ("CALLRESULT", "BootNotification", "in")
+    assert call["answered_ms"] >= 0
 
 
 def test_a_given_up_message_is_sent_again(page: Page, station: Station) -> None:
