@@ -6,7 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
+from statistics import fmean
 from typing import Any
 
 from ocppclient.charging_profile import Profile, Supply, Unit
@@ -153,6 +154,20 @@ def measured(rows: Sequence[Measurement], unit: Unit) -> Curve:
         value = row.current_ma if unit == "A" else row.power_w
         x.append(row.minute * 60 + 30)
         y.append(None if value is None else value / 1000 if unit == "A" else float(value))
+    return Curve("measured", "Measured", x, y)
+
+
+def averaged(rows: Sequence[Measurement], minutes: int) -> Curve:
+    """Power in means of so many minutes, each at its middle; minutes without a word of the meter do not count."""
+    x: list[int] = []
+    y: list[float | None] = []
+    for number, some in groupby(rows, key=lambda row: row.minute // minutes):
+        if x and number * minutes * 60 + minutes * 30 - x[-1] > 90 * minutes:
+            x.append(x[-1] + 1)
+            y.append(None)
+        known = [row.power_w for row in some if row.power_w is not None]
+        x.append(number * minutes * 60 + minutes * 30)
+        y.append(round(fmean(known)) if known else None)
     return Curve("measured", "Measured", x, y)
 
 

@@ -23,6 +23,8 @@ from station.views import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
+    path("dashboard/alerts", pages.dashboard_alerts, name="dashboard_alerts"),
+    path("dashboard/chart", pages.dashboard_chart, name="dashboard_chart"),
     path("frames", pages.frames, name="frames"),
     path("transactions", sessions.transactions, name="transactions"),
     path("transactions/export", sessions.export, name="transactions_export"),

@@ -1,73 +1,53 @@
-// Power over the last ten minutes, as far as this browser has seen it; it survives a change of the page, not of the tab.
+// Power over the last hour, day or week: the rows of the database, renewed every minute, continued with what comes live.
 
-const SPAN_MS = 10 * 60000;
-const KEY = "station-power";
+import { recent } from "./recent.js";
+import { timeplot } from "./timeplot.js";
 
-/** A chart on a canvas: add(watt) when a snapshot comes, draw() as often as you like. */
-export function chart(canvas) {
-  let points = [];             // [ms since epoch, W], null W: nothing known
-  try {
-    points = JSON.parse(sessionStorage.getItem(KEY) ?? "[]").filter(([at]) => at > Date.now() - SPAN_MS);
-  } catch { /* a private window: start empty */ }
+const RENEW_MS = 60000;
+const KILOWATT = { name: "kW", factor: 0.001, digits: 2 };
 
-  function add(watt) {
-    const now = Date.now();
-    const last = points.at(-1);
-    if (last && now - last[0] > 20000) points.push([last[0] + 1, null]);  // a gap is a gap
-    points.push([now, watt]);
-    while (points.length && points[0][0] < now - SPAN_MS) points.shift();
-    try { sessionStorage.setItem(KEY, JSON.stringify(points)); } catch { /* full or forbidden */ }
+/** @returns {{take: (snapshot: object) => void}} */
+export function chart(place, legend, buttons, trouble) {
+  const plot = timeplot(place, legend);
+  const newest = recent();
+  let hours = "1";
+  let told = null;             // the picture as the station told it
+  let asking = 0;
+
+  async function renew() {
+    if (document.hidden) return;
+    const mine = asking += 1;
+    try {
+      const answer = await fetch(`${place.dataset.url}?hours=${hours}`, { redirect: "error" });
+      if (!answer.ok) throw new Error(answer.statusText);
+      const picture = await answer.json();
+      if (mine !== asking) return;
+      told = picture;
+      trouble.hidden = true;
+      paint();
+    } catch {
+      if (mine === asking) trouble.hidden = false;
+    }
   }
 
-  function draw() {
-    const width = canvas.clientWidth;
-    const height = 120;
-    const scale = window.devicePixelRatio || 1;
-    if (!width) return;
-    canvas.width = width * scale;
-    canvas.height = height * scale;
-    const pen = canvas.getContext("2d");
-    const style = getComputedStyle(canvas);
-    pen.scale(scale, scale);
-    pen.font = `12px ${style.fontFamily}`;
-    const muted = style.getPropertyValue("--muted");
-    const accent = style.getPropertyValue("--charging");
-    const line = style.getPropertyValue("--line");
-    const now = Date.now();
-    const highest = Math.max(1000, ...points.map(([, watt]) => watt ?? 0));
-    const top = Math.ceil(highest / 1000) * 1000;
-    const left = 52;
-    const bottom = height - 18;
-    const x = (at) => left + (width - left - 2) * (1 - (now - at) / SPAN_MS);
-    const y = (watt) => bottom - (bottom - 8) * (watt / top);
-
-    pen.strokeStyle = line;
-    pen.fillStyle = muted;
-    pen.lineWidth = 1;
-    for (const watt of [0, top / 2, top]) {
-      pen.beginPath();
-      pen.moveTo(left, Math.round(y(watt)) + 0.5);
-      pen.lineTo(width, Math.round(y(watt)) + 0.5);
-      pen.stroke();
-      pen.textAlign = "right";
-      pen.fillText(`${(watt / 1000).toFixed(top > 2000 ? 0 : 1)} kW`, left - 6, y(watt) + 4);
-    }
-    pen.textAlign = "left";
-    pen.fillText("10 min ago", left, height - 3);
-    pen.textAlign = "right";
-    pen.fillText("now", width, height - 3);
-
-    pen.strokeStyle = accent;
-    pen.lineWidth = 2;
-    pen.lineJoin = "round";
-    pen.beginPath();
-    let drawing = false;
-    for (const [at, watt] of points) {
-      if (watt === null) { drawing = false; continue; }
-      if (drawing) pen.lineTo(x(at), y(watt)); else pen.moveTo(x(at), y(watt));
-      drawing = true;
-    }
-    pen.stroke();
+  function paint() {
+    if (!told || document.hidden) return;
+    const [power] = told.curves.map((curve) => ({ ...curve, x: [...curve.x], y: [...curve.y] }));
+    newest.append(power, told.from, (watt) => watt);
+    const now = Math.max(told.now, power.x.at(-1) ?? 0);
+    place.dataset.newest = String(power.y.at(-1) ?? "");
+    plot.show({ now: 0, from: now - hours * 3600, to: now, curves: [power] }, KILOWATT);
   }
-  return { add, draw };
+
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      ({ hours } = button.dataset);
+      for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+      renew();
+    });
+  }
+  renew();
+  setInterval(renew, RENEW_MS);
+  document.addEventListener("visibilitychange", renew);
+  return { take(snapshot) { if (newest.take(snapshot)) paint(); } };
 }

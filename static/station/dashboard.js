@@ -5,7 +5,11 @@ import { connect } from "./socket.js";
 import { ago, duration, localTimes } from "./times.js";
 
 const slots = new Map([...document.querySelectorAll("[data-t]")].map((element) => [element.dataset.t, element]));
-const power = chart(document.getElementById("chart"));
+const power = chart(
+  document.getElementById("plot"), document.getElementById("legend"), document.querySelectorAll("[data-hours]"),
+  document.getElementById("chart-trouble"),
+);
+const attention = document.getElementById("attention");
 const icons = document.getElementById("state-icon").getAttribute("href").split("#")[0];
 const stop = document.getElementById("stop");
 const acknowledge = document.getElementById("acknowledge");
@@ -57,7 +61,7 @@ function show(snapshot) {
   set("url", backend.url || "none set");
   note("link_error", backend.state === "connected" ? "" : backend.last_error);
   note("link_warning", backend.warning);
-  note("parked", backend.parked ? `${count(backend.parked, "message was", "messages were")} not accepted by the backend. Look at Sessions.` : "");
+  note("parked", backend.parked ? `${count(backend.parked, "message was", "messages were")} not accepted by the backend. Look at the sessions.` : "");
   note("message_error", backend.message_error ? `Last problem with a message: ${backend.message_error}` : "");
   note("clock", clock.synchronised ? "" : "The time is a guess until the backend or the network gives it.");
 
@@ -75,9 +79,26 @@ function show(snapshot) {
 
   document.getElementById("simulated").hidden = !snapshot.simulator;
   if (/^https?:/.test(snapshot.simulator)) document.getElementById("simulator").href = snapshot.simulator;
-  power.add(meter.power_w);
+  power.take(snapshot);
   refreshLatest(session);
+  showAttention();
   tick();
+}
+
+/** Shown only while something needs attention. */
+function showAttention() {
+  attention.hidden = [...attention.querySelectorAll(".note, #faults > li")].every((line) => line.hidden);
+}
+
+async function refreshAlerts() {
+  if (document.hidden) return;
+  const place = document.getElementById("alerts");
+  try {
+    const answer = await fetch(place.dataset.url, { redirect: "error" });
+    if (!answer.ok) return;
+    place.replaceChildren(...new DOMParser().parseFromString(await answer.text(), "text/html").body.childNodes);
+    showAttention();
+  } catch { /* in a minute again */ }
 }
 
 function showReservation(reservation) {
@@ -188,6 +209,4 @@ async function order(button, command, argument) {
 }
 
 setInterval(tick, 1000);
-setInterval(power.draw, 2000);
-addEventListener("resize", power.draw);
-power.draw();
+setInterval(refreshAlerts, 60000);

@@ -1,6 +1,7 @@
 // Charging profiles: the chart, renewed every minute and at once when the profiles change; the limit sentence, live.
 
 import { connect } from "./socket.js";
+import { recent } from "./recent.js";
 import { localTimes } from "./times.js";
 import { timeplot } from "./timeplot.js";
 
@@ -13,8 +14,7 @@ const trouble = document.getElementById("chart-trouble");
 const plot = timeplot(place, document.getElementById("legend"));
 const chosen = { hours: "24", unit: "A" };
 let changes = null;            // of the profiles, as the station counts them
-let minutes = [];              // measured, but not in the database yet
-let live = [];                 // [seconds since 1970, W, mA] of this page
+const newest = recent();
 let told = null;               // the picture as the station told it
 let drawing = 0;
 let listing = 0;               // … of two answers the one to the newer question counts
@@ -45,15 +45,7 @@ function paint() {
     const number = picture.unit === "A" ? milliampere : watt;
     return number === null ? null : picture.unit === "A" ? number / 1000 : number;
   };
-  const add = (at, number) => {
-    const last = measured.x.at(-1) ?? 0;
-    if (at <= last || at < picture.from) return;
-    if (measured.x.length && at - last > 150) { measured.x.push(last + 1); measured.y.push(null); }
-    measured.x.push(at);
-    measured.y.push(number);
-  };
-  for (const [minute, watt, milliampere] of minutes) add(minute * 60 + 30, value(watt, milliampere));
-  for (const [at, watt, milliampere] of live) add(at, value(watt, milliampere));
+  newest.append(measured, picture.from, value);
   picture.now = Math.max(picture.now, measured.x.at(-1) ?? 0);
   plot.show(picture, UNITS[picture.unit]);
 }
@@ -92,15 +84,7 @@ for (const button of document.querySelectorAll(".switch button")) {
 connect({
   snapshot(snapshot) {
     if (snapshot.limit.sentence) sentence.textContent = snapshot.limit.sentence;
-    ({ minutes } = snapshot);
-    const at = Math.round(Date.parse(snapshot.at) / 1000);
-    const { power_w: watt, current_a: ampere } = snapshot.meter;
-    const former = live.at(-1);
-    if (!former || at - former[0] >= 5) {
-      live.push([at, watt, ampere === null ? null : Math.round(ampere * 1000)]);
-      if (live.length > 1000) live = live.slice(-720);
-      if (told && !document.hidden) paint();
-    }
+    if (newest.take(snapshot) && told && !document.hidden) paint();
     if (changes !== null && changes !== snapshot.profile_changes) renew();
     changes = snapshot.profile_changes;
   },

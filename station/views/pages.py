@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -11,12 +12,17 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_safe
 
 from station import __version__, provisioning
+from station.alerts import alerts
 from station.models import Reason
 from station.navigation import pages_for
+from station.outlook import averaged
 from station.roles import PURPOSES, Role, needs, role_of
+from station.store import MEASUREMENTS
 from station.views import sessions
 
 PAGE_LENGTH = 50
+#: Hours of the power chart → minutes of one point of it.
+SPANS = {1: 1, 24: 2, 168: 15}
 
 
 def station_facts(request: HttpRequest) -> dict[str, Any]:
@@ -37,7 +43,29 @@ def station_facts(request: HttpRequest) -> dict[str, Any]:
 @needs(Role.VIEWER)
 def dashboard(request: HttpRequest) -> HttpResponse:
     """The live view; its numbers come over the websocket."""
-    return render(request, "station/dashboard.html", {"rows": sessions.latest(request)})
+    return render(
+        request, "station/dashboard.html", {"rows": sessions.latest(request), "alerts": alerts(role_of(request.user))}
+    )
+
+
+@require_GET
+@needs(Role.VIEWER)
+def dashboard_alerts(request: HttpRequest) -> HttpResponse:
+    """What needs attention as a piece of the dashboard, asked for again every minute."""
+    return render(request, "station/_alerts.html", {"alerts": alerts(role_of(request.user))})
+
+
+@require_GET
+@needs(Role.VIEWER)
+def dashboard_chart(request: HttpRequest) -> JsonResponse:
+    """Power of the last `?hours=` (1, 24, 168) in W, as means of so many minutes that a screen can show them."""
+    asked = request.GET.get("hours", "")
+    hours, each = next(((span, each) for span, each in SPANS.items() if str(span) == asked), (1, SPANS[1]))
+    now = int(datetime.now(UTC).timestamp())
+    rows = MEASUREMENTS.select("WHERE minute >= %s AND minute <= %s ORDER BY minute", now // 60 - hours * 60, now // 60)
+    curve = averaged(rows, each)
+    power = {"kind": curve.kind, "name": "Power", "x": curve.x, "y": curve.y}
+    return JsonResponse({"now": now, "from": now - hours * 3600, "curves": [power]})
 
 
 @require_GET

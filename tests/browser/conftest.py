@@ -24,6 +24,22 @@ ARGUMENTS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
 
+#: Is anything drawn on the canvas, in the colour of the curve that is allowed?
+PAINTED = """(place) => {
+  const canvas = place.querySelector("canvas");
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const probe = document.createElement("canvas").getContext("2d");
+  probe.fillStyle = getComputedStyle(place).getPropertyValue("--accent");
+  probe.fillRect(0, 0, 1, 1);
+  const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
+  let found = 0;
+  for (let i = 0; i < pixels.length; i += 4) {
+    const distance = Math.abs(pixels[i] - r) + Math.abs(pixels[i + 1] - g) + Math.abs(pixels[i + 2] - b);
+    if (distance < 12 && pixels[i + 3] > 200) found += 1;
+  }
+  return found;
+}"""
+
 
 class Station:
     """The web under test: `url`, and `play(scene)` for its worker."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
-from tests.browser.conftest import Station
+from tests.browser.conftest import PAINTED, Station
 
 pytestmark = pytest.mark.browser
 
@@ -101,6 +101,29 @@ def test_the_backend_link_is_told_in_words_and_ages(page: Page, station: Station
     expect(page.locator("[data-t=link_error]")).to_contain_text("is the port right?")
     expect(page.locator("[data-t=queue]")).to_have_text("3 messages")
     expect(page.locator("[data-t=parked]")).to_contain_text("1 message was not accepted")
+
+
+def test_the_power_chart_shows_an_hour_a_day_or_a_week_and_goes_on_live(page: Page, station: Station) -> None:
+    expect(page.locator("#plot canvas")).to_be_visible()
+    expect(page.locator("#plot[data-curves='1']")).to_be_visible()
+    station.play("charging")
+    expect(page.locator("#plot[data-newest^='36'], #plot[data-newest^='37']")).to_be_visible(timeout=20_000)
+    with page.expect_response("**/dashboard/chart?hours=168"):
+        page.get_by_role("button", name="7 d").click()
+    expect(page.get_by_role("button", name="7 d")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="1 h")).to_have_attribute("aria-pressed", "false")
+    assert page.locator("#plot").evaluate(PAINTED.replace("--accent", "--available")) > 20
+
+
+def test_what_needs_attention_is_shown_only_while_it_does(page: Page, station: Station) -> None:
+    expect(page.locator("#attention")).to_be_hidden()
+    station.play("offline")
+    expect(page.locator("#attention")).to_contain_text("The time is a guess")
+    expect(page.locator("#attention")).to_contain_text("1 message was not accepted")
+    station.play("faulted")
+    expect(page.locator("#attention")).to_contain_text("Leakage current")
+    station.play("available")
+    expect(page.locator("#attention")).to_be_hidden()
 
 
 def test_charging_is_stopped_after_one_question(page: Page, station: Station) -> None:

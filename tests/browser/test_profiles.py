@@ -11,27 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Station
+from tests.browser.conftest import PAINTED, Station
 from tests.browser.test_dashboard import SOON, log_in, watch
 from tests.journeys.rig import Rig
 
 pytestmark = pytest.mark.browser
-
-#: Is anything drawn on the canvas, in the colour of the curve that is allowed?
-PAINTED = """(place) => {
-  const canvas = place.querySelector("canvas");
-  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  const probe = document.createElement("canvas").getContext("2d");
-  probe.fillStyle = getComputedStyle(place).getPropertyValue("--accent");
-  probe.fillRect(0, 0, 1, 1);
-  const [r, g, b] = probe.getImageData(0, 0, 1, 1).data;
-  let found = 0;
-  for (let i = 0; i < pixels.length; i += 4) {
-    const distance = Math.abs(pixels[i] - r) + Math.abs(pixels[i + 1] - g) + Math.abs(pixels[i + 2] - b);
-    if (distance < 12 && pixels[i + 3] > 200) found += 1;
-  }
-  return found;
-}"""
 
 
 def open_page(chromium: Browser, station: Station, complaints: list[str], **context: Any) -> Page:
