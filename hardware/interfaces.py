@@ -196,7 +196,8 @@ class HardwareConfig:
     `on_meter_lost`, `on_wrong_voltage` and `on_tamper` are `warn` (default) or `stop`: no energy while it lasts;
     `em4100` is `full10` (with the version byte, default) or `id8`; `panel_red`, `panel_green`, `panel_blue`,
     `panel_buzzer`, `panel_enable`, `panel_estop`, `panel_tamper`, `panel_door` name the GPIO lines that are wired
-    ("!" before a name inverts it).
+    ("!" before a name inverts it); `simulated_lock` is `boot` (default), `authorisation` or `none`: how a simulated
+    OpenEVSE board is compiled (a real one is asked).
     """
 
     board: str = "openevse"

@@ -28,6 +28,7 @@ _HARDWARE_OPTIONS = (
     "on_meter_lost",
     "on_wrong_voltage",
     "on_tamper",
+    "simulated_lock",
     *PANEL_LINES,
 )
 _LINK_NAMES = ("reconnect_min_s", "reconnect_max_s")

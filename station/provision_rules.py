@@ -244,6 +244,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "on_meter_lost": one_of("warn", "stop"),
         "on_wrong_voltage": one_of("warn", "stop"),
         "on_tamper": one_of("warn", "stop"),
+        "simulated_lock": one_of("boot", "authorisation", "none"),
         **{name: text(64) for name in PANEL_LINES},
     },
     "factory": {

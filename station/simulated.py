@@ -24,6 +24,8 @@ PORTS = ("board", "meter", "reader", "panel")
 #: of the devices it plays>"): a soft Reset is no power cut of the box.
 HANDOVER = "STATION_SIM_HANDOVER"
 _POLL_S = 0.1
+#: `simulated_lock` of [hardware]: what keeps the simulated OpenEVSE board safe after a power cut.
+_LOCKS = {"boot": [], "authorisation": ["--no-boot-lock", "--auth-lock"], "none": ["--no-boot-lock"]}
 
 
 class SimulatedBox:
@@ -155,6 +157,7 @@ def _command(config: HardwareConfig, folder: Path, http: str) -> list[str]:
         "--max-current": config.max_current_a,
     }
     flags = ["--enable-line"] if config.options.get("panel_enable") else []
+    flags += _LOCKS[config.options.get("simulated_lock", "boot")]
     given = [text for name, value in options.items() if value != "" for text in (name, str(value))]
     return [sys.executable, "-m", "hardware.simulator", "--die-with-parent", *flags, *given]
 

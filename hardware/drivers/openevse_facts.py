@@ -37,6 +37,7 @@ class BoardFacts:
         self._no_state_since: float | None = None
         self._no_car_from = math.inf  # "no car" is believed from then on
         self._car_said: bool | None = None
+        self._has_just_booted = False
 
     @property
     def warning(self) -> str:
@@ -53,9 +54,11 @@ class BoardFacts:
         """Forget what does not survive a restart."""
         self.amps = 0
         self._no_car_from = math.inf
+        self._has_just_booted = True
 
     def settled(self) -> None:
         """The board is synchronised and will soon have looked at the pilot."""
+        self._has_just_booted = False
         if self._no_car_from == math.inf:
             self._no_car_from = self._clock() + CAR_SEEN_WITHIN_S
 
@@ -115,10 +118,17 @@ class BoardFacts:
             self.boot_safe = answer.ok or bool(self.boot_safe)
 
     def read_authorisation_lock(self, link: RapiLink) -> None:
-        """`$G4`: a build that is locked when it starts needs no boot lock; most builds refuse the question."""
+        """`$G4`: a build that is locked when it starts needs no boot lock; most builds refuse the question.
+
+        An open lock says nothing of a board that has been up for long: a session may have opened it.
+        """
         answer = link.ask("G4", tries=2)
-        if answer is not None and answer.ok and answer.params == ("1",):
+        if answer is None or not answer.ok or self.boot_safe:
+            return
+        if answer.params == ("1",):
             self.boot_safe = True
+        elif not self._has_just_booted:
+            self.boot_safe = None
 
     def read_capacity(self, link: RapiLink) -> None:
         """`$GC`: smallest, hardware's, present and commissioned ampere."""

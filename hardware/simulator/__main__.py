@@ -34,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
         car=options.car,
         speed=options.speed,
         seed=options.seed,
-        build=BoardBuild(options.board_firmware, options.boot_lock, options.post_s, options.gfi_test_s),
+        build=BoardBuild(
+            options.board_firmware, options.boot_lock, options.post_s, options.gfi_test_s, options.auth_lock
+        ),
     )
     process = SimulatorProcess(
         options.data_dir.absolute(), host.strip("[]"), int(port), config, die_with_parent=options.die_with_parent
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=1, help="of every random thing")
     add("--die-with-parent", action="store_true", help="end when standard input reaches its end")
     add("--boot-lock", action=argparse.BooleanOptionalAction, default=True, help="the board waits for $SB after boot")
+    add("--auth-lock", action="store_true", help="the board is locked until $S4 0, at boot and after every car")
     add("--board-firmware", default="8.2.3", help="8.2.3, or 8.2.3.EU with over-current trip")
     add("--post-s", type=_number(float, 0, 60), default=2.0, help="world seconds of the board's self-test at boot")
     add("--gfi-test-s", type=_number(float, 0, 60), default=1.1, help="world seconds of its test before closing")

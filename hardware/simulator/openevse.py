@@ -67,7 +67,7 @@ class OpenEvse:
             return "fault"
         if not self.ready:
             return "booting"
-        if controller.boot_locked:
+        if controller.boot_locked or (controller.auth_locked and controller.state is State.B):
             return "locked"
         return _MODES.get(controller.state, controller.state.name.lower())
 
@@ -93,6 +93,7 @@ class OpenEvse:
             "max_a": eeprom.ceiling_a,
             "eeprom_max_a": eeprom.max_a,
             "boot_locked": controller.boot_locked,
+            "auth_locked": controller.auth_locked,
             "hard_fault": controller.hard_fault,
             "heartbeat_s": eeprom.heartbeat_s,
             "heartbeat_trips": controller.limit.heartbeat_trips,

@@ -24,9 +24,10 @@ class BoardBuild:
     """How the firmware was compiled and how long its slow steps take (world seconds)."""
 
     firmware: str = "8.2.3"
-    boot_lock: bool = True
+    boot_lock: bool = True  # waits for `$SB` after power-up
     post_s: float = 2.0  # 1..6 s on the real board
     gfi_test_s: float = 1.1  # 1.1..2.5 s
+    auth_lock: bool = False  # locked at power-up and after every car, until `$S4 0`
 
     @property
     def is_eu(self) -> bool:

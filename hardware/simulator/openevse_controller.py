@@ -63,6 +63,7 @@ class ChargeController:
         self.limit = CurrentLimit(eeprom, now)
         self.millivolts: int | None = None  # what `$SV` said since boot
         self.boot_locked = build.boot_lock
+        self.auth_locked = build.auth_lock
         self.post_failed = False
         self.hard_fault = self.gfi_tripped = self.no_ground_tripped = False
         self.ev_connected = self.previously_connected = False
@@ -174,7 +175,7 @@ class ChargeController:
             return State.UNKNOWN
         if offering and not self.sense.diode_ok and not flags & memory.NO_DIODE_CHECK:
             return State.DIODE
-        if load == "B" or not offering:
+        if load == "B" or not offering or self.auth_locked:
             return State.B  # state C without an offer counts as B
         if load == "D" and not flags & memory.NO_VENT_CHECK:
             return State.VENT_REQUIRED
@@ -190,10 +191,11 @@ class ChargeController:
         self._open_relay()
         self.state = self.pilot_state = state
         if state is State.B:
-            self._pilot_mode = PilotMode.PWM
+            self._pilot_mode = PilotMode.STEADY if self.auth_locked else PilotMode.PWM
         else:
             self._pilot_mode = PilotMode.STEADY
             self._retries = 0
+            self.auth_locked = self.build.auth_lock  # the next car needs its own permission
 
     def _close_relay(self) -> None:
         """After the self-test of the ground-fault circuit: close, and look whether the output becomes live."""
@@ -308,6 +310,7 @@ class ChargeController:
         """The volatile flags as `$GS` and `$AT` show them."""
         shown = (
             (self.hard_fault, memory.HARD_FAULT),
+            (self.auth_locked, memory.AUTH_LOCKED),
             (self.no_ground_tripped, memory.NO_GROUND_TRIPPED),
             (self.relay_closed, memory.RELAY_CLOSED),
             (self.gfi_tripped, memory.GFI_TRIPPED),
@@ -333,6 +336,12 @@ class ChargeController:
             self.state = State.SLEEPING
             self._sleep_since = self._time_s
             self._pilot_mode = PilotMode.STEADY
+
+    def lock(self, locked: bool) -> None:
+        """`$S4`: while locked a car gets no offer, and the relay stays open."""
+        self.auth_locked = locked
+        if self.state in (State.B, State.C):
+            self._enter(State.B)
 
     def disable(self) -> None:
         """`$FD`: relay open at once, pilot -12 V. Masks a fault, and the car cannot be seen any more."""

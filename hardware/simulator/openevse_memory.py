@@ -39,6 +39,7 @@ class State(IntEnum):
 
 # vflags of `$GS` and `$AT`
 HARD_FAULT = 0x0002
+AUTH_LOCKED = 0x0008
 NO_GROUND_TRIPPED = 0x0020
 RELAY_CLOSED = 0x0040
 GFI_TRIPPED = 0x0080

@@ -117,6 +117,9 @@ class RapiCommands:
     def _get_heartbeat(self, params: tuple[str, ...]) -> Answer:
         return Answer(params=self._heartbeat_words())
 
+    def _get_authorisation_lock(self, params: tuple[str, ...]) -> Answer:
+        return Answer(params=str(int(self._controller.auth_locked))) if self._controller.build.auth_lock else _NK
+
     def _get_lock(self, params: tuple[str, ...]) -> Answer:
         return Answer(params="0")
 
@@ -175,6 +178,12 @@ class RapiCommands:
             return Answer(params="1")
         self._controller.boot_locked = False
         return Answer(params="0")
+
+    def _set_authorisation_lock(self, params: tuple[str, ...]) -> Answer:
+        if not self._controller.build.auth_lock or params[0] not in ("0", "1"):
+            return _NK
+        self._controller.lock(params[0] == "1")
+        return _OK
 
     def _set_capacity(self, params: tuple[str, ...]) -> Answer:
         wanted_a = int(params[0]) & 0xFF  # the firmware parses into a byte: 300 becomes 44
@@ -236,7 +245,7 @@ class RapiCommands:
         return f"{self._eeprom.heartbeat_s} {self._eeprom.heartbeat_a} {self._controller.limit.heartbeat_trips}"
 
 
-# `$S3 $G3 $SH $GH` (limits) and `$S4 $G4` (authorisation lock) are not compiled in: they fall through to `$NK`.
+# `$S3 $G3 $SH $GH` (limits) are not compiled in: they fall through to `$NK`.
 _HANDLERS: dict[str, Callable[[RapiCommands, tuple[str, ...]], Answer | None]] = {
     "GV": RapiCommands._get_version,
     "GS": RapiCommands._get_state,
@@ -251,6 +260,7 @@ _HANDLERS: dict[str, Callable[[RapiCommands, tuple[str, ...]], Answer | None]] =
     "GT": RapiCommands._get_time,
     "GA": RapiCommands._get_ammeter,
     "GY": RapiCommands._get_heartbeat,
+    "G4": RapiCommands._get_authorisation_lock,
     "G5": RapiCommands._get_lock,
     "FE": RapiCommands._enable,
     "FS": RapiCommands._sleep,
@@ -262,6 +272,7 @@ _HANDLERS: dict[str, Callable[[RapiCommands, tuple[str, ...]], Answer | None]] =
     "FF": RapiCommands._switch_check,
     "FP": RapiCommands._print,
     "S1": RapiCommands._accept,
+    "S4": RapiCommands._set_authorisation_lock,
     "S5": RapiCommands._accept,
     "SA": RapiCommands._set_ammeter,
     "SB": RapiCommands._clear_boot_lock,

@@ -122,6 +122,14 @@ def test_a_build_that_starts_with_its_authorisation_lock_is_as_safe() -> None:
     assert bench.driver.warning == ""
 
 
+def test_an_open_authorisation_lock_of_a_board_that_was_up_for_long_says_nothing() -> None:
+    bench = Bench()
+    bench.board.has_boot_lock, bench.board.auth_lock = False, False
+    bench.synchronise()
+    assert bench.state.boot_safe is None
+    assert bench.driver.warning == ""
+
+
 @pytest.mark.parametrize(("state", "code"), [(0x06, FaultCode.GROUND_FAULT), (0x08, FaultCode.RELAY_STUCK)])
 def test_a_boot_locked_board_in_a_fault_is_told_and_stays_locked(state: int, code: FaultCode) -> None:
     bench = Bench(attach=False, boot_locked=True)

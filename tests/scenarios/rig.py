@@ -90,6 +90,7 @@ class StationRig:
         start: bool = True,
         tick_s: float = 0.1,
         boot_lock: bool = True,
+        auth_lock: bool = False,
         **sim: Any,
     ) -> None:
         self.threads = VirtualThreads(1000.0)
@@ -97,7 +98,7 @@ class StationRig:
         self.readings: list[BoxReading] = []
         self.heard: dict[str, bytearray] = {port: bytearray() for port in PORTS}
         self.plugs = dict.fromkeys(self.heard, 0)
-        sim.setdefault("build", BoardBuild(boot_lock=boot_lock))
+        sim.setdefault("build", BoardBuild(boot_lock=boot_lock, auth_lock=auth_lock))
         sim.setdefault("max_current_a", 32)
         self.simulation = Simulation(SimulationConfig(**sim), {}, lambda sections, sync: None, self.threads.now)
         self.control = Control(self.simulation)

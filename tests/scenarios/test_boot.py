@@ -15,9 +15,16 @@ def commands(rig: StationRig, since: int = 0) -> list[str]:
     return [" ".join((c.name, *c.params)) for c in decoder.feed(sent) if isinstance(c, rapi.Command)]
 
 
-@pytest.mark.parametrize("boot_lock", [True, False])
-def test_a_power_cut_with_a_plugged_car_gives_no_energy_while_the_host_is_up(boot_lock):
-    rig = StationRig(boot_lock=boot_lock)
+BUILDS = pytest.mark.parametrize(
+    "build",
+    [{"boot_lock": True}, {"boot_lock": False, "auth_lock": True}, {"boot_lock": False}],
+    ids=["boot lock", "authorisation lock", "no lock"],
+)
+
+
+@BUILDS
+def test_a_power_cut_with_a_plugged_car_gives_no_energy_while_the_host_is_up(build):
+    rig = StationRig(**build)
     rig.plug()
     rig.until(lambda: rig.status() == "Preparing")
     rig.call("/power_cut", seconds=5)
@@ -38,6 +45,73 @@ def test_a_boot_locked_board_gives_nothing_however_late_the_host_comes():
     assert order.index("FS") < order.index("SB"), "it wakes up asleep"
     assert "FE" not in order
     assert rig.health("board").error == ""
+
+
+def test_a_board_with_an_authorisation_lock_gives_nothing_however_late_the_host_comes():
+    rig = StationRig(start=False, car="plugged", boot_lock=False, auth_lock=True)
+    rig.run(60)
+    assert rig.metrology_wh == 0
+    assert rig.state["mode"] == "locked"
+    rig.start_host()
+    rig.until(lambda: rig.status() == "Preparing")
+    rig.run(20)
+    assert rig.metrology_wh == 0
+    assert rig.box.board.boot_safe
+    assert rig.health("board").error == ""
+    assert "S4 0" not in commands(rig), "nobody was authorised"
+
+
+def test_an_authorisation_lock_is_opened_for_each_session_and_closes_behind_each_car():
+    rig = StationRig(boot_lock=False, auth_lock=True)
+    for number in (1, 2):
+        since = rig.simulation.log.last_seq
+        rig.charge()
+        rig.run(10)
+        order = commands(rig, since)
+        assert order.index("S4 0") < order.index("FE")
+        rig.swipe()
+        rig.until(lambda n=number: len(rig.of("StopTransaction")) == n)
+        rig.unplug()
+        rig.until(lambda: rig.status() == "Available")
+        rig.simulation.board.controller.enable()  # somebody wakes it by its button
+        rig.until(lambda: rig.state["board"]["auth_locked"], 5)
+
+
+@BUILDS
+def test_a_session_goes_on_after_a_power_cut_and_no_energy_is_lost_or_unaccounted(build):
+    rig = StationRig(**build)
+    rig.charge()
+    rig.run(10)
+    rig.call("/power_cut", seconds=3)
+    rig.until(lambda: not rig.state["relay"], 2)
+    rig.until(lambda: rig.state["current_a"] > 4, 40)
+    rig.run(10)
+    rig.swipe()
+    rig.until(lambda: rig.stop is not None)
+    assert rig.stop["reason"] == "Local"
+    assert rig.stop["meterStop"] == rig.metrology_wh
+    assert rig.error_codes() <= {"NoError", "InternalError", "PowerMeterFailure", "ReaderFailure"}
+
+
+@BUILDS
+def test_the_host_that_dies_with_the_mains_accounts_for_all_energy(build):
+    """2.6: with a lock nothing flows before the host is back; without one what flowed is measured and told."""
+    rig = StationRig(**build)
+    rig.charge()
+    rig.run(10)
+    rig.kill_host()
+    rig.call("/power_cut", seconds=3)
+    at_cut_wh = rig.metrology_wh
+    rig.run(40)
+    flowed_wh = rig.metrology_wh - at_cut_wh
+    assert (flowed_wh == 0) == any(build.values())
+    rig.start_host()
+    rig.until(lambda: rig.stop is not None, 30)
+    rig.until(lambda: not rig.state["relay"], 10)
+    assert rig.stop["reason"] == "PowerLoss"
+    rig.run(20)
+    told = sum(int(rule.split()[0]) for rule in rig.bench.reasons() if "outside a session" in rule)
+    assert abs(rig.stop["meterStop"] + told - rig.metrology_wh) <= 20, "billed or told, nothing vanishes"
 
 
 def test_a_board_without_boot_lock_charges_until_the_host_comes_and_the_station_says_so():
@@ -73,13 +147,13 @@ def test_energy_that_flowed_without_the_host_is_measured_and_told():
     assert len(rig.of("StopTransaction")) == 1
 
 
-@pytest.mark.parametrize("boot_lock", [True, False])
+@BUILDS
 @pytest.mark.parametrize(
     ("fault", "error_code"),
     [("no_ground", "GroundFailure"), ("weld", "PowerSwitchFailure"), ("gfci_test_fail", "GroundFailure")],
 )
-def test_a_fault_present_at_boot_is_told_and_never_masked(fault, error_code, boot_lock):
-    rig = StationRig(start=False, boot_lock=boot_lock)
+def test_a_fault_present_at_boot_is_told_and_never_masked(fault, error_code, build):
+    rig = StationRig(start=False, **build)
     rig.fault(fault)
     rig.call("/power_cut", seconds=1)
     rig.run(5)
