@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hardware.alarms import Alarms
 from hardware.drivers.panel import PanelDriver
+from hardware.drivers.rtu_bus import RtuBus
 from hardware.evse import Decision, Demand, Evse, Mode, Setpoint, worst_first
 from hardware.interfaces import (
     BoardState,
@@ -22,7 +23,7 @@ from hardware.interfaces import (
     PortHealth,
     Show,
 )
-from hardware.registry import MeterDriver, NamedDevice, board_kind, meter_kind, panel_kind, reader_kind
+from hardware.registry import MeterDriver, NamedDevice, board_kind, meter_kind, panel_kind, port_problem, reader_kind
 from hardware.serial_port import Counters, Line, Port, SerialLine
 
 UNPLUG_DEBOUNCE_S = 1.0  # while a car is authorised: some cars bounce from C through A back to C
@@ -36,6 +37,16 @@ _STOPPING = {
     "on_wrong_voltage": (FaultCode.OVER_VOLTAGE, FaultCode.UNDER_VOLTAGE),
     "on_tamper": (FaultCode.TAMPER,),
 }
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A device and its line; two of them may have one port."""
+
+    name: str
+    device: NamedDevice
+    counters: Counters
+    port: Port
 
 
 class Box:
@@ -88,12 +99,13 @@ class Box:
         self._alarms = Alarms()
         self._show = Show.STARTING
         self._ports: list[Port] = []
-        self._devices: list[NamedDevice] = []
+        self._fitted: list[_Fitted] = []
         self._meter: MeterDriver | None = None
         self._meter_port: Port | None = None
         self._panel: PanelDriver | None = None
-        self._build_board(config)
-        self._build_meter(config)
+        if problem := port_problem(config):
+            raise ValueError(problem[1])
+        self._build_board_and_meter(config)
         self._build_reader(config, on_card)
         self._build_panel(config)
 
@@ -161,8 +173,10 @@ class Box:
     def health(self) -> tuple[PortHealth, ...]:
         """Link quality of every line."""
         return tuple(
-            port.counters.health(port.name, device.description, port.path, device.warning)
-            for port, device in zip(self._ports, self._devices, strict=True)
+            fitted.counters.health(
+                fitted.name, fitted.device.description, fitted.port.path, fitted.device.warning, fitted.port.counters
+            )
+            for fitted in self._fitted
         )
 
     @property
@@ -176,15 +190,27 @@ class Box:
         return self._board_state
 
     # --- the ports ----------------------------------------------------------------------------------------------------
-    def _build_board(self, config: HardwareConfig) -> None:
+    def _build_board_and_meter(self, config: HardwareConfig) -> None:
         kind, counters = board_kind(config.board), Counters()
         self._board = kind.build(config, self._clock, counters, self._supervise, self._board_restarted)
-        baud = config.board_baud or kind.baud
-        self._board_port = self._add_port("board", config.board_port, baud, kind.parity, self._board, counters)
-
-    def _build_meter(self, config: HardwareConfig) -> None:
-        if not config.meter:
+        meter = self._build_meter(config)
+        path, baud = config.board_port, config.board_baud or kind.baud
+        if meter is not None and config.share_a_port:
+            bus = RtuBus([self._board, meter[0]], self._clock)  # type: ignore[list-item]  # port_problem allowed it
+            port = Port("board", path, bus, lambda: self._open_line(path, baud, kind.parity), counters, self._on_crash)
+            self._ports.append(port)
+            self._fitted += [_Fitted("board", self._board, counters, port), _Fitted("meter", *meter, port)]
+            self._board_port = self._meter_port = port
             return
+        self._board_port = self._add_port("board", path, baud, kind.parity, self._board, counters)
+        if meter is not None:
+            metering = meter_kind(config.meter)
+            baud, parity = config.meter_baud or metering.baud, config.meter_parity or metering.parity
+            self._meter_port = self._add_port("meter", config.meter_port, baud, parity, *meter)
+
+    def _build_meter(self, config: HardwareConfig) -> tuple[MeterDriver, Counters] | None:
+        if not config.meter:
+            return None
         kind, counters = meter_kind(config.meter), Counters()
         self._meter = kind.build(
             config,
@@ -193,8 +219,7 @@ class Box:
             self._take_sample,
             lambda failed: self._side_fault(FaultCode.METER_COMM, failed),
         )
-        baud, parity = config.meter_baud or kind.baud, config.meter_parity or kind.parity
-        self._meter_port = self._add_port("meter", config.meter_port, baud, parity, self._meter, counters)
+        return self._meter, counters
 
     def _build_reader(self, config: HardwareConfig, on_card: Callable[[str], None]) -> None:
         if not config.reader:
@@ -228,7 +253,7 @@ class Box:
     ) -> Port:
         port = Port(name, path, device, open_line, counters, self._on_crash)
         self._ports.append(port)
-        self._devices.append(device)
+        self._fitted.append(_Fitted(name, device, counters, port))
         return port
 
     # --- facts, on the driver threads ---------------------------------------------------------------------------------

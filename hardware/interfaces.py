@@ -219,6 +219,11 @@ class HardwareConfig:
     phases: int = 1
     options: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def share_a_port(self) -> bool:
+        """Board and meter are on one RS-485 line (`registry.port_problem` says whether they can be)."""
+        return bool(self.meter and self.board_port) and self.board_port == self.meter_port
+
 
 class Show(StrEnum):
     """What the lamps of the panel tell people at the station."""

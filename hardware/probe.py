@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hardware.box import Box
 from hardware.interfaces import HardwareConfig, PortHealth
 from hardware.serial_port import Line, Port, SerialLine
 
 ENOUGH_FRAMES = 2  # what a meter says in one reading
-ENOUGH_S = 4.0  # a PN532 is configured after half a second, a silent board is asked three times
+ENOUGH_S = 2.5  # a PN532 is configured after half a second, a silent board is asked twice
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,11 @@ def probe(
 ) -> Probed:
     """Serve one port ("board", "meter", "reader", "panel") for some seconds, or until two frames were good.
 
-    Blocks the caller. Raises ValueError for an unknown device, and when there is none to try.
+    Blocks the caller for no longer. Whoever else is on the port is not asked. Raises ValueError for an unknown device,
+    and when there is none to try.
     """
+    others = {f"{device}_port": "" for device in ("board", "meter", "reader", "panel") if device != what}
+    config = replace(config, **others)  # type: ignore[arg-type]  # all of them are text
     ports: list[Port] = []
     box = Box(
         config,

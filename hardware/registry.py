@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from hardware.drivers import rtu_bus, rtu_link
 from hardware.drivers.ascii_reader import AsciiReader
 from hardware.drivers.evse_din import EvseDin
 from hardware.drivers.modbus_meter import ModbusMeter, Registers
@@ -145,6 +146,7 @@ def _meter(name: str, registers: Callable[[], Registers]) -> MeterBuilder:
             on_failed,
             unit=config.meter_unit,
             baud=config.meter_baud or METERS[name].baud,
+            tries=rtu_bus.TRIES if config.share_a_port else rtu_link.TRIES,
             max_current_a=config.max_current_a,
             nominal_voltage_v=config.nominal_voltage_v,
             energy_rate_factor=float(config.options.get("energy_rate_factor", "1")),
@@ -313,6 +315,44 @@ PANELS: Mapping[str, PanelKind] = {
         note="The microcontroller must switch everything off when it hears nothing for 3 s.",
     ),
 }
+
+
+def port_problem(config: HardwareConfig) -> tuple[str, str] | None:
+    """Why two devices cannot be on one port: which one is too many, and a sentence with the cure; None: all is well.
+
+    Only a board and a meter on Modbus RTU can share one, at the same speed and parity and under different addresses.
+    Raises ValueError for an unknown device.
+    """
+    taken: dict[str, str] = {}
+    for what in ("board", "meter", "reader", "panel"):
+        path = getattr(config, f"{what}_port")
+        if not getattr(config, what) or not path:
+            continue
+        if path in taken:
+            sentence = _sharing_problem(config) if (taken[path], what) == ("board", "meter") else _OWN_PORT
+            if sentence:
+                return what, sentence.format(what=what, other=taken[path])
+        taken[path] = what
+    return None
+
+
+_OWN_PORT = "The {other} is on this port already: give the {what} an own adapter."
+
+
+def _sharing_problem(config: HardwareConfig) -> str:
+    board, meter = board_kind(config.board), meter_kind(config.meter)
+    if not board.has_unit or not meter.has_unit:
+        return f"{_OWN_PORT} Only devices on Modbus RTU can share one."
+    if config.board_unit == config.meter_unit:
+        return f"Board and meter share this port and have the same Modbus address {config.board_unit}: change one."
+    speeds = (config.board_baud or board.baud, config.meter_baud or meter.baud)
+    parities = (board.parity, config.meter_parity or meter.parity)
+    if speeds[0] != speeds[1] or parities[0] != parities[1]:
+        return (
+            f"Board and meter share this port: set the meter to {speeds[0]} baud 8{parities[0]}1 as the board, not "
+            f"{speeds[1]} baud 8{parities[1]}1, at the meter and here."
+        )
+    return ""
 
 
 def panel_kind(name: str) -> PanelKind:

@@ -194,20 +194,52 @@ class Counters:
         )
         self._window_at, self._window_good, self._window_bad = now, 0, 0
 
-    def health(self, name: str, device: str, path: str, warning: str = "") -> PortHealth:
-        """The counters as they are now; `warning` is shown when there is no worse news."""
+    def health(self, name: str, device: str, path: str, warning: str = "", line: Counters | None = None) -> PortHealth:
+        """The counters as they are now; `warning` is shown when there is no worse news.
+
+        `line`: the counters that know whether the line is open, where another device shares it.
+        """
+        line = line or self
         return PortHealth(
             name=name,
             device=device,
             path=path,
-            is_open=self.is_open,
+            is_open=line.is_open,
             frames=self.frames,
             checksum_errors=self.checksum_errors,
             timeouts=self.timeouts,
-            reconnects=self.reconnects,
+            reconnects=line.reconnects,
             last_frame_at=self.last_frame_at,
-            error=self.error or self._quality or warning,
+            error=("" if line.is_open else line.error) or self.error or self._quality or warning,
         )
+
+
+class _TimeIsUp(Exception):
+    """Ends a driver in the middle of whatever it does."""
+
+
+class _LineUntil:
+    """A line that nobody can wait on any longer than until a moment."""
+
+    def __init__(self, line: Line, clock: Callable[[], float], until: float) -> None:
+        self._line = line
+        self._clock = clock
+        self._until = until
+
+    def write(self, data: bytes) -> None:
+        self._line.write(data)
+
+    def read(self, timeout_s: float) -> bytes:
+        left_s = self._until - self._clock()
+        if left_s <= 0:
+            raise _TimeIsUp
+        return self._line.read(min(timeout_s, left_s))
+
+    def wake(self) -> None:
+        self._line.wake()
+
+    def close(self) -> None:
+        self._line.close()
 
 
 class Device(Protocol):
@@ -300,7 +332,7 @@ class Port:
             retry_s = min(retry_s * 2, LAST_RETRY_S)
 
     def run_for(self, seconds: float, clock: Callable[[], float], enough: Callable[[Counters], bool]) -> None:
-        """Serve the line once in the caller's thread: until `enough`, or for `seconds`. Raises nothing."""
+        """Serve the line once in the caller's thread: until `enough`, or for `seconds` at most. Raises nothing."""
         until = clock() + seconds
         try:
             line = self._open_line()
@@ -309,9 +341,11 @@ class Port:
             return
         self.was_open = True
         try:
-            self._device.attach(line)
-            while clock() < until and not enough(self.counters):
+            self._device.attach(_LineUntil(line, clock, until))
+            while not enough(self.counters):
                 self._device.step()
+        except _TimeIsUp:
+            pass
         except LineLost as lost:
             self._note(str(lost))
         finally:

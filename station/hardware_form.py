@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
 from hardware import registry
+from hardware.interfaces import HardwareConfig
 from hardware.registry import Kind
 from station.provision_rules import BAUD_RATES, PANEL_LINES
 
@@ -72,14 +74,13 @@ class HardwareForm(forms.Form):
             self.initial.setdefault(name, "")
 
     def clean(self) -> dict[str, Any]:
-        """What is chosen needs its port; two devices do not share one."""
+        """Who may share a port, and how, is the registry's to say."""
         values = self.cleaned_data
-        taken: dict[str, str] = {}
-        for what in ("board", "meter", "reader", "panel"):
-            port = values.get(f"{what}_port", "")
-            if values.get(what) and port and port in taken:
-                self.add_error(f"{what}_port", f"The {taken[port]} is on this port already.")
-            taken.setdefault(port, what)
+        if not self.errors:
+            fields = {field.name for field in dataclasses.fields(HardwareConfig)}
+            config = HardwareConfig(**{name: value for name, value in values.items() if name in fields})
+            if problem := registry.port_problem(config):
+                self.add_error(f"{problem[0]}_port", problem[1])
         return values
 
 

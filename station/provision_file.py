@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hardware.interfaces import HardwareConfig
+from hardware.registry import port_problem
 from ocppclient import pki
 from ocppclient.link import ConnectionSettings
 from ocppclient.settings import Electrical, Factory, Identity
@@ -210,6 +211,8 @@ def _conflicts(provision: Provision) -> list[str]:
     """Values that are fine each by itself, but not together."""
     found = []
     backend = provision.backend
+    if problem := port_problem(provision.hardware):
+        found.append(f"[hardware] {problem[0]}_port: {problem[1]}")
     if provision.reconnect_max_s < provision.reconnect_min_s:
         found.append(
             f"[factory] reconnect_max_s is {provision.reconnect_max_s:g}, less than reconnect_min_s "

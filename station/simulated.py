@@ -47,7 +47,7 @@ class SimulatedBox:
         self.with_ports = replace(
             config,
             board_port=board,
-            meter_port=meter,
+            meter_port=board if config.share_a_port else meter,
             reader_port=reader,
             panel=config.panel or "gpiod",
             panel_port=panel,
@@ -157,6 +157,7 @@ def _command(config: HardwareConfig, folder: Path, http: str) -> list[str]:
         "--max-current": config.max_current_a,
     }
     flags = ["--enable-line"] if config.options.get("panel_enable") else []
+    flags += ["--shared-line"] if config.share_a_port else []
     flags += _LOCKS[config.options.get("simulated_lock", "boot")]
     given = [text for name, value in options.items() if value != "" for text in (name, str(value))]
     return [sys.executable, "-m", "hardware.simulator", "--die-with-parent", *flags, *given]

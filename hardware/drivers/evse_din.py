@@ -72,7 +72,7 @@ class EvseDin:
         self._changed_at = clock()  # of demand or state
         self._off_since = clock()  # no energy has been wanted since
         self._not_before: dict[int, float] = {}  # register -> when it may be written (again)
-        self._due_at = -math.inf
+        self._due_at = self._retry_at = -math.inf
         self._settings_due_at = -math.inf
         self._problem = ""
 
@@ -106,6 +106,7 @@ class EvseDin:
             gap_s=REQUEST_GAP_S,
         )
         self._synchronised = False
+        self._retry_at = -math.inf
         self._told = None
         drain(line, self._clock, 0.05)
 
@@ -117,16 +118,26 @@ class EvseDin:
     def step(self) -> None:
         assert self._line is not None
         assert self._link is not None
+        wait_s = self.work()
+        if wait_s > 0:
+            self._line.read(wait_s)  # a wake-up ends it
+
+    def work(self) -> float:
+        """Do what is due; the seconds until something is, at most 1. A wake-up may make it earlier."""
+        assert self._link is not None
+        self._tell()  # and so learn what is wanted now
         now = self._clock()
         if not self._synchronised:
+            if now < self._retry_at:
+                return self._retry_at - now
             if not self._synchronise(self._link):
-                self._line.read(_RETRY_S)
+                self._retry_at = self._clock() + _RETRY_S
         elif not self._pursue(self._link, now):
-            if now >= self._next_poll_at(now):
-                self._poll(self._link, now)
-            else:
-                self._line.read(min(self._next_poll_at(now) - now, 1.0))  # a wake-up ends it
+            if now < self._next_poll_at(now):
+                return min(self._next_poll_at(now) - now, 1.0)
+            self._poll(self._link, now)
         self._tell()
+        return 0.0
 
     def farewell(self) -> None:
         """With energy permitted the board stays as it is; else it is left at 0 A and disabled."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hardware.drivers.plausibility import CONSISTENT_READINGS, Plausibility, Raw
-from hardware.drivers.rtu_link import RtuLink
+from hardware.drivers.rtu_link import TRIES, RtuLink
 from hardware.interfaces import MeterSample
 from hardware.serial_port import Counters, Line, drain
 
@@ -69,6 +69,7 @@ class ModbusMeter:
         name: of the model, for people.
         on_sample: every plausible reading, on the line's thread.
         on_failed: True when the meter is silent or talks nonsense, False when it is back.
+        tries: how often a question without an answer is asked.
         max_current_a: of the installation, per phase; readings above 1.5 times are doubted.
         energy_rate_factor: how much faster than the clock energy may plausibly rise (a simulated world may hurry).
     """
@@ -84,6 +85,7 @@ class ModbusMeter:
         *,
         unit: int = 1,
         baud: int = 9600,
+        tries: int = TRIES,
         max_current_a: float = 16.0,
         nominal_voltage_v: float = 230.0,
         energy_rate_factor: float = 1.0,
@@ -96,6 +98,7 @@ class ModbusMeter:
         self._on_failed = on_failed
         self._unit = unit
         self._baud = baud
+        self._tries = tries
         self._filter = Plausibility(
             max_current_a,
             nominal_voltage_v,
@@ -143,6 +146,7 @@ class ModbusMeter:
             baud=self._baud,
             gap_s=REQUEST_GAP_S,
             quiet_s=self._registers.quiet_s,
+            tries=self._tries,
         )
         self._fresh_wanted = True
         drain(line, self._clock, 0.05)
@@ -156,23 +160,29 @@ class ModbusMeter:
 
     def step(self) -> None:
         assert self._line is not None
+        wait_s = self.work()
+        if wait_s > 0:
+            self._line.read(wait_s)  # stray bytes belong to no request
+
+    def work(self) -> float:
+        """Read when it is due, once; the seconds until the next reading, 0: now. A wake-up may make it earlier."""
         assert self._link is not None
         now = self._clock()
         fast = self._fast or self._failures > 0 or self._good_at is None
         due_at = self._polled_at + (FAST_INTERVAL_S if fast else IDLE_INTERVAL_S)
         if now < due_at and not self._fresh_wanted:
-            self._line.read(due_at - now)  # stray bytes belong to no request
-            return
+            return due_at - now
         if self._fresh_wanted and self._instant is not None and now - self._instant_at <= _INSTANT_LASTS_S:
             # The register alone, with the power of a moment ago: whoever asks for a fresh reading waits for energy.
             self._fresh_wanted = False
             self._take(self._instant, self._registers.read_register(self._link))
             self._polled_at = now - IDLE_INTERVAL_S  # the whole reading follows
-            return
+            return 0.0
         self._fresh_wanted = False
         self._polled_at = now
         self._instant, self._instant_at = self._registers.read_instant(self._link), self._clock()
         self._take(self._instant, self._registers.read_register(self._link) if self._instant else None)
+        return 0.0
 
     # --- judging ------------------------------------------------------------------------------------------------------
     def _take(self, instant: Instant | None, register: Register | None) -> None:

@@ -30,8 +30,10 @@ class OrnoRegisters:
         self._readings = 0
 
     def read_instant(self, link: RtuLink) -> Instant | None:
-        volts, amps, watts = _u16(link, VOLTAGE), _u32(link, CURRENT), _s32(link, POWER)
-        if volts is None or amps is None or watts is None:
+        if (volts := _u16(link, VOLTAGE)) is None:
+            return None  # and nobody waits for the others
+        amps, watts = _u32(link, CURRENT), _s32(link, POWER)
+        if amps is None or watts is None:
             return None
         instant = Instant((volts / 100,), (amps / 1000,), (float(watts),))
         return instant if abs(watts) <= 1.1 * volts / 100 * amps / 1000 + _SLACK_W else None

@@ -20,6 +20,7 @@ class RtuLink:
         gap_s: silence that the device needs between the end of an answer and the next request.
         quiet_s: after a time-out the line must be silent for so long before anything is asked: the address is not in
             a reply, so a late one must never be taken for the answer to a later request of the same length.
+        tries: how often a request is sent that nobody answers.
 
     Attributes:
         refusal: the exception code of the last answer, 0 when it was none.
@@ -37,6 +38,7 @@ class RtuLink:
         baud: int,
         gap_s: float,
         quiet_s: float = 0.05,
+        tries: int = TRIES,
     ) -> None:
         self._line = line
         self._clock = clock
@@ -46,23 +48,24 @@ class RtuLink:
         self._baud = baud
         self._gap_s = gap_s
         self._quiet_s = quiet_s
+        self._tries = tries
         self.refusal = 0
         self.asked_at = -math.inf
 
-    def read(self, function: int, address: int, count: int, tries: int = TRIES) -> tuple[int, ...] | None:
+    def read(self, function: int, address: int, count: int) -> tuple[int, ...] | None:
         """`count` registers from `address` by function 3 or 4; None when nobody answered or the device refused."""
         request = rtu.read_request(self._unit, function, address, count)
-        reply = self._ask(request, function, count, 5 + 2 * count, tries)
+        reply = self._ask(request, function, count, 5 + 2 * count)
         return reply.registers if isinstance(reply, rtu.RegistersReply) else None
 
-    def write(self, address: int, value: int, tries: int = TRIES) -> bool:
+    def write(self, address: int, value: int) -> bool:
         """One register by function 16; False when nobody confirmed it. Only for what may be written twice."""
         request = rtu.write_registers_request(self._unit, address, (value,))
-        reply = self._ask(request, rtu.WRITE_MULTIPLE, 1, 8, tries)
+        reply = self._ask(request, rtu.WRITE_MULTIPLE, 1, 8)
         return isinstance(reply, rtu.WriteReply) and (reply.address, reply.value) == (address, 1)
 
-    def _ask(self, request: bytes, function: int, count: int, answer_bytes: int, tries: int) -> rtu.Reply | None:
-        for _ in range(tries):
+    def _ask(self, request: bytes, function: int, count: int, answer_bytes: int) -> rtu.Reply | None:
+        for _ in range(self._tries):
             self._keep_gap()
             decoder = rtu.ReplyDecoder(self._unit, function, count)
             self._line.write(request)

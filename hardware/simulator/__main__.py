@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         nominal_voltage_v=options.nominal_voltage,
         max_current_a=round(options.max_current),
         enable_line=options.enable_line,
+        shared_line=options.shared_line,
         board_unit=options.board_unit,
         meter_unit=options.meter_unit,
         car=options.car,
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--meter-unit", type=_number(int, 1, 247), default=1, help="Modbus unit of the meter")
     add("--reader", choices=list(READERS), default="pn532")
     add("--enable-line", action="store_true", help="the contactor's coil is supplied by the panel's enable line")
+    add("--shared-line", action="store_true", help="board and meter are on one RS-485 line, the board's port")
     add("--phases", type=int, choices=[1, 3], default=1)
     add("--nominal-voltage", type=_number(float, 50, 400), default=230.0, help="volts, line to neutral")
     add("--max-current", type=_number(float, 6, 80), default=16.0, help="amperes the board is commissioned to")

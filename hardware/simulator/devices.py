@@ -79,6 +79,34 @@ class ReaderModel(Device, Protocol):
     def text(self, uid: bytes) -> str: ...
 
 
+class Bus:
+    """Several slaves on one RS-485 line: each hears the master and all the others, and answers to its own address."""
+
+    def __init__(self, devices: tuple[Device, ...]) -> None:
+        self._devices = devices
+
+    def power_off(self) -> None:
+        """Mains is gone."""
+        for device in self._devices:
+            device.power_off()
+
+    def receive(self, data: bytes) -> None:
+        """Bytes of the master."""
+        for device in self._devices:
+            device.receive(data)
+
+    def take_output(self) -> bytes:
+        """The bytes sent since the last call, by whoever was asked."""
+        output = b""
+        for device in self._devices:
+            data = device.take_output()
+            for other in self._devices:
+                if data and other is not device:
+                    other.receive(data)
+            output += data
+        return output
+
+
 Sections = Mapping[str, Mapping[str, object]]
 
 

@@ -15,6 +15,7 @@ from hardware.simulator.devices import (
     READERS,
     USUAL_BAUD,
     BoardSettings,
+    Bus,
     Device,
     make_meter,
 )
@@ -46,6 +47,7 @@ class SimulationConfig:
     nominal_voltage_v: float = 230.0
     max_current_a: int = 16
     enable_line: bool = False  # the contactor's coil has its supply from the panel
+    shared_line: bool = False  # board and meter are on one RS-485 line: the board's port
     board_unit: int = 1
     meter_unit: int = 1
     car: str = "keep"
@@ -101,12 +103,10 @@ class Simulation:
         self.cards = CardQueue(polled=config.reader in POLLED_READERS)
         self.reader = READERS[config.reader](self.cards)
         self.panel = Panel(enable_is_wired=config.enable_line)
-        self.devices: dict[str, Device] = {
-            "board": self.board,
-            "meter": self.meter,
-            "reader": self.reader,
-            "panel": self.panel,
-        }
+        self.devices: dict[str, Device] = {"board": self.board, "meter": self.meter}
+        if config.shared_line:
+            self.devices = {"board": Bus((self.board, self.meter))}
+        self.devices |= {"reader": self.reader, "panel": self.panel}
         names = {"board": config.board, "meter": config.meter, "reader": config.reader, "panel": "panel"}
         self.lines = {port: Line(port, BAUD.get(names[port], USUAL_BAUD), self.log, config.seed, now) for port in PORTS}
         self._power_on(now)
@@ -160,7 +160,7 @@ class Simulation:
         """Bytes that the host sent on a port."""
         self.advance(now)
         arrived = self.lines[port].from_host(data, now)
-        if arrived:
+        if arrived and port in self.devices:
             self.devices[port].receive(arrived)
             self._collect(now)
 

@@ -26,6 +26,7 @@ from station.live import STATION
 from station.models import Transaction
 from station.roles import Role, needs
 
+DEVICES = ("board", "meter", "reader", "panel")
 BUSY = "A session is running: it needs the present devices. Try again when it has ended."
 
 
@@ -38,7 +39,7 @@ def page(request: HttpRequest) -> HttpResponse:
     result: tuple[str, Probed] | None = None
     if request.method == "POST" and form.is_valid():
         what = request.POST.get("test", "")
-        if what not in ("", "board", "meter", "reader", "panel"):
+        if what not in ("", *DEVICES):
             raise SuspiciousOperation("there is no such device")
         if Transaction.objects.filter(stopped_at=None).exists():
             form.add_error(None, BUSY)
@@ -67,8 +68,9 @@ def _initial(config: HardwareConfig) -> dict[str, Any]:
 
 def _tried(what: str, form: HardwareForm, present: HardwareConfig) -> tuple[str, Probed] | None:
     values = dict(form.cleaned_data)
-    if values[f"{what}_port"] and values[f"{what}_port"] == getattr(present, f"{what}_port"):
-        form.add_error(None, f"The station itself uses the port of the {what} now: the dashboard shows what it hears.")
+    in_use = [getattr(present, f"{device}_port") for device in DEVICES if getattr(present, device)]
+    if values[f"{what}_port"] and values[f"{what}_port"] in in_use:
+        form.add_error(None, "The station itself uses this port now: the dashboard shows what it hears.")
         return None
     options = {name: values.pop(name) for name in OPTIONS if name in values}
     try:

@@ -99,3 +99,25 @@ def test_ports_are_listed_by_their_most_lasting_name(tmp_path: Path, monkeypatch
         FoundPort(str(by_id / "usb-FTDI_A50285BI"), str(devices[0]), "adapter"),
         FoundPort(str(by_path / "pci-usb-1"), str(devices[1]), "adapter"),
     ]
+
+
+@pytest.mark.parametrize("what", ["board", "meter", "reader"])
+def test_a_trial_of_a_silent_device_takes_two_and_a_half_seconds_at_most(what: str) -> None:
+    bench = Bench()
+    bench.devices = {path: Mute() for path in "bmr"}  # type: ignore[assignment]
+    began = bench.clock()
+    assert not bench.probe(what).heard
+    assert bench.clock() - began <= 2.51
+
+
+def test_a_meter_beside_a_board_on_one_line_is_tried_alone() -> None:
+    bench = Bench()
+    found = bench.probe("meter", board="evse_din", board_port="m", board_unit=2)
+    assert found.heard
+
+
+class Mute:
+    """Hears everything and says nothing."""
+
+    def receive(self, data: bytes) -> None:
+        """Nothing comes back."""

@@ -57,3 +57,34 @@ def test_settings_say_otherwise() -> None:
 def test_an_unknown_name_is_refused_with_the_known_ones(what: str) -> None:
     with pytest.raises(ValueError, match=f"unknown {what} 'abc'; known: "):
         opened_with(**{what: "abc"})
+
+
+RS485 = {"board": "evse_din", "board_port": "a", "meter": "sdm120", "meter_port": "a", "meter_unit": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "said"),
+    [
+        ({"meter_unit": 1}, "meter", "the same Modbus address 1"),
+        ({"meter_baud": 2400}, "meter", "set the meter to 9600 baud 8N1"),
+        ({"meter": "orno514"}, "meter", "not 9600 baud 8E1"),
+        ({"board": "openevse"}, "meter", "Only devices on Modbus RTU"),
+        ({"reader_port": "a"}, "reader", "give the reader an own adapter"),
+        ({"panel": "serial", "panel_port": "a"}, "panel", "give the panel an own adapter"),
+    ],
+)
+def test_what_cannot_share_a_port_is_refused_with_the_cure(change: dict[str, object], what: str, said: str) -> None:
+    config = HardwareConfig(**{**RS485, **change})  # type: ignore[arg-type]
+    problem = registry.port_problem(config)
+    assert problem is not None
+    assert problem[0] == what
+    assert said in problem[1]
+    with pytest.raises(ValueError, match=r"share this port|on this port"):
+        Box(config, on_reading=lambda reading: None, on_card=lambda card: None)
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"meter_port": "b", "meter_unit": 1}, {"meter": "orno514", "meter_parity": "N"}]
+)
+def test_board_and_meter_on_modbus_may_share_a_port(change: dict[str, object]) -> None:
+    assert registry.port_problem(HardwareConfig(**{**RS485, **change})) is None  # type: ignore[arg-type]

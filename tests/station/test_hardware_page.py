@@ -61,12 +61,20 @@ def test_what_is_saved_is_what_the_station_starts_with(inside: Client) -> None:
     [
         ({"board": "abc"}, "not one of the available choices"),
         ({"meter_unit": 0}, "greater than or equal to 1"),
-        ({"meter_port": "/dev/b"}, "The board is on this port already."),
+        ({"reader_port": "/dev/b"}, "The board is on this port already: give the reader an own adapter."),
+        ({"meter_port": "/dev/b"}, "set the meter to 9600 baud 8N1 as the board, not 2400 baud 8N1"),
+        ({"meter_port": "/dev/b", "meter_baud": 0, "meter_unit": 2}, "have the same Modbus address 2"),
+        ({"board": "openevse", "meter_port": "/dev/b"}, "Only devices on Modbus RTU can share one"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(inside: Client, change: dict[str, Any], said: str) -> None:
     assert said in text(inside.post("/hardware", {**FORM, **change}))
     assert provisioning.load().hardware == HardwareConfig()
+
+
+def test_board_and_meter_on_one_rs485_adapter_are_saved(inside: Client) -> None:
+    assert "Saved" in text(inside.post("/hardware", {**FORM, "meter_port": "/dev/b", "meter_baud": 9600}, follow=True))
+    assert provisioning.load().hardware.share_a_port
 
 
 def test_while_a_session_runs_nothing_is_changed_or_tried(inside: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,9 +109,9 @@ def test_the_port_that_the_station_uses_is_not_taken_away_from_it(
 ) -> None:
     inside.post("/hardware", FORM)
     monkeypatch.setattr(view, "probe", lambda *_: pytest.fail("the port is in use"))
-    assert "The station itself uses the port of the board now" in text(
-        inside.post("/hardware", {**FORM, "test": "board"})
-    )
+    for port in ("/dev/b", "/dev/m", "/dev/r"):
+        trial = {**FORM, "board_port": port, "meter": "", "reader": "", "test": "board"}
+        assert "The station itself uses this port now" in text(inside.post("/hardware", trial))
 
 
 def test_only_an_installer_may_open_it(client: Client) -> None:

@@ -273,6 +273,11 @@ BAD = [
     ("[hardware]\nmeter_unit = 1.5\n", "meter_unit must be a whole number"),
     ("[hardware]\nmeter_unit = 248\n", "it must lie between 1 and 247"),
     ("[hardware]\nmeter_baud = 1\n", "meter_baud is 1; use one of"),
+    ('[hardware]\nsimulated_lock = "yes"\n', 'use one of "boot", "authorisation", "none"'),
+    (
+        '[hardware]\nboard = "evse_din"\nboard_port = "/dev/a"\nmeter_port = "/dev/a"\n',
+        "meter_port: Board and meter share this port and have the same Modbus address 1",
+    ),
     ('[hardware]\nuid_order = "up"\n', 'use one of "normal", "reversed"'),
     ('[factory]\nresume_after_power_loss = "yes"\n', r"must be true or false \(without quotes\)"),
     ('[factory]\nfeature_profiles = "Core"\n', "must be a list in square brackets"),
