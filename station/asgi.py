@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "station.settings")
 
@@ -14,6 +15,7 @@ http = get_asgi_application()  # sets Django up: before anything that imports mo
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
 from django.urls import path
 
 from station.consumers import LiveConsumer
@@ -21,9 +23,14 @@ from station.consumers import LiveConsumer
 #: Every websocket of the station.
 WEBSOCKETS = [path("ws/live", LiveConsumer.as_asgi())]
 
-application = ProtocolTypeRouter(
-    {
-        "http": http,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(WEBSOCKETS))),
-    }
-)
+
+async def _websocket(scope: Any, receive: Any, send: Any) -> None:
+    """With HTTPS, plain websockets are refused like plain pages; a websocket's scope tells TLS by its port only."""
+    if settings.HTTPS_PORT is None or scope["server"][1] == settings.HTTPS_PORT:
+        await _checked(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008})
+
+
+_checked = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(WEBSOCKETS)))
+application = ProtocolTypeRouter({"http": http, "websocket": _websocket})

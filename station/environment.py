@@ -22,6 +22,15 @@ def address(name: str, default: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def optional_address(name: str) -> tuple[str, int | None]:
+    """Like `address`, but ("", None) when the variable is not set.
+
+    Raises:
+        StartupError: see `address`.
+    """
+    return address(name, "0.0.0.0:443") if os.environ.get(name, "").strip() else ("", None)
+
+
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     """One of the allowed words, in upper case, from an environment variable.
 

@@ -48,6 +48,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("backend", "Backend", "backend", "The operator's system: address, security, live trial"),
         Entry("keys", "Keys", "keys", "Every OCPP configuration key: meaning, range, value"),
         Entry("certificates", "Certificates", "certificates", "Whom the station trusts, and until when"),
+        Entry("label", "Label", "label", "Address, fingerprint and QR codes; the certificate of these pages"),
         Entry("users", "Users", "users", "Who may sign in, and what each may do"),
         Entry("tokens", "Tokens", "tokens", "Access for programs: the API and the metrics"),
     ),

@@ -35,6 +35,7 @@ from station.preflight import check_port, check_serial_ports, lock_folder
 from station.self_test import SelfTests
 from station.simulated import SimulatedBox
 from station.supervisor import Supervisor, until, watch_lag
+from station.web_certificate import certificate as web_certificate
 from station.wiring import Wiring
 from station.worker import Domain, Outside, StationWorker
 
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("station")
 
 EX_CRASH = 70
+#: So often it is looked whether the certificate of the web ends soon.
+CERTIFICATE_LOOK_S = 12 * 3600.0
 #: The parts of an ordered end, seconds each; together they stay below 10 s.
 SHUTDOWN_EVENT_S, LINK_CLOSE_S, BOX_STOP_S, DOMAIN_STOP_S, SIMULATOR_STOP_S = 2.0, 2.5, 3.0, 2.0, 2.0
 #: One try to restart the board: its relay opens, one command, its boot message within 15 s, and a margin.
@@ -117,6 +120,9 @@ class Runtime:
         self._simulator_taken_over = os.environ.get("STATION_SIM_HANDOVER", "") != ""
         if self._options.web:
             check_port(settings.HTTP_HOST, settings.HTTP_PORT, "STATION_HTTP", "web server")
+            if settings.HTTPS_PORT is not None:
+                check_port(settings.HTTPS_HOST, settings.HTTPS_PORT, "STATION_HTTPS", "secure web server")
+                web_certificate().ensure()
         if self._options.simulate and not self._simulator_taken_over:
             check_port(settings.SIM_HTTP_HOST, settings.SIM_HTTP_PORT, "STATION_SIM_HTTP", "simulator")
 
@@ -181,18 +187,25 @@ class Runtime:
     def _serve_web(self) -> None:
         from station.asgi import application
         from station.web_server import WebServer, serve
+        from station.web_tls import CurrentCertificate
 
+        secure = None
+        if settings.HTTPS_PORT is not None:
+            secure = (settings.HTTPS_HOST, settings.HTTPS_PORT, CurrentCertificate(web_certificate()))
         self._web = WebServer(
-            application, settings.HTTP_HOST, settings.HTTP_PORT, listening=self._greet, failed=self._web_failed
+            application,
+            settings.HTTP_HOST,
+            settings.HTTP_PORT,
+            listening=self._greet,
+            failed=self._web_failed,
+            secure=secure,
         )
         serve(self._web)
 
-    def _web_failed(self, reason: str) -> None:
-        """On the way into the reactor, which does not start then."""
+    def _web_failed(self, variable: str, reason: str) -> None:
+        """The reactor does not start then, or stops at once."""
         self._startup_error = StartupError(
-            f"The web server cannot listen on {settings.HTTP_HOST}:{settings.HTTP_PORT} ({reason}). "
-            "Set STATION_HTTP to a free host:port.",
-            EX_TEMPFAIL,
+            f"The web server cannot listen ({reason}). Set {variable} to a free host:port.", EX_TEMPFAIL
         )
 
     # --- on the loop ---------------------------------------------------------------------------------------------
@@ -225,6 +238,8 @@ class Runtime:
         watch = MemoryWatch(self._worker.put)
         supervisor.add("memory watch", lambda: watch.run(settings.DATA_DIR), essential=False)
         supervisor.add("loop watchdog", watch_lag, essential=False)
+        if self._options.web and settings.HTTPS_PORT is not None:
+            supervisor.add("certificate watch", _watch_certificate, essential=False)
         if not self._options.web:
             self._greet("", 0)
         await self._stop_wanted.wait()
@@ -323,7 +338,8 @@ class Runtime:
     def _greet(self, host: str, port: int) -> None:
         assert self._wiring.opened is not None
         opened = self._wiring.opened
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}/" if host else ""
+        scheme = "http" if settings.HTTPS_PORT is None else "https"
+        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/" if host else ""
         backend = final_url(opened.link) if opened.link else ""
         self._say(greeting(url, backend, self._simulator.url if self._simulator else "", opened.applied))
 
@@ -358,6 +374,13 @@ class Runtime:
 def _import_web() -> None:
     import station.asgi
     import station.web_server  # noqa: F401
+
+
+async def _watch_certificate() -> None:
+    """Renew the web's certificate in time; the web server takes the new file by itself."""
+    while True:
+        await asyncio.sleep(CERTIFICATE_LOOK_S)
+        await asyncio.to_thread(web_certificate().ensure)
 
 
 def _import_command_face() -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from station.environment import address, choice, data_folder, secret_key
+from station.environment import address, choice, data_folder, optional_address, secret_key
 from station.hosts import OwnHosts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -15,6 +15,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = data_folder(BASE_DIR / "var")
 #: Where the web listens, and where the simulator's control does.
 HTTP_HOST, HTTP_PORT = address("STATION_HTTP", "127.0.0.1:8080")
+#: With it the pages live there only, and plain HTTP redirects (station/front_door.py). None: no HTTPS.
+HTTPS_HOST, HTTPS_PORT = optional_address("STATION_HTTPS")
 SIM_HTTP_HOST, SIM_HTTP_PORT = address("STATION_SIM_HTTP", "127.0.0.1:8081")
 REDIS_URL = os.environ.get("STATION_REDIS_URL", "").strip()
 LOG_LEVEL = choice("STATION_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
@@ -44,6 +46,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "station.middleware.content_security_policy",
     "station.middleware.StaticFiles",
+    "station.front_door.front_door",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "station.middleware.session_idle",
     "django.middleware.common.CommonMiddleware",  # refuses foreign Host headers
@@ -102,8 +105,8 @@ else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # -- security
-_own_host = f"[{HTTP_HOST}]" if ":" in HTTP_HOST else HTTP_HOST
-ALLOWED_HOSTS = OwnHosts() if HTTP_HOST in ("", "0.0.0.0", "::") else OwnHosts(_own_host)
+_named = [f"[{host}]" if ":" in host else host for host in (HTTP_HOST, HTTPS_HOST) if host not in ("", "0.0.0.0", "::")]
+ALLOWED_HOSTS = OwnHosts(*_named)
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "dashboard"
 LOGOUT_REDIRECT_URL = "login"
@@ -134,6 +137,7 @@ SESSION_COOKIE_AGE = 15 * 60
 # Several stations run side by side on one machine, and cookies know no ports: a name of its own for each.
 SESSION_COOKIE_NAME = f"station_session_{HTTP_PORT}"
 CSRF_COOKIE_NAME = f"station_csrf_{HTTP_PORT}"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_PORT is not None
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_HTTPONLY = True

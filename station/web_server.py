@@ -13,7 +13,10 @@ from typing import Any, cast
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server
 from twisted.internet import defer, reactor
+from twisted.internet.error import CannotListenError
 from twisted.logger import ILogObserver, STDLibLogObserver, globalLogPublisher
+
+from station.web_tls import CurrentCertificate
 
 log = logging.getLogger("station.web")
 
@@ -25,8 +28,9 @@ class WebServer(Server):  # type: ignore[misc]
     """One HTTP and websocket server on the reactor of the process.
 
     Args:
-        listening: called with the real host and port.
-        failed: called with the reason when the port cannot be opened.
+        listening: called with the host and port of the pages.
+        failed: called with the environment variable and the reason when a port cannot be opened.
+        secure: with HTTPS its host, its port and what makes its connections; the pages live there then.
     """
 
     def __init__(
@@ -36,26 +40,45 @@ class WebServer(Server):  # type: ignore[misc]
         port: int,
         *,
         listening: Callable[[str, int], None],
-        failed: Callable[[str], None],
+        failed: Callable[[str, str], None],
+        secure: tuple[str, int, CurrentCertificate] | None = None,
     ) -> None:
         super().__init__(
             application=application,
             endpoints=build_endpoint_description_strings(host=host or "0.0.0.0", port=port),
             signal_handlers=False,
             server_name="station",
+            ready_callable=self._listen_securely,  # the last step before the reactor runs
         )
+        self._secure = secure
         self._listening = listening
         self._failed = failed
 
     def listen_success(self, port: Any) -> None:
         """Daphne listens."""
-        address = port.getHost()
-        self._listening(address.host, address.port)
+        if self._secure is None:
+            address = port.getHost()
+            self._listening(address.host, address.port)
 
     def listen_error(self, failure: Any) -> None:
         """Daphne would log it and end with code 0."""
-        self._failed(failure.getErrorMessage())
+        self._failed("STATION_HTTP", failure.getErrorMessage())
         super().listen_error(failure)
+
+    def _listen_securely(self) -> None:
+        """The same pages behind TLS; Daphne's endpoints are text, which cannot carry a certificate that changes."""
+        if self._secure is None:
+            return
+        host, number, certificate = self._secure
+        current = cast(Any, reactor)
+        try:
+            port = current.listenSSL(number, self.http_factory, certificate, interface=host or "0.0.0.0")
+        except CannotListenError as error:
+            self._failed("STATION_HTTPS", str(error))
+            current.callWhenRunning(current.stop)
+        else:
+            address = port.getHost()
+            self._listening(address.host, address.port)
 
     def kill_all_applications(self) -> Any:
         """Cancel what runs; a sync view in its thread cannot be cancelled, so wait only so long."""

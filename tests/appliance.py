@@ -10,7 +10,14 @@ import tempfile
 import django
 
 os.environ["STATION_DATA_DIR"] = _folder = tempfile.mkdtemp(prefix="station-test-")
-for _name in ("STATION_HTTP", "STATION_SIM_HTTP", "STATION_REDIS_URL", "STATION_LOG_LEVEL", "STATION_PROVISION"):
+for _name in (
+    "STATION_HTTP",
+    "STATION_HTTPS",
+    "STATION_SIM_HTTP",
+    "STATION_REDIS_URL",
+    "STATION_LOG_LEVEL",
+    "STATION_PROVISION",
+):
     os.environ.pop(_name, None)
 os.environ["DJANGO_SETTINGS_MODULE"] = "station.settings"
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)

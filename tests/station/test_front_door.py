@@ -1,0 +1,106 @@
+"""With HTTPS: plain HTTP shows the landing page, answers the phones' probes and redirects; the pages are behind TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client, override_settings
+
+from station import front_door
+from station.web_certificate import certificate
+
+PHONE = {"SERVER_NAME": "10.42.0.1", "SERVER_PORT": "80", "REMOTE_ADDR": "10.42.0.17"}
+
+
+@pytest.fixture
+def secure() -> Iterator[None]:
+    certificate().ensure()
+    with override_settings(HTTPS_PORT=8443):
+        yield
+
+
+@pytest.fixture
+def phone(secure: None) -> Client:
+    return Client(**PHONE)
+
+
+def test_without_https_nothing_changes(client: Client) -> None:
+    assert client.get("/login").status_code == 200
+    assert client.get("/generate_204").status_code in (302, 404)
+
+
+def test_every_address_leads_to_https(phone: Client) -> None:
+    answer = phone.get("/transactions?page=2", headers={"host": "localhost:8080"})
+    assert (answer.status_code, answer["Location"]) == (302, "https://localhost:8443/transactions?page=2")
+    answer = phone.get("/x", headers={"host": "[::1]"})
+    assert answer["Location"] == "https://[::1]:8443/x"
+    with override_settings(HTTPS_PORT=443):
+        assert Client(**PHONE).get("/why", headers={"host": "localhost"})["Location"] == "https://localhost/why"
+
+
+def test_the_landing_page_is_plain_and_tells_who_this_is(phone: Client) -> None:
+    answer = phone.get("/", headers={"host": "localhost"})
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert certificate().show().fingerprint in page
+    assert 'href="https://localhost:8443/"' in page
+    assert "<script" not in page
+    assert "<form" not in page
+    assert not answer.cookies
+
+
+def test_foreign_names_come_to_the_landing_page_by_an_address(phone: Client) -> None:
+    answer = phone.get("/anything", headers={"host": "www.example.com"})
+    assert (answer.status_code, answer["Location"]) == (302, "http://10.42.0.1/")
+
+
+@pytest.mark.parametrize("path", front_door.PROBES)
+def test_a_phone_sees_the_landing_page_until_the_person_continues(phone: Client, path: str) -> None:
+    host = {"host": "captive.apple.com"}
+    assert phone.get(path, headers=host)["Location"] == "http://10.42.0.1/"
+    page = phone.get("/continue", headers={"host": "localhost"}).content.decode()
+    assert "Open your browser now" in page
+    answer = phone.get(path, headers=host)
+    assert (answer.status_code, answer.content) == (200 if front_door.PROBES[path] else 204, front_door.PROBES[path])
+    assert phone.get(path, headers=host, REMOTE_ADDR="10.42.0.18").status_code == 302
+
+
+def test_nothing_is_taken_over_plain_http(phone: Client) -> None:
+    assert (
+        phone.post("/login", {"username": "admin", "password": "x"}, headers={"host": "localhost"}).status_code == 403
+    )
+
+
+def test_programs_of_this_computer_still_ask_for_its_health(secure: None) -> None:
+    client = Client()
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/healthz", REMOTE_ADDR="192.0.2.1").status_code == 302
+
+
+def test_the_host_check_counts_for_https_as_well(secure: None) -> None:
+    client = Client()
+    assert client.get("/login", secure=True).status_code == 200
+    assert client.get("/login", secure=True, headers={"host": "evil.example"}).status_code == 400
+
+
+def test_the_label_shows_address_fingerprint_and_codes(secure: None, inside: Client) -> None:
+    page = inside.get("/label", secure=True).content.decode()
+    assert certificate().show().fingerprint in page
+    assert page.count('<svg viewBox="') + page.count('class="qr"') >= 1
+    assert "style=" not in page
+
+
+def test_the_label_installs_an_own_certificate_or_says_why_not(secure: None, inside: Client) -> None:
+    former = certificate().show()
+    text = certificate().path.read_text()
+    refused = inside.post("/label", {"text": "nonsense"}, secure=True)
+    assert refused.status_code == 422
+    assert "no readable certificate" in refused.content.decode()
+    inside.post("/label", {"make": "yes"}, secure=True)
+    assert certificate().show().fingerprint != former.fingerprint
+    inside.post("/label", {"text": text}, secure=True)
+    assert certificate().show().fingerprint == former.fingerprint
+    assert certificate().show().is_own
+    inside.post("/label", {"remove": "yes"}, secure=True)
+    assert not certificate().show().is_own
