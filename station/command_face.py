@@ -50,7 +50,7 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def station_command(self, message: dict[str, Any]) -> None:
         """A person orders something: "stop", "swipe" (idTag), "resend" (seq), "acknowledge", "configure" ({"key",
-        "value"}), "backend" ({"values", "unproven"}), "settings" (they changed),
+        "value"}), "backend" ({"values", "unproven"}), "settings" (they changed), "apply" (what waits for a start),
         "certificate_install" ({"kind", "pem"}), "certificate_remove" ({"kind", "fingerprint"}) or
         "security_log_clear"."""
         command, argument, user = message.get("command"), message.get("argument"), message.get("user", "somebody")
@@ -116,6 +116,11 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                     return False, "The devices are changed when the session has ended: it needs the present ones."
                 worker.restart()
                 return True, "The station starts again with the chosen devices."
+            case "apply", _:  # what waits for a start: a restore, a factory reset
+                if worker.charge_point.view().transaction is not None:
+                    return False, "A session is running. Try again when it has ended."
+                worker.restart()
+                return True, "The station starts again."
             case "settings", _:
                 try:
                     changed = worker.settings_changed()

@@ -23,8 +23,9 @@ from hardware.interfaces import FaultCode
 from hardware.registry import board_kind
 from ocppclient.backend_link import BackendLink
 from ocppclient.clock import Clock
-from ocppclient.events import ShutdownRequested
+from ocppclient.events import SecurityEventSeen, ShutdownRequested
 from ocppclient.link import final_url
+from station import local_copies
 from station.backend_desk import BackendDesk
 from station.environment import choice
 from station.errors import EX_TEMPFAIL, StartupError
@@ -183,6 +184,8 @@ class Runtime:
                 watch=self._desk.tick,
             )
         )
+        for change in opened.changes:
+            self._worker.put(SecurityEventSeen("ReconfigurationOfSecurityParameters", change))
 
     def _serve_web(self) -> None:
         from station.asgi import application
@@ -237,6 +240,7 @@ class Runtime:
         supervisor.add("command face", self._command_face, essential=False)
         watch = MemoryWatch(self._worker.put)
         supervisor.add("memory watch", lambda: watch.run(settings.DATA_DIR), essential=False)
+        supervisor.add("nightly copy", lambda: local_copies.run(settings.DATA_DIR), essential=False)
         supervisor.add("loop watchdog", watch_lag, essential=False)
         if self._options.web and settings.HTTPS_PORT is not None:
             supervisor.add("certificate watch", _watch_certificate, essential=False)

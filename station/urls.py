@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from station.views import (
     backend,
+    backup,
     cards,
     hardware,
     health,
@@ -56,6 +57,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("backend", backend.backend, name="backend"),
     path("backend/state", backend.state, name="backend_state"),
     path("backend/address", backend.address, name="backend_address"),
+    path("backup", backup.page, name="backup"),
+    path("backup/restore", backup.restored, name="backup_restore"),
     path("keys", keys.keys, name="keys"),
     path("keys/<str:name>", keys.edit, name="keys_edit"),
     path("password", people.password, name="password"),

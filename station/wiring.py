@@ -15,7 +15,7 @@ from ocppclient.configuration import KEYS
 from ocppclient.link import ConnectionSettings, address_for
 from ocppclient.security import Credentials
 from ocppclient.settings import ChargePointSettings
-from station import __version__, provisioning
+from station import __version__, provisioning, restore
 from station.database import open_store
 from station.provisioning import Applied, BackendSettings, Provision
 from station.worker import Domain
@@ -29,6 +29,8 @@ class Opened:
 
     applied: Applied
     link: ConnectionSettings | None
+    #: What was put in place before anything ran, for the security log.
+    changes: tuple[str, ...] = ()
 
 
 class Wiring:
@@ -45,11 +47,12 @@ class Wiring:
             StartupError: see `open_store` and `provisioning.at_start`.
         """
         store = open_store()
+        changes = tuple(filter(None, (restore.apply_pending(),)))
         applied = provisioning.at_start(known_keys=frozenset(key.name for key in KEYS.values()))
         floor = store.value("clock.floor")
         clock = Clock(floor=parse_utc(floor) if floor else None)
         self._charge_point = ChargePoint(store, clock, charge_point_settings(applied.provision))
-        self.opened = Opened(applied, self._link(applied.provision))
+        self.opened = Opened(applied, self._link(applied.provision), changes)
         return Domain(store, self._charge_point, clock, connections.close_all)
 
     def link_settings(self) -> ConnectionSettings | None:
