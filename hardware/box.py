@@ -60,6 +60,7 @@ class Box:
         on_crash: called with the port's name and the exception when a driver crashed; it is started again by itself.
         clock: monotonic seconds.
         open_line: opens a serial line (path, baud, parity); raises LineLost. Tests put devices of their own here.
+        weld: of the last reading before a restart: a stuck contactor does not come loose by it.
         start_port: starts the life of a port; tests let it run in virtual time.
     """
 
@@ -73,6 +74,7 @@ class Box:
         clock: Callable[[], float] = time.monotonic,
         open_line: Callable[[str, int, str], Line] = SerialLine,
         start_port: Callable[[Port], None] = Port.start,
+        weld: str = "",
     ) -> None:
         self._on_reading = on_reading
         self._clock = clock
@@ -80,9 +82,9 @@ class Box:
         self._start_port = start_port
         self._on_crash = on_crash
         self._setpoint = Setpoint()
-        self._evse = Evse(config.max_current_a, config.nominal_voltage_v)
+        self._evse = Evse(config.max_current_a, config.nominal_voltage_v, weld)
         self._lock = threading.RLock()  # guards what follows, and serialises on_reading
-        self._reading = BoxReading(at=clock())
+        self._reading = BoxReading(at=clock(), weld=weld)
         self._board_state: BoardState | None = None
         self._decision = Decision(Demand(Mode.OFF, 6), 0.0, ())
         self._unplugged_at: float | None = None
@@ -154,12 +156,13 @@ class Box:
             self._panel.signal(signal)
 
     def acknowledge(self) -> bool:
-        """A person confirms that the place is safe: ends emergency stop and tampering whose cause is gone.
+        """A person confirms that the place is safe and the contactor repaired: ends emergency stop, tampering and a
+        weld that the station saw, when their cause is gone.
 
         False when a cause is still there.
         """
         with self._lock:
-            done = self._alarms.acknowledge()
+            done = self._alarms.acknowledge() & self._evse.repaired(self._board_state, self._sample)
             self._publish(self._clock())
         self._board_port.wake()
         return done
@@ -340,7 +343,7 @@ class Box:
         faults = worst_first([replace(f, blocking=True) if f.code in self._stopping else f for f in found])
         meter_is_known = self._meter is None or sample is not None or FaultCode.METER_COMM in self._side_faults
         if board is None:
-            return BoxReading(at=now, faults=faults, meter=sample)
+            return BoxReading(at=now, faults=faults, meter=sample, weld=self._evse.weld)
         is_faulted = any(fault.blocking for fault in board.faults)
         board_is_known = board.synchronised and (board.ev_connected is not None or is_faulted)
         return BoxReading(
@@ -354,6 +357,7 @@ class Box:
             faults=faults,
             meter=sample,
             temperature_c=board.temperature_c,
+            weld=self._evse.weld,
         )
 
     def _contactor_closed(self, now: float, closed: bool, faulted: bool) -> bool:

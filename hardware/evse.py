@@ -75,7 +75,8 @@ def worst_first(faults: list[Fault]) -> tuple[Fault, ...]:
 class Evse:
     """The decisions about one EVSE. `decide` is called whenever a fact changed and at least every second or so."""
 
-    def __init__(self, max_current_a: float, nominal_voltage_v: float) -> None:
+    def __init__(self, max_current_a: float, nominal_voltage_v: float, weld: str = "") -> None:
+        """`weld`: what showed a stuck contactor before the station was restarted (see `weld`)."""
         self._max_current_a = max_current_a
         self._nominal_voltage_v = nominal_voltage_v
         self._mode = Mode.OFF
@@ -84,6 +85,8 @@ class Evse:
         self._paused_at = -math.inf  # energy was withdrawn from an authorised car
         self._was_authorised = False
         self._latched: dict[FaultCode, Fault] = {}
+        if weld:
+            self._latch(FaultCode.RELAY_STUCK, weld)
         self._derate = 1.0
         self._board_limit_a = 0.0
         self._decreased_at = -math.inf
@@ -91,10 +94,26 @@ class Evse:
         self._ignored: Fault | None = None
 
     def rebooted(self) -> None:
-        """The board has restarted: what only a power cycle clears is judged anew."""
-        self._latched.pop(FaultCode.RELAY_STUCK, None)
+        """The board has restarted: the pilot is judged anew. A contactor does not come loose by that."""
         self._latched.pop(FaultCode.PILOT_FAULT, None)
         self._since.clear()
+
+    @property
+    def weld(self) -> str:
+        """What showed the station that the contactor is stuck; empty when nothing did. To be kept over restarts."""
+        fault = self._latched.get(FaultCode.RELAY_STUCK)
+        return fault.info if fault else ""
+
+    def repaired(self, board: BoardState | None, meter: MeterSample | None) -> bool:
+        """A person says that the contactor was repaired. False when what is seen now says the opposite."""
+        if board is not None and any(fault.code is FaultCode.RELAY_STUCK for fault in board.faults):
+            return False
+        flows = meter is not None and (meter.current_a or 0.0) > WELD_CURRENT_A
+        if self.weld and (flows or (board is not None and board.relay_closed)):
+            return False
+        self._latched.pop(FaultCode.RELAY_STUCK, None)
+        self._since.pop("weld", None)
+        return True
 
     def decide(self, now: float, board: BoardState, setpoint: Setpoint, meter: MeterSample | None) -> Decision:
         """The decision at `now` (monotonic seconds)."""

@@ -89,6 +89,7 @@ class BoxReading:
         faults: the active faults, worst first.
         meter: the newest good sample, None before the first one.
         temperature_c: the hottest sensor of the box, None without one.
+        weld: what showed the station that the contactor is stuck; to be kept, and given to the next `Box`.
     """
 
     at: float
@@ -101,6 +102,7 @@ class BoxReading:
     faults: tuple[Fault, ...] = ()
     meter: MeterSample | None = None
     temperature_c: float | None = None
+    weld: str = ""
 
 
 @dataclass(frozen=True)

@@ -109,8 +109,11 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                     return False, str(unfit)
             case "acknowledge", _:
                 if worker.box.acknowledge():
-                    return True, "Confirmed: nothing is pressed or open any more."
-                return False, "The emergency stop is still pressed, or the housing is still open."
+                    return True, "Confirmed: nothing is pressed, open or stuck any more."
+                return (
+                    False,
+                    "The emergency stop is still pressed, the housing still open, or the contactor still stuck.",
+                )
             case "hardware", _:
                 if worker.charge_point.view().transaction is not None:
                     return False, "The devices are changed when the session has ended: it needs the present ones."

@@ -63,7 +63,9 @@ TABLE: dict[FaultCode, Words] = {
         "GroundFailure", "CX002", "self-test",
     ),
     FaultCode.RELAY_STUCK: Words(
-        "Contactor stuck closed", _SERVICE, "PowerSwitchFailure", "CX017", "contactor stuck closed",
+        "Contactor stuck closed",
+        "Switch the station off and have the contactor replaced: it must not be used. Then confirm on this page.",
+        "PowerSwitchFailure", "CX017", "contactor stuck closed",
     ),
     FaultCode.RELAY_NO_CLOSE: Words(
         "Contactor does not close", _SERVICE, "PowerSwitchFailure", "CX017", "contactor does not close",

@@ -38,7 +38,7 @@ from station.simulated import SimulatedBox
 from station.supervisor import Supervisor, until, watch_lag
 from station.web_certificate import certificate as web_certificate
 from station.wiring import Wiring
-from station.worker import Domain, Outside, StationWorker
+from station.worker import WELD, Domain, Outside, StationWorker
 
 if TYPE_CHECKING:
     from station.web_server import WebServer
@@ -146,6 +146,7 @@ class Runtime:
                 hardware,
                 on_reading=self._worker.take_reading,
                 on_card=self._worker.take_card,
+                weld=domain.store.value(WELD) or "",
                 on_crash=lambda port, error: log.error("The driver of the %s crashed: %s", port, error, exc_info=error),
             )
         except ValueError as error:

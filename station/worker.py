@@ -53,6 +53,8 @@ log = logging.getLogger("station.worker")
 TICK_S = 0.1
 #: Where the largest current of the hardware is noted, ampere per phase.
 HARDWARE_LIMIT = "hardware.limit_a"
+#: In the store: what showed that the contactor is stuck, until a person confirms its repair.
+WELD = "hardware.weld"
 
 
 class ChargePointLike(Protocol):
@@ -69,6 +71,7 @@ class StoreLike(Protocol):
     def add_reason(self, explain: Explain, at: datetime) -> None: ...
     def add_measurements(self, rows: Sequence[Measurement]) -> None: ...
     def set_value(self, name: str, value: str | None) -> None: ...
+    def value(self, name: str) -> str | None: ...
 
 
 class Link(Protocol):
@@ -160,6 +163,7 @@ class StationWorker:
         self._why = WhyLog(self._keep_reason)
         self._history = History(self._keep_measurements)
         self._hardware_limit_a = 0.0
+        self._weld = ""
         self._stopping = False
         self._broken = False
         self._going = threading.Event()
@@ -294,6 +298,7 @@ class StationWorker:
                 self._light()
                 self._why.update(now)
                 self._look_after_self_test()
+                self._keep_weld()
                 self._keep_history(now)
                 self._watch()
             if entry is None:
@@ -428,6 +433,15 @@ class StationWorker:
         if limit_a > 0 and limit_a != self._hardware_limit_a:
             self._hardware_limit_a = limit_a
             self._domain.store.set_value(HARDWARE_LIMIT, f"{limit_a:g}")
+
+    def _keep_weld(self) -> None:
+        """A restart repairs nothing."""
+        assert self._domain is not None
+        assert self._outside is not None
+        reading = self._outside.box.reading
+        if reading.weld != self._weld:
+            self._weld = reading.weld
+            self._domain.store.set_value(WELD, reading.weld or None)
 
     def _publish(self) -> None:
         out = self._outside

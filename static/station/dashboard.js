@@ -69,7 +69,7 @@ function show(snapshot) {
   set("contactor", box.ready ? (box.contactor_closed ? "closed: the car has mains" : "open") : "not known yet");
   document.getElementById("temperature-row").hidden = meter.temperature_c === null;
   set("temperature", meter.temperature_c === null ? "" : `${meter.temperature_c} °C`);
-  acknowledge.hidden = now.role === "viewer" || !box.faults.some((fault) => ["estop", "tamper"].includes(fault.code));
+  acknowledge.hidden = now.role === "viewer" || !box.faults.some((fault) => ["estop", "tamper", "relay_stuck"].includes(fault.code));
   lines("faults", box.faults.map((fault) => [
     fault.blocking ? "fault" : "waiting", fault.words, [fault.info, fault.cure].filter(Boolean).join(". "), "",
   ]));

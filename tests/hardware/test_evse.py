@@ -184,9 +184,29 @@ def test_a_relay_that_stays_closed_is_cut_after_4_5_seconds_and_welded_after_two
     assert desk.last.demand.mode is Mode.CUT
     assert desk.want(16, after_s=60).demand.mode is Mode.CUT
     assert desk.decide(after_s=1, relay_closed=False).demand.mode is Mode.OFF
-    assert desk.faults() == {FaultCode.RELAY_STUCK: True}  # until the power is cycled
     desk.evse.rebooted()
+    desk.decide()
+    assert desk.faults() == {FaultCode.RELAY_STUCK: True}, "no restart repairs it"
+    assert desk.evse.repaired(desk.board, desk.meter)
     assert desk.decide().faults == ()
+
+
+def test_a_weld_is_kept_over_a_restart_of_the_station_until_its_repair_is_confirmed_and_true() -> None:
+    desk = Desk()
+    desk.decide()
+    for _ in range(4):
+        desk.measure(0.6)
+    again = Desk()
+    again.evse = Evse(16.0, 230.0, desk.evse.weld)
+    again.want(16)
+    assert again.faults() == {FaultCode.RELAY_STUCK: True}
+    assert again.last.demand.mode is Mode.OFF
+    again.measure(0.6)
+    assert not again.evse.repaired(again.board, again.meter)
+    again.measure(0.0)
+    assert not again.evse.repaired(replace(again.board, relay_closed=True), again.meter)
+    assert again.evse.repaired(again.board, again.meter)
+    assert again.decide(after_s=10).demand.mode is Mode.ON
 
 
 def test_a_relay_that_opens_in_time_is_no_fault() -> None:

@@ -115,6 +115,7 @@ class StationRig:
         self.bench = Bench(configuration, electrical=electrical, time=time)
         self.box: Box | None = None
         self.attendant: Attendant | None = None
+        self._weld = ""  # as the worker keeps it
         if start:
             self.start_host()
             self.until(lambda: self.status(0) == "Available", 30)
@@ -139,6 +140,7 @@ class StationRig:
             clock=lambda: self.threads.now,
             open_line=self._open_line,
             start_port=self._start_port,
+            weld=self._weld,
         )
         self.box.start()
         self._domain(self.bench.boot)
@@ -173,6 +175,7 @@ class StationRig:
 
     def _take_reading(self, reading: BoxReading) -> None:
         self.readings.append(reading)
+        self._weld = reading.weld
         facts = to_reading(reading, self._ev_connected)
         self._ev_connected = facts.ev_connected
         self._inbox.append(lambda: self.bench.do(facts))

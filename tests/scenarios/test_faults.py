@@ -133,11 +133,19 @@ def test_a_contactor_welded_at_the_stop_is_seen_by_the_meter():
     rig.swipe()
     faulted(rig, "PowerSwitchFailure", "CX017", "stuck")
     stopped(rig, "Local")
+    assert not rig.box.acknowledge(), "current still flows"
+    rig.kill_host()
+    rig.run(2)
+    rig.start_host()
+    faulted(rig, "PowerSwitchFailure", "CX017", "stuck")
     rig.clear("weld")
     rig.unplug()
-    rig.run(3)
-    assert rig.status() == "Faulted", "only a power cycle clears it"
     rig.call("/power_cut", seconds=2)
+    rig.run(30)
+    rig.swipe()
+    rig.run(3)
+    assert rig.status() == "Faulted", "neither a restart nor a power cut repairs it"
+    assert rig.box.acknowledge()
     well(rig, "Available")
 
 

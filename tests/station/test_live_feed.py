@@ -173,7 +173,7 @@ def answers(event: Event) -> list[Action]:
         ("resend", 8, False, "That message is not parked any more.", None),
         ("configure", {"key": "K", "value": "1"}, True, "K is 1 now.", KeyChosen("K", "1")),
         ("configure", {"key": "K", "value": 1}, False, "The station does not know the command 'configure'.", None),
-        ("acknowledge", None, True, "Confirmed: nothing is pressed or open any more.", None),
+        ("acknowledge", None, True, "Confirmed: nothing is pressed, open or stuck any more.", None),
         (
             "certificate_install",
             {"kind": "K", "pem": "P"},

@@ -138,6 +138,9 @@ class Notes:
     def set_value(self, name: str, value: str | None) -> None:
         self.told.append(("value", name, value))
 
+    def value(self, name: str) -> str | None:
+        return None
+
     def queued(self, seq: int) -> Any:
         return self.parked.get(seq)
 
@@ -430,6 +433,24 @@ def test_what_the_hardware_can_is_noted_when_it_changes(bench: Bench) -> None:
         bench.done()
     values = [told for told in bench.notes.told if told[0] == "value"]
     assert values == [("value", "hardware.limit_a", "24"), ("value", "hardware.limit_a", "16")]
+
+
+def test_a_weld_is_stored_within_a_tick_and_forgotten_when_its_repair_was_confirmed(bench: Bench) -> None:
+    bench.start()
+    bench.done()
+
+    def ticked() -> None:
+        """One tick, on the domain thread."""
+        bench.worker.call(bench.worker._keep_weld).result(5)
+
+    for weld in ("current flows with the contactor open", "current flows with the contactor open", ""):
+        bench.notes.reading = replace(bench.notes.reading, weld=weld)
+        ticked()
+    values = [told for told in bench.notes.told if told[0] == "value"]
+    assert values == [
+        ("value", "hardware.weld", "current flows with the contactor open"),
+        ("value", "hardware.weld", None),
+    ]
 
 
 def test_minutes_are_kept_in_batches_with_the_limit_and_a_store_that_fails_stops_nothing(bench: Bench) -> None:
