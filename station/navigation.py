@@ -49,6 +49,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("keys", "Keys", "keys", "Every OCPP configuration key: meaning, range, value"),
         Entry("certificates", "Certificates", "certificates", "Whom the station trusts, and until when"),
         Entry("label", "Label", "label", "Address, fingerprint and QR codes; the certificate of these pages"),
+        Entry("driversign", "Driver page", "driver", "What drivers see without a login, and its sign with the QR code"),
         Entry("users", "Users", "users", "Who may sign in, and what each may do"),
         Entry("backup", "Backup", "backup", "Save everything in one file, and restore it"),
         Entry("tokens", "Tokens", "tokens", "Access for programs: the API and the metrics"),

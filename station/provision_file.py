@@ -75,12 +75,13 @@ class BackendSettings:
 class WebSettings:
     """Who may log in at first; the password only on its way from the file into the database, where it is hashed.
 
-    `metrics`: /metrics answers.
+    `metrics`: /metrics answers; `driver_page`: the page for drivers is open to everybody.
     """
 
     admin_user: str = "admin"
     admin_password: Secret = _NONE
     metrics: bool = False
+    driver_page: bool = True
 
 
 @dataclass(frozen=True)

@@ -262,5 +262,6 @@ RULES: dict[str, dict[str, Rule]] = {
         "admin_user": text(150, empty=False),
         "admin_password": text(128),
         "metrics": boolean,
+        "driver_page": boolean,
     },
 }

@@ -1,4 +1,4 @@
-"""Every page of the station. All need a login, or (station/tokens.py) a token; only /login and /healthz are open."""
+"""Every page of the station. All need a login or a token (station/tokens.py), but /login, /driver and /healthz."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from station.views import (
     backend,
     backup,
     cards,
+    driver,
     hardware,
     health,
     keys,
@@ -21,6 +22,7 @@ from station.views import (
     self_test,
     sessions,
     tokens,
+    why,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -34,7 +36,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("transactions/<int:pk>", sessions.session, name="transactions_session"),
     path("transactions/<int:pk>/chart", sessions.session_chart, name="transactions_chart"),
     path("transactions/latest", pages.latest_transactions, name="latest_transactions"),
-    path("why", pages.why, name="why"),
+    path("why", why.why, name="why"),
+    path("why/export", why.export, name="why_export"),
+    path("driver", driver.page, name="driver"),
+    path("driver-sign", driver.sign, name="driversign"),
     path("profiles", profiles.profiles, name="profiles"),
     path("profiles/chart", profiles.profiles_chart, name="profiles_chart"),
     path("cards", cards.cards, name="cards"),

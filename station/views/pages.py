@@ -1,19 +1,16 @@
-"""The pages: the live dashboard, the frame log and the why log."""
+"""The pages: the live dashboard, the frame log, and what every page is told."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_safe
 
 from station import __version__, provisioning
 from station.alerts import alerts
-from station.models import Reason
 from station.navigation import pages_for
 from station.outlook import averaged
 from station.roles import PURPOSES, Role, needs, role_of
@@ -83,13 +80,6 @@ def frames(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-@needs(Role.OPERATOR)
-def why(request: HttpRequest) -> HttpResponse:
-    """Why something was refused, ignored or limited; newest first."""
-    return render(request, "station/why.html", {"page": _page(request, Reason.objects.order_by("-id"))})
-
-
-@require_GET
 @needs(Role.VIEWER)
 def more(request: HttpRequest) -> HttpResponse:
     """Every page that this person may open, with what it is for."""
@@ -101,7 +91,3 @@ def more(request: HttpRequest) -> HttpResponse:
 def session(request: HttpRequest) -> JsonResponse:
     """An open and visible page asks for it every few minutes: somebody is there (see `session_idle`)."""
     return JsonResponse({"user": request.user.get_username()})
-
-
-def _page(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
-    return Paginator(rows, PAGE_LENGTH).get_page(request.GET.get("page"))

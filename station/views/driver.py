@@ -1,0 +1,37 @@
+"""The page of the driver, open to everybody, and the sign with the QR code that leads to it."""
+
+from __future__ import annotations
+
+import segno
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from station import driver
+from station.roles import Role, needs
+
+
+@login_not_required
+@require_safe
+def page(request: HttpRequest) -> HttpResponse:
+    """State, energy and time for whoever stands at the station; renewed by its script, or by hand without one."""
+    if not driver.is_open():
+        raise Http404
+    return render(request, "station/driver.html", {"sight": driver.sight()})
+
+
+@require_http_methods(["GET", "POST"])
+@needs(Role.INSTALLER)
+def sign(request: HttpRequest) -> HttpResponse:
+    """The sign to print, and the switch."""
+    if request.method == "POST":
+        is_open = "open" in request.POST
+        driver.switch(is_open)
+        messages.success(request, "Drivers can see the page." if is_open else "The page is switched off.")
+        return redirect("driversign")
+    address = request.build_absolute_uri(reverse("driver"))
+    code = segno.make(address, error="m").svg_inline(scale=6, border=3, dark="#000", light="#fff", omitsize=True)
+    return render(request, "station/driver_sign.html", {"address": address, "code": code, "is_open": driver.is_open()})
