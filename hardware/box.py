@@ -134,6 +134,11 @@ class Box:
         self._setpoint = Setpoint(amps, authorised)
         self._board_port.wake()
 
+    def limit(self, max_current_a: float) -> None:
+        """The installer's limit is this from now on, ampere per phase. Any thread; acts at once."""
+        self._evse.max_current_a = max_current_a
+        self._board_port.wake()
+
     def reset_board(self, retries: int = 0) -> bool:
         """Restart the EVSE board once its contactor is open, and again so often when it does not.
 

@@ -73,11 +73,15 @@ def worst_first(faults: list[Fault]) -> tuple[Fault, ...]:
 
 
 class Evse:
-    """The decisions about one EVSE. `decide` is called whenever a fact changed and at least every second or so."""
+    """The decisions about one EVSE. `decide` is called whenever a fact changed and at least every second or so.
+
+    Attributes:
+        max_current_a: the installer's limit, ampere per phase; it may be changed while the station runs.
+    """
 
     def __init__(self, max_current_a: float, nominal_voltage_v: float, weld: str = "") -> None:
         """`weld`: what showed a stuck contactor before the station was restarted (see `weld`)."""
-        self._max_current_a = max_current_a
+        self.max_current_a = max_current_a
         self._nominal_voltage_v = nominal_voltage_v
         self._mode = Mode.OFF
         self._limit_a = max(math.floor(max_current_a), MIN_PILOT_A)
@@ -158,16 +162,16 @@ class Evse:
 
     def _target_a(self, board: BoardState, setpoint: Setpoint) -> int:
         """The smallest of all limits, whole ampere rounded down; 0 for anything that is not a number."""
-        thermal_a = self._max_current_a * self._derate
+        thermal_a = self.max_current_a * self._derate
         if 0 < self._derate < 1:  # half of a small limit still charges, slowly
-            thermal_a = max(thermal_a, min(float(MIN_PILOT_A), self._max_current_a))
+            thermal_a = max(thermal_a, min(float(MIN_PILOT_A), self.max_current_a))
         if math.isnan(setpoint.amps):
             return 0
         return math.floor(max(min(setpoint.amps, thermal_a, self._ceiling_a(board)), 0.0) + 1e-9)
 
     def _ceiling_a(self, board: BoardState) -> int:
         """What installer and board allow."""
-        return math.floor(min(self._max_current_a, board.max_a) if board.max_a > 0 else self._max_current_a)
+        return math.floor(min(self.max_current_a, board.max_a) if board.max_a > 0 else self.max_current_a)
 
     def _change_limit(self, now: float, target: int) -> None:
         if target == self._limit_a:

@@ -70,7 +70,7 @@ from ocppclient.reservation import Reservations
 from ocppclient.reset import Reset
 from ocppclient.security import Security
 from ocppclient.security_events import SecurityEvents
-from ocppclient.settings import ChargePointSettings
+from ocppclient.settings import ChargePointSettings, Electrical
 from ocppclient.smart_charging import SmartCharging
 from ocppclient.status import Status
 from ocppclient.store import Store, Transaction
@@ -239,6 +239,7 @@ class ChargePoint:
                 self.config.settings_changed((settings or self._settings).configuration)
                 self.local_auth_list.settings_changed()
                 if settings is not None:
+                    self._limit(settings.electrical)
                     self._settings = settings
                     self.charge_point_certificate.settings_changed(settings)
                     self.security.settings_changed(settings)
@@ -265,6 +266,16 @@ class ChargePoint:
                 if self._store.value(RESET_CAUSE) is None:
                     self._store.set_value(RESET_CAUSE, "Reboot")
                     self.security_events.raise_event("ResetOrReboot", "stopped from outside")
+
+    def _limit(self, electrical: Electrical) -> None:
+        """An installer chose other electrical limits: who works with them takes them over."""
+        former, present = self._settings.electrical, electrical
+        if former == present:
+            return
+        for feature in (self.meter_values, self.transactions, self.smart_charging, self.limits):
+            feature.electrical = present
+        info = f"max_current_a {former.max_current_a:g} → {present.max_current_a:g}, by a person at the station"
+        self.security_events.raise_event("ReconfigurationOfSecurityParameters", info)
 
     def _disconnected(self) -> None:
         lost = self.outbox.disconnected()

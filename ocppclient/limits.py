@@ -34,7 +34,7 @@ class Limits:
         self._facts = facts
         self._transactions = transactions
         self._smart_charging = smart_charging
-        self._electrical = electrical
+        self.electrical = electrical
         self._actions = actions
         self._last: Setpoint | None = None
         self._silent = False
@@ -43,7 +43,7 @@ class Limits:
 
     def update(self) -> None:
         """Recompute, and tell the hardware when something changed."""
-        candidates = [(self._electrical.max_current_a, ", the installer's limit")]
+        candidates = [(self.electrical.max_current_a, ", the installer's limit")]
         if (hardware_a := self._facts.reading.limit_a) > 0:
             candidates.append((hardware_a, ", what the hardware allows"))
         if (allowed := self._smart_charging.allowed()) is not None:

@@ -108,7 +108,7 @@ class MeterValues:
         self._config = config
         self._facts = facts
         self._outbox = outbox
-        self._electrical = electrical
+        self.electrical = electrical
         self._sampled_uid = ""  # the transaction that the next two belong to
         self._origin = 0.0  # monotonic start of the sampling grid
         self._interval_s = 0
@@ -167,7 +167,7 @@ class MeterValues:
         self._sample_aligned(transaction)
 
     def _levels(self) -> dict[str, float | None]:
-        return levels(self._facts.reading, self._electrical)
+        return levels(self._facts.reading, self.electrical)
 
     def _restart(self, uid: str, origin: float, interval_s: int) -> None:
         self._sampled_uid, self._origin, self._interval_s, self._taken = uid, origin, interval_s, 0

@@ -50,7 +50,7 @@ class SmartCharging:
         self._config = config
         self._facts = facts
         self._transactions = transactions
-        self._electrical = electrical
+        self.electrical = electrical
         self._actions = actions
         self._supply = Supply(electrical.nominal_voltage_v, electrical.phases)
         self._installed: dict[int, Profile] | None = None  # as in the store; None: to be read
@@ -182,7 +182,7 @@ class SmartCharging:
         units = self._bounds().units
         unit: Unit = request.get("chargingRateUnit") or ("W" if units == ("W",) else "A")
         hardware_a = self._facts.reading.limit_a
-        limit_a = min(self._electrical.max_current_a, hardware_a) if hardware_a > 0 else self._electrical.max_current_a
+        limit_a = min(self.electrical.max_current_a, hardware_a) if hardware_a > 0 else self.electrical.max_current_a
         start_s = seconds(self._clock.utc())
         most = self._config.charging_schedule_max_periods
         schedule = self._stack().composite(start_s, duration_s, unit, limit_a, most)

@@ -75,7 +75,7 @@ class Transactions:
         self._authorization = authorization
         self._meter_values = meter_values
         self._factory = factory
-        self._electrical = electrical
+        self.electrical = electrical
         self._actions = actions
         self.ended_plugged = False
         self.ended_unplugged = False
@@ -325,7 +325,7 @@ class Transactions:
         last_at = transaction.last_seen_at or transaction.started_at
         register_wh = transaction.last_wh if self._facts.energy_wh is None else self._facts.energy_wh
         # The contactor is open (since the cut, or since a moment ago): the register shows where the session ended.
-        power_w = self._electrical.max_current_a * self._electrical.nominal_voltage_v * self._electrical.phases
+        power_w = self.electrical.max_current_a * self.electrical.nominal_voltage_v * self.electrical.phases
         away_h = max((self._clock.utc() - last_at).total_seconds(), 0.0) / 3600
         moved_wh = register_wh - transaction.last_wh
         transaction = replace(transaction, reason=transaction.reason or cause)

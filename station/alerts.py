@@ -1,4 +1,4 @@
-"""What needs somebody's attention and is not told by the live snapshot: certificates that end, a disk that fills."""
+"""What needs attention and is not in the live snapshot: an unfinished set-up, certificates that end, a full disk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from ocppclient import pki
+from station import commissioning
 from station.memory_watch import LOWEST, MIB, free_bytes
 from station.models import Certificate
 from station.roles import Role
@@ -28,7 +29,7 @@ class Alert:
 
 def alerts(role: Role, now: datetime | None = None) -> list[Alert]:
     """The worst first; whoever may not open the page with the cure gets no link to it."""
-    found = [*_certificates(now or datetime.now(UTC), role), *_disk()]
+    found = [*_certificates(now or datetime.now(UTC), role), *_disk(), *_set_up(role)]
     return sorted(found, key=lambda alert: alert.kind != "fault")
 
 
@@ -44,6 +45,11 @@ def _certificates(now: datetime, role: Role) -> list[Alert]:
         url = reverse("certificate", args=[row.pk]) if role >= Role.INSTALLER else ""
         found.append(Alert("fault" if days < 7 else "waiting", text, url))
     return found
+
+
+def _set_up(role: Role) -> list[Alert]:
+    words = commissioning.unfinished() if role >= Role.INSTALLER else ""
+    return [Alert("waiting", words, reverse("setup"))] if words else []
 
 
 def _disk() -> list[Alert]:

@@ -99,6 +99,7 @@ def snapshot(
         "limit": {
             "offered_a": round(view.offered_a, 1),
             "limit_a": round(view.limit_a, 1),
+            "hardware_a": round(box.limit_a, 1) if box else 0.0,
             "sentence": view.limit_sentence,
         },
         "meter": {

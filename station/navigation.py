@@ -43,6 +43,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("profiles", "Charging profiles", "profiles", "What the operator allows and when, and what was drawn"),
     ),
     "Station": (
+        Entry("setup", "Set-up", "setup", "From the box to the first charge, step by step, each with its proof"),
         Entry("hardware", "Hardware", "hardware", "Which board, meter, reader and panel the station has, and where"),
         Entry("selftest", "Self-test", "selftest", "Does every part of the station work"),
         Entry("backend", "Backend", "backend", "The operator's system: address, security, live trial"),

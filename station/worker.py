@@ -90,6 +90,7 @@ class BoxLike(Protocol):
     """The hardware as the worker uses it."""
 
     def setpoint(self, amps: float, authorised: bool) -> None: ...
+    def limit(self, max_current_a: float) -> None: ...
     def show(self, show: Show) -> None: ...
     def signal(self, signal: CardSignal) -> None: ...
     def acknowledge(self) -> bool: ...
@@ -360,6 +361,8 @@ class StationWorker:
                 self._keep_hardware_limit(event.limit_a)
             case FrameReceived(text):
                 self._outside.feed.frame(self._domain.clock.utc(), "in", text)
+            case SettingsChanged(ChargePointSettings(electrical=electrical)):
+                self._outside.box.limit(electrical.max_current_a)
         actions = self._domain.charge_point.handle(event)
         if isinstance(event, FrameReceived):
             self._outside.link.frame_done()

@@ -6,6 +6,7 @@ import { localTimes } from "./times.js";
 export function follow(element, ms) {
   const busy = () => element.querySelector("[data-busy]")?.dataset.busy === "yes";
   async function refresh() {
+    if (element.contains(document.activeElement)) return watch();  // somebody is about to press something in it
     try {
       const answer = await fetch(element.dataset.url, { redirect: "error" });
       if (answer.ok) {

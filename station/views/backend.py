@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ocppclient.link import ConnectionSettings, address_for, final_url
-from station import ask, backend_settings, present
+from station import ask, backend_settings, commissioning, present
 from station.provision_rules import Wrong
 from station.roles import Role, needs
 
@@ -187,5 +187,6 @@ def _state(request: HttpRequest) -> dict[str, Any]:
         "change_kind": _CHANGES[change["state"]][0] if change else "",
         "change_words": _CHANGES[change["state"]][1] if change else "",
         "link": shown["backend"] if shown else None,
+        "setting_up": commissioning.unfinished() != "",
         "busy": on_trial or bool(trial and trial["running"]),
     }

@@ -82,7 +82,7 @@ def cards(request: HttpRequest) -> HttpResponse:
         "query": query,
         "show": show,
         "listed": IdTag.objects.filter(source__in=local_list.LISTED).count(),
-        "learn": _to_learn(),
+        "learn": to_learn(),
         "has_backend": local_list.has_backend(),
         "list_is_used": local_list.list_is_used(),
         "list_first": local_list.key_is_true("LocalPreAuthorize"),
@@ -110,7 +110,7 @@ def _cards(rows: list[IdTag]) -> list[Card]:
     ]
 
 
-def _to_learn() -> list[Reason]:
+def to_learn() -> list[Reason]:
     """The latest refused cards that are not in the list."""
     refused: QuerySet[Reason] = Reason.objects.filter(what="card", verdict="refused", clause__startswith="AUT-")
     latest: dict[str, Reason] = {}

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_safe
 
-from station import __version__, provisioning
+from station import __version__, commissioning, provisioning
 from station.alerts import alerts
 from station.navigation import pages_for
 from station.outlook import averaged
@@ -32,7 +32,9 @@ def station_facts(request: HttpRequest) -> dict[str, Any]:
         "role": role,
         "navigation": pages_for(role),
         "here": (request.resolver_match.url_name or "").split("_")[0] if request.resolver_match else "",
-        "station_name": provisioning.stored("backend", "charge_point_id") or "Charging station",
+        "station_name": (provisioning.stored(commissioning.SECTION, "identity") or {}).get("name")
+        or provisioning.stored("backend", "charge_point_id")
+        or "Charging station",
     }
 
 

@@ -15,9 +15,10 @@ from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from station import people
+from station import commissioning, people
 from station.forms import OwnPasswordForm, UserForm
 from station.middleware import CHOOSE
 from station.roles import PURPOSES, Role, needs, role_of
@@ -30,6 +31,12 @@ class Door(auth.LoginView):
 
     redirect_authenticated_user = True
 
+    def get_success_url(self) -> str:
+        """Where the person wanted to go; the set-up takes the place of the dashboard of a new station."""
+        assert isinstance(self.request.user, User)
+        wanted = super().get_success_url()
+        return reverse(first_page(self.request.user)) if wanted == reverse("dashboard") else wanted
+
     def form_valid(self, form: Any) -> HttpResponse:
         """Remember in the session that a password has to be chosen."""
         answer = super().form_valid(form)
@@ -37,6 +44,11 @@ class Door(auth.LoginView):
         if people.must_choose_a_password(form.get_user()):
             self.request.session[CHOOSE] = True
         return answer
+
+
+def first_page(user: User) -> str:
+    """Where somebody goes who just came in: a new station leads its installer through the set-up."""
+    return "setup" if role_of(user) >= Role.INSTALLER and not commissioning.begun() else "dashboard"
 
 
 def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
@@ -61,7 +73,7 @@ def password(request: HttpRequest) -> HttpResponse:
         request.session.pop(CHOOSE, None)
         update_session_auth_hash(request, user)
         messages.success(request, "Your new password counts from now on. The old one is dead.")
-        return redirect("dashboard")
+        return redirect(first_page(user))
     return render(request, "station/password.html", {"form": form, "forced": forced})
 
 

@@ -30,7 +30,7 @@ from ocppclient.events import Explain  # noqa: E402
 from ocppclient.link import LinkStatus  # noqa: E402
 from ocppclient.store import InstalledProfile, QueuedCall, Transaction  # noqa: E402
 from ocppclient.view import ReservationView, TransactionView, View  # noqa: E402
-from station import asgi, live, provisioning  # noqa: E402
+from station import asgi, commissioning, live, provisioning  # noqa: E402
 from station.database import open_store  # noqa: E402
 from station.history import Measurement  # noqa: E402
 from station.store import DjangoStore  # noqa: E402
@@ -54,6 +54,8 @@ def fill_database() -> None:
         )
     )
     now = datetime.now(UTC)
+    commissioning.begin(now)  # the first login does not lead into the set-up,
+    commissioning.say("handover", open=[])  # which is finished
     for number in range(7):
         start = now - timedelta(days=7 - number, hours=number)
         uid = f"uid-{number}"

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ocppclient.events import Connect, Disconnected, SendFrame, SettingsChanged
-from ocppclient.settings import Identity
+from ocppclient.settings import Electrical, Identity
 from tests.ocppclient.harness import TRANSACTIONAL, Bench, of, statuses
 
 
@@ -105,3 +105,16 @@ def test_the_refusal_of_the_former_backend_is_forgotten():
     changed(bench, backend_key="wss://other cp")
     bench.swipe("CARD1")
     assert bench.feedback() == ["rejected", "accepted"]
+
+
+def test_another_electrical_limit_acts_at_once_and_is_a_security_event():
+    bench = Bench().ready().charge()
+    assert bench.setpoint.amps == 16
+    changed(bench, electrical=Electrical(max_current_a=10))
+    assert bench.setpoint.amps == 10
+    assert "10.0 A, the installer's limit" in bench.cp.view().limit_sentence
+    changed(bench, electrical=Electrical(max_current_a=40))
+    assert bench.setpoint.amps == 32  # what the hardware allows
+    told = [event.tech_info for event in bench.store.security_events() if event.type.startswith("Reconfiguration")]
+    assert told[-1] == "max_current_a 10 → 40, by a person at the station"
+    assert len(told) == 2

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from ocppclient.certificates import CENTRAL_SYSTEM_ROOT
-from station import alerts
+from station import alerts, commissioning
 from station.history import Measurement
 from station.outlook import averaged
 from station.roles import Role
@@ -19,6 +19,22 @@ from tests.station.test_roles import browser
 from tests.station.test_security_pages import install
 
 MIB = 2**20
+
+
+@pytest.fixture(autouse=True)
+def _set_up() -> None:
+    commissioning.say("handover", open=[])
+
+
+@pytest.mark.parametrize(
+    ("skipped", "words"), [(None, "not finished"), (["Network", "Cards"], "Skipped at the set-up: Network, Cards.")]
+)
+def test_a_set_up_that_is_not_done_is_told_to_installers(skipped: list[str] | None, words: str) -> None:
+    commissioning.say("handover", open=skipped)
+    (alert,) = alerts.alerts(Role.INSTALLER)
+    assert (alert.kind, alert.url) == ("waiting", "/setup")
+    assert words in alert.text
+    assert alerts.alerts(Role.OPERATOR) == []
 
 
 @pytest.mark.parametrize(

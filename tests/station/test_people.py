@@ -104,7 +104,7 @@ def test_a_password_that_is_no_password_is_refused(client: Client, first: str, s
 def test_a_provisioned_password_is_not_asked_for_again(client: Client) -> None:
     web = provisioning.WebSettings("admin", provisioning.Secret(GOOD))
     provisioning.apply(provisioning.Provision(web=web))
-    assert sign_in(client, "admin", GOOD).redirect_chain == [("/", 302)]  # type: ignore[attr-defined]
+    assert sign_in(client, "admin", GOOD).redirect_chain == [("/setup", 302)]  # type: ignore[attr-defined]
 
 
 def test_a_password_is_changed_only_by_who_knows_it(installer: Client) -> None:

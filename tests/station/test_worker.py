@@ -116,6 +116,9 @@ class Notes:
     def setpoint(self, amps: float, authorised: bool) -> None:
         self.told.append(("setpoint", amps, authorised))
 
+    def limit(self, max_current_a: float) -> None:
+        self.told.append(("limit", max_current_a))
+
     def show(self, show: Show) -> None:
         self.lamps = show
 

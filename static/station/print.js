@@ -1,0 +1,3 @@
+// Pages that are made for paper.
+
+document.getElementById("print").addEventListener("click", () => print());

@@ -1,0 +1,380 @@
+"""The first-run wizard: its steps in one table, and the proof of each from what the station is and did.
+
+A step is done when its proof passes, never because something was "saved". What people said is kept as settings of the
+section [commissioning], so that it outlives sessions, restarts and other phones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from station import __version__, backend_settings, local_list, models, people, provisioning, self_test
+from station.hosts import machine_addresses
+from station.provision_file import Provision
+
+SECTION = "commissioning"
+#: The phone and the station may differ by that much, seconds (installer-ui.md, step 7).
+CLOCK_TOLERANCE_S = 2.0
+LANGUAGES = {"en": "English", "de": "Deutsch", "ko": "한국어"}
+
+
+class State(StrEnum):
+    """What a step is at."""
+
+    OPEN = "open"
+    DONE = "done"
+    FAILED = "failed"
+    WAIVED = "waived"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What proves a step, or what is missing; `numbers` go into the hand-over report."""
+
+    state: State
+    text: str
+    numbers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that proofs look at, gathered once a page.
+
+    Attributes:
+        said: what people said in the wizard, by step.
+        live: the snapshot of the dashboard (station/live.py); None while the worker does not answer.
+    """
+
+    user: User
+    provision: Provision
+    said: Mapping[str, Mapping[str, Any]]
+    live: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step. `page`: route of the page where it is done, "" when the wizard asks itself."""
+
+    key: str
+    title: str
+    purpose: str
+    prove: Callable[[Evidence], Proof]
+    may_skip: bool = True
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A step with what it is at."""
+
+    step: Step
+    state: State
+    text: str
+    numbers: Mapping[str, str]
+
+    @property
+    def kind(self) -> str:
+        """Colour of its chip (station.css)."""
+        return {"done": "available", "failed": "fault", "waived": "waiting", "open": "unavailable"}[self.state]
+
+
+# -- what people said
+
+
+def said() -> dict[str, dict[str, Any]]:
+    """By step; a step that was never opened is not there."""
+    rows = models.Setting.objects.filter(section=SECTION)
+    return {row.name: value for row in rows if isinstance(value := json.loads(row.value), dict)}
+
+
+def say(step: str, **values: Any) -> None:
+    """Add to what was said about a step; None takes a value away."""
+    with transaction.atomic():
+        kept = {**said().get(step, {}), **values}
+        value = json.dumps({name: item for name, item in kept.items() if item is not None})
+        models.Setting.objects.update_or_create(section=SECTION, name=step, defaults={"value": value})
+
+
+def begun() -> bool:
+    """Somebody has opened the wizard on this station."""
+    return models.Setting.objects.filter(section=SECTION, name="begun").exists()
+
+
+def begin(now: datetime) -> None:
+    """The wizard was opened; the first time counts."""
+    if not begun():
+        say("begun", at=now.isoformat())
+
+
+# -- the proofs
+
+
+def _language(evidence: Evidence) -> Proof:
+    told = evidence.said.get("language", {})
+    if "language" not in told:
+        return Proof(State.OPEN, "Choose the language and the time zone.")
+    language = LANGUAGES.get(told["language"], told["language"])
+    return Proof(State.DONE, f"{language}, {told['time_zone']}", {"Language": language, "Time zone": told["time_zone"]})
+
+
+def _password(evidence: Evidence) -> Proof:
+    if people.must_choose_a_password(evidence.user):
+        return Proof(State.FAILED, "Your password was made by somebody else. Choose one of your own.")
+    waiting = models.OneTimePassword.objects.count()
+    numbers = {"Own password of": evidence.user.get_username(), "Users with a one-time password": str(waiting)}
+    return Proof(
+        State.DONE, f"{evidence.user.get_username()} has an own password; the one on the label is dead.", numbers
+    )
+
+
+def _identity(evidence: Evidence) -> Proof:
+    told, identity = evidence.said.get("identity", {}), evidence.provision.identity
+    if not told.get("name"):
+        return Proof(State.OPEN, "Give the station a name.")
+    numbers = {
+        "Name": told["name"],
+        "Location": told.get("location", ""),
+        "Model": f"{identity.vendor} {identity.model}",
+        "Serial number": identity.serial_number or identity.charge_box_serial_number,
+    }
+    return Proof(State.DONE, " · ".join(text for text in (told["name"], told.get("location", "")) if text), numbers)
+
+
+def _limits(evidence: Evidence) -> Proof:
+    told, electrical = evidence.said.get("limits", {}), evidence.provision.electrical
+    if "max_current_a" not in told:
+        return Proof(State.OPEN, "Nobody has confirmed the largest current of this installation.")
+    amps = float(told["max_current_a"])
+    if electrical.max_current_a != amps:
+        text = f"{amps:g} A were confirmed, but {electrical.max_current_a:g} A are set now. Confirm the limit again."
+        return Proof(State.FAILED, text)
+    if evidence.live is None:
+        return Proof(State.FAILED, "The station's controller does not answer; the limit cannot be proven now.")
+    working_a, hardware_a = evidence.live["limit"]["limit_a"], evidence.live["limit"]["hardware_a"]
+    if working_a > amps:
+        return Proof(State.FAILED, f"The station still works with {working_a:g} A. Save the limit again.")
+    numbers = {
+        "Never more than": f"{amps:g} A",
+        "Hardware maximum": f"{hardware_a:g} A" if hardware_a else "not known",
+        "Voltage": f"{electrical.nominal_voltage_v:g} V",
+        "Phases": str(electrical.phases),
+        "Confirmed by": str(told.get("by", "")),
+    }
+    return Proof(State.DONE, f"The station will never offer more than {amps:g} A.", numbers)
+
+
+def _self_test(evidence: Evidence) -> Proof:
+    row = models.SelfTest.objects.exclude(state__in=self_test.OPEN).order_by("-id").first()
+    if row is None:
+        return Proof(State.OPEN, "The station has not been tested yet.")
+    report = self_test.report_of(row)
+    checks = report["checks"]
+    numbers = {check["title"]: f"{check['verdict']}: {check['measured']}".rstrip(": ") for check in checks}
+    numbers["Tested"] = f"{row.asked_at:%Y-%m-%d %H:%M} UTC"
+    failed = [check["title"] for check in checks if check["verdict"] == "failed"]
+    if row.state == self_test.PASSED:
+        skipped = sum(check["verdict"] == "skipped" for check in checks)
+        return Proof(State.DONE, f"{len(checks) - skipped} checks passed, {skipped} skipped.", numbers)
+    why = f"Failed: {', '.join(failed)}." if failed else f"It was {row.state}: {report['why']}"
+    return Proof(State.FAILED, why, numbers)
+
+
+def _network(evidence: Evidence) -> Proof:
+    addresses = [text for text in machine_addresses() if not text.startswith(("127.", "[::1]", "[fe80"))]
+    link = evidence.live["backend"] if evidence.live else None
+    if not addresses:
+        return Proof(State.FAILED, "The station has no address in any network. Connect a cable, or join a WiFi.")
+    numbers = {"Addresses": ", ".join(addresses)}
+    if link and link["last_byte_age_s"] is not None:
+        numbers["Backend last heard"] = f"{link['last_byte_age_s']} s ago"
+    return Proof(State.DONE, f"Reachable under {', '.join(addresses)}.", numbers)
+
+
+def _time(evidence: Evidence) -> Proof:
+    told = evidence.said.get("time", {})
+    synchronised = bool(evidence.live and evidence.live["clock"]["synchronised"])
+    source = "set by the backend" if synchronised else "the clock of the computer"
+    if "offset_s" not in told:
+        return Proof(State.OPEN, "Compare the clock with your phone.")
+    offset_s = float(told["offset_s"])
+    numbers = {"Difference to the phone": f"{offset_s:+.1f} s", "Compared": str(told.get("at", "")), "Source": source}
+    if abs(offset_s) > CLOCK_TOLERANCE_S:
+        text = f"The station's clock differs by {offset_s:+.0f} s from your phone. Set the time, then compare again."
+        return Proof(State.FAILED, text, numbers)
+    return Proof(State.DONE, f"The clock differs by {offset_s:+.1f} s from the phone; {source}.", numbers)
+
+
+def _firmware(evidence: Evidence) -> Proof:
+    told = evidence.said.get("firmware", {})
+    numbers = {"Software": __version__, "Told to the backend": evidence.provision.identity.firmware_version}
+    if told.get("version") != __version__:
+        return Proof(State.OPEN, f"Version {__version__} is installed. Is that the one you were told to use?", numbers)
+    if evidence.live is None:
+        return Proof(State.FAILED, f"Version {__version__} is installed, but its controller does not answer.", numbers)
+    return Proof(State.DONE, f"Version {__version__} is installed and running.", numbers)
+
+
+def _backend(evidence: Evidence) -> Proof:
+    backend = evidence.provision.backend
+    if not backend.url:
+        return Proof(State.OPEN, "No backend is configured.")
+    if evidence.live is None:
+        return Proof(State.FAILED, "The station's controller does not answer.")
+    link = evidence.live["backend"]
+    numbers = {
+        "Address": link["url"],
+        "Security profile": str(backend.security_profile),
+        "Registration": link["registration_words"],
+        "Heartbeat": f"{link['heartbeat_interval_s']} s",
+    }
+    change = backend_settings.change()
+    if change and change["state"] == "on trial":
+        return Proof(State.OPEN, "The new settings are being proven.", numbers)
+    if link["state"] == "connected" and link["registration"] == "accepted":
+        return Proof(State.DONE, f"Accepted, heartbeat every {link['heartbeat_interval_s']} s.", numbers)
+    why = link["last_error"] or link["registration_words"]
+    return Proof(State.FAILED, f"The backend does not accept this station: {why}", numbers)
+
+
+def _cards(evidence: Evidence) -> Proof:
+    listed = models.IdTag.objects.filter(status__in=local_list.VALID, source__in=local_list.LISTED).count()
+    remembered = models.IdTag.objects.filter(status__in=local_list.VALID, source="cache").count()
+    numbers = {"Cards in the list": str(listed), "Cards accepted by the backend": str(remembered)}
+    if listed + remembered == 0:
+        return Proof(State.OPEN, "No card may charge yet. Hold one to the reader, or type its number.", numbers)
+    count = listed + remembered
+    return Proof(State.DONE, "One card may charge." if count == 1 else f"{count} cards may charge.", numbers)
+
+
+def _charge(evidence: Evidence) -> Proof:
+    since = evidence.said.get("begun", {}).get("at", "")
+    rows = models.Transaction.objects.exclude(stopped_at=None).order_by("-id")
+    if since:
+        rows = rows.filter(started_at__gte=datetime.fromisoformat(since))
+    row = rows.first()
+    if row is None or row.stopped_at is None or row.meter_stop_wh is None:
+        running = models.Transaction.objects.filter(stopped_at=None).exists()
+        text = "The session is running. Stop it when energy has flowed." if running else "No test charge yet."
+        return Proof(State.OPEN, text)
+    energy_wh = row.meter_stop_wh - row.meter_start_wh
+    calls = list(models.QueuedCall.objects.filter(transaction_uid=row.uid))
+    numbers = {
+        "Energy": f"{energy_wh} Wh",
+        "Duration": f"{(row.stopped_at - row.started_at).total_seconds():.0f} s",
+        "Card": row.id_tag,
+        "Ended": row.reason or "Local",
+        "Transaction id": "" if row.transaction_id is None else str(row.transaction_id),
+    }
+    if energy_wh <= 0:
+        return Proof(State.FAILED, "The session ended without energy: the meter did not count. Charge again.", numbers)
+    if any(call.parked_reason for call in calls):
+        return Proof(State.FAILED, "The backend did not take the messages of the session; see Sessions.", numbers)
+    if calls and evidence.provision.backend.url:
+        return Proof(State.OPEN, f"{energy_wh} Wh flowed. The backend has not answered StopTransaction yet.", numbers)
+    return Proof(State.DONE, f"{energy_wh} Wh flowed, and every message of the session was answered.", numbers)
+
+
+def _hand_over(evidence: Evidence) -> Proof:
+    told = evidence.said.get("handover", {})
+    if "at" not in told:
+        return Proof(State.OPEN, "Look at the summary, then finish.")
+    return Proof(State.DONE, f"Handed over by {told.get('by', '')}.", {"Handed over": str(told["at"])})
+
+
+STEPS = (
+    Step("language", "Language and time zone", "How this station speaks, and whose time its report tells.", _language),
+    Step("password", "Your own password", "The password on the label is known to whoever read it.", _password, False),
+    Step("identity", "Name and place", "How people call this station, and where it stands.", _identity),
+    Step("limits", "Largest current", "What the breaker and the cable of this installation allow.", _limits),
+    Step("selftest", "Self-test", "Contactor, meter, reader and protection are tried.", _self_test, page="selftest"),
+    Step("network", "Network", "How the station reaches its backend.", _network),
+    Step("time", "Clock", "Certificates, schedules and receipts need the right time.", _time),
+    Step("firmware", "Software", "Which version runs.", _firmware),
+    Step("backend", "Backend", "The operator's system accepts this station.", _backend, page="backend"),
+    Step("cards", "Cards", "Who may charge.", _cards),
+    Step("charge", "Test charge", "A real session from card to receipt.", _charge),
+    Step("handover", "Hand-over", "The report with all numbers.", _hand_over, False),
+)
+BY_KEY = {step.key: step for step in STEPS}
+
+
+# -- what they add up to
+
+
+def outcome(step: Step, evidence: Evidence) -> Outcome:
+    """The proof, or the reason why the step was skipped without one."""
+    proof = step.prove(evidence)
+    waived = evidence.said.get(step.key, {}).get("waived", "")
+    if proof.state is not State.DONE and waived:
+        return Outcome(step, State.WAIVED, f"Skipped: {waived}", {**proof.numbers, "Skipped because": waived})
+    return Outcome(step, proof.state, proof.text, proof.numbers)
+
+
+def outcomes(evidence: Evidence) -> list[Outcome]:
+    """All steps in their order."""
+    return [outcome(step, evidence) for step in STEPS]
+
+
+def report(evidence: Evidence, now: datetime) -> dict[str, Any]:
+    """The hand-over report as data: every step with its verdict and numbers."""
+    identity = evidence.provision.identity
+    return {
+        "station": {
+            "vendor": identity.vendor,
+            "model": identity.model,
+            "serial_number": identity.serial_number or identity.charge_box_serial_number,
+            "software": __version__,
+        },
+        "made_at": _local(now, evidence.said),
+        "made_by": evidence.user.get_username(),
+        "steps": [
+            {"step": one.step.key, "title": one.step.title, "verdict": str(one.state), "text": one.text,
+             "numbers": dict(one.numbers)}
+            for one in outcomes(evidence)
+        ],
+    }  # fmt: skip
+
+
+def _local(moment: datetime, told: Mapping[str, Mapping[str, Any]]) -> str:
+    """In the time zone of the station, which is named."""
+    zone = str(told.get("language", {}).get("time_zone", "UTC"))
+    try:
+        return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S} {zone}"
+    except (ZoneInfoNotFoundError, ValueError):  # the system forgot a zone that it knew
+        return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def unfinished() -> str:
+    """What the dashboard says about the set-up, "" when every step was proven: live proofs are not made again."""
+    told = provisioning.stored(SECTION, "handover") or {}
+    if "open" not in told:
+        return "The set-up of this station is not finished."
+    skipped = ", ".join(told["open"])
+    return f"Skipped at the set-up: {skipped}." if skipped else ""
+
+
+def hand_over(evidence: Evidence, now: datetime) -> list[str]:
+    """Finish: keep the report, and which steps stay yellow. Returns what forbids it, nothing when it was done."""
+    found = [one for one in outcomes(evidence) if one.step.key != "handover"]
+    missing = [one.step.title for one in found if one.state in (State.OPEN, State.FAILED)]
+    if missing:
+        return missing
+    waived = [one.step.title for one in found if one.state is State.WAIVED]
+    at, by = _local(now, evidence.said), evidence.user.get_username()
+    say("handover", at=at, by=by, open=waived)
+    say("handover", report=report(Evidence(evidence.user, evidence.provision, said(), evidence.live), now))
+    return []
+
+
+def gather(user: User, live: Mapping[str, Any] | None) -> Evidence:
+    """The evidence as it is now."""
+    return Evidence(user, provisioning.load(), said(), live)

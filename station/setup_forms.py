@@ -1,0 +1,87 @@
+"""What the wizard asks for itself: few fields, each with its rule and a sentence when it does not fit."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+
+from station.commissioning import LANGUAGES
+from station.provision_rules import RULES, Wrong
+
+_PLAIN = {"autocomplete": "off", "spellcheck": "false"}
+
+
+class LanguageForm(forms.Form):
+    """Language and time zone; the page fills in what the phone uses."""
+
+    language = forms.ChoiceField(label="Language", choices=list(LANGUAGES.items()))
+    time_zone = forms.ChoiceField(label="Time zone")
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        zones = sorted({"UTC", *available_timezones()})
+        self.fields["time_zone"].choices = [(zone, zone) for zone in zones]  # type: ignore[attr-defined]
+
+
+class IdentityForm(forms.Form):
+    """How people call the station."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=50,
+        help_text="For example the number of the parking bay. It stands at the top of every page.",
+        widget=forms.TextInput(attrs=_PLAIN),
+    )
+    location = forms.CharField(label="Place", max_length=100, required=False, widget=forms.TextInput(attrs=_PLAIN))
+
+
+class LimitsForm(forms.Form):
+    """The largest current, typed twice: a slip of the finger must not overload a cable.
+
+    Args:
+        hardware_a: what the hardware allows, ampere; 0 while it is not known.
+    """
+
+    max_current_a = forms.FloatField(
+        label="Largest current (A per phase)",
+        widget=forms.TextInput(attrs={**_PLAIN, "inputmode": "decimal"}),
+        error_messages={"invalid": "Write a number of ampere, for example 16."},
+    )
+    again = forms.FloatField(
+        label="The same once more",
+        widget=forms.TextInput(attrs={**_PLAIN, "inputmode": "decimal"}),
+        error_messages={"invalid": "Write a number of ampere, for example 16."},
+    )
+
+    def __init__(self, hardware_a: float, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._hardware_a = hardware_a
+        most = f", at most {hardware_a:g} A, what the hardware allows" if hardware_a else ""
+        self.fields[
+            "max_current_a"
+        ].help_text = (
+            f"The smallest of breaker, cable and nameplate{most}. Where the code asks for it, 80 % of the breaker."
+        )
+
+    def clean_max_current_a(self) -> float:
+        """Within the rule of the settings, and never above the hardware."""
+        amps = self.cleaned_data["max_current_a"]
+        try:
+            RULES["electrical"]["max_current_a"](amps, Path())
+        except Wrong as wrong:
+            raise forms.ValidationError(f"It {wrong}.") from None
+        if 0 < self._hardware_a < amps:
+            raise forms.ValidationError(f"The hardware allows at most {self._hardware_a:g} A. Choose less.")
+        return float(amps)
+
+    def clean(self) -> dict[str, Any]:
+        """Both are the same."""
+        cleaned = super().clean() or {}
+        first, second = cleaned.get("max_current_a"), cleaned.get("again")
+        if first is not None and second is not None and not math.isclose(first, second):
+            self.add_error("again", "The two numbers differ. Type the current of this installation twice.")
+        return cleaned
