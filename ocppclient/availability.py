@@ -23,9 +23,12 @@ class Availability:
         self._actions = actions
         self.maintenance = ""
 
+        #: The station itself keeps its connectors out of service while it installs firmware (L01.FR.07); a level.
+        self.held = False
+
     def operative(self, connector_id: int) -> bool:
         """Connector 1 is operative only while the whole station is."""
-        if self.maintenance and connector_id == 1:
+        if connector_id == 1 and (self.held or self.maintenance):
             return False
         return all(self._store.value(f"{_NAME}{connector}") != "Inoperative" for connector in {0, connector_id})
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import asdict
 
 from ocppclient import feature_profiles, narration
 from ocppclient.authorization import Authorization
 from ocppclient.availability import Availability
 from ocppclient.boot import RESET_CAUSE, Boot
-from ocppclient.certificates import Certificates
+from ocppclient.certificates import MANUFACTURER_ROOT, Certificates
 from ocppclient.charge_point_certificate import ChargePointCertificate
 from ocppclient.clock import Clock
 from ocppclient.codec import (
@@ -31,6 +33,7 @@ from ocppclient.codec import (
 )
 from ocppclient.configuration import Configuration
 from ocppclient.data_transfer import data_transfer
+from ocppclient.diagnostics import Diagnostics
 from ocppclient.events import (
     Action,
     AliveSeen,
@@ -42,6 +45,7 @@ from ocppclient.events import (
     Event,
     Explain,
     FrameReceived,
+    JobProgressed,
     KeyChosen,
     KeyFormAccepted,
     LocalStart,
@@ -49,21 +53,27 @@ from ocppclient.events import (
     MaintenanceBegan,
     MaintenanceEnded,
     Reading,
+    ReleaseUploaded,
     ResendParked,
+    RollbackRequested,
     SecurityEventSeen,
     SecurityLogDiscarded,
     SendFrame,
     SetPingInterval,
     SettingsChanged,
     ShutdownRequested,
+    SwitchFailed,
     Tick,
 )
 from ocppclient.facts import Facts
+from ocppclient.firmware import Firmware
 from ocppclient.idle_energy import IdleEnergy
+from ocppclient.jobs import Jobs
 from ocppclient.limits import Limits
 from ocppclient.local_auth_list import LocalAuthList
 from ocppclient.meter_values import MeterValues
 from ocppclient.outbox import Outbox, Outcome
+from ocppclient.progress_reports import ProgressReports
 from ocppclient.remote_control import RemoteControl
 from ocppclient.remote_trigger import RemoteTrigger
 from ocppclient.reservation import Reservations
@@ -125,6 +135,13 @@ class ChargePoint:
             store, clock, config, facts, outbox, reservations, authorization, meter_values, factory, electrical, out
         )
         self.idle_energy = IdleEnergy(store, facts, out)
+        self.jobs = jobs = Jobs(store, clock, out)
+        self.progress_reports = reports = ProgressReports(store, clock, outbox)
+        self.firmware = firmware = Firmware(
+            store, clock, config, facts, outbox, security_events, boot, availability, authorization, jobs, reports,
+            settings, lambda: certificates.roots(MANUFACTURER_ROOT), out,
+        )  # fmt: skip
+        self.diagnostics = diagnostics = Diagnostics(store, clock, jobs, reports, settings.identity, self._state, out)
         self.smart_charging = smart_charging = SmartCharging(store, clock, config, facts, transactions, electrical, out)
         self.limits = limits = Limits(clock, config, facts, transactions, smart_charging, electrical, out)
         self.status = status = Status(
@@ -135,7 +152,7 @@ class ChargePoint:
         )
         self.reset = reset = Reset(store, clock, config, outbox, security_events, transactions, out)
         self.remote_trigger = remote_trigger = RemoteTrigger(
-            outbox, boot, charge_point_certificate, meter_values, status, out
+            config, outbox, boot, charge_point_certificate, meter_values, diagnostics, firmware, status, out
         )
 
         #: CALL of the backend → who answers it.
@@ -151,8 +168,10 @@ class ChargePoint:
             "ExtendedTriggerMessage": remote_trigger.extended_trigger_message,
             "GetCompositeSchedule": smart_charging.get_composite_schedule,
             "GetConfiguration": config.get_configuration,
+            "GetDiagnostics": diagnostics.get_diagnostics,
             "GetInstalledCertificateIds": certificates.get_installed_certificate_ids,
             "GetLocalListVersion": local_auth_list.get_local_list_version,
+            "GetLog": diagnostics.get_log,
             "InstallCertificate": certificates.install_certificate,
             "RemoteStartTransaction": remote_control.remote_start_transaction,
             "RemoteStopTransaction": remote_control.remote_stop_transaction,
@@ -160,8 +179,10 @@ class ChargePoint:
             "Reset": reset.reset,
             "SendLocalList": local_auth_list.send_local_list,
             "SetChargingProfile": smart_charging.set_charging_profile,
+            "SignedUpdateFirmware": firmware.signed_update_firmware,
             "TriggerMessage": remote_trigger.trigger_message,
             "UnlockConnector": remote_control.unlock_connector,
+            "UpdateFirmware": firmware.update_firmware,
         }
         for action in feature_profiles.left_out(config.profiles):
             self.requests.pop(action, None)
@@ -169,10 +190,14 @@ class ChargePoint:
         self.replies: dict[str, Callable[[Outcome], None]] = {
             "Authorize": authorization.authorize_conf,
             "BootNotification": self._boot_notification_conf,
+            "DiagnosticsStatusNotification": reports.conf,
+            "FirmwareStatusNotification": reports.conf,
             "Heartbeat": boot.heartbeat_conf,
+            "LogStatusNotification": reports.conf,
             "MeterValues": lambda outcome: None,
             "SecurityEventNotification": security_events.security_event_notification_conf,
             "SignCertificate": charge_point_certificate.sign_certificate_conf,
+            "SignedFirmwareStatusNotification": reports.conf,
             "StartTransaction": transactions.start_transaction_conf,
             "StatusNotification": status.status_notification_conf,
             "StopTransaction": transactions.stop_transaction_conf,
@@ -192,6 +217,9 @@ class ChargePoint:
             self.authorization.update()
             self.transactions.update()
             self.idle_energy.update()
+            self.firmware.update()
+            self.diagnostics.update()
+            self.jobs.update()
             self.smart_charging.update()
             self.meter_values.update()
             self.limits.update()
@@ -200,6 +228,7 @@ class ChargePoint:
             self.charge_point_certificate.update()
             self.security.update()
             self.security_events.update()
+            self.progress_reports.update()
             self._hand_on_changes()
             self.outbox.flush()
         return list(self._actions)
@@ -262,6 +291,16 @@ class ChargePoint:
                 self.availability.begin_maintenance(what)
             case MaintenanceEnded():
                 self.availability.end_maintenance()
+            case JobProgressed():
+                self.jobs.progressed(event)
+                self.firmware.progressed(event)
+                self.diagnostics.progressed(event)
+            case ReleaseUploaded():
+                self.firmware.uploaded(event)
+            case RollbackRequested():
+                self.firmware.roll_back(event)
+            case SwitchFailed(reason):
+                self.firmware.switch_failed(reason)
             case ShutdownRequested():
                 if self._store.value(RESET_CAUSE) is None:
                     self._store.set_value(RESET_CAUSE, "Reboot")
@@ -282,6 +321,7 @@ class ChargePoint:
         self.boot.disconnected()
         self.certificates.disconnected()
         self.status.disconnected()
+        self.progress_reports.disconnected()
         for outcome in lost:
             self._reply(outcome)
 
@@ -436,6 +476,11 @@ class ChargePoint:
         if held is None:
             return None
         return ReservationView(held.reservation_id, held.id_tag, bool(held.parent_id_tag), held.expiry_date)
+
+    def _state(self) -> dict[str, object]:
+        """The view as plain JSON, for the diagnostics."""
+        plain: dict[str, object] = json.loads(json.dumps(asdict(self.view()), default=str))
+        return plain
 
     def _transaction_view(self, transaction: Transaction | None) -> TransactionView | None:
         if transaction is None:

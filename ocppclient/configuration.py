@@ -15,6 +15,7 @@ from ocppclient import feature_profiles
 from ocppclient.codec import CallFailure, Payload, tolerant_int
 from ocppclient.events import Action, Explain
 from ocppclient.store import Store
+from ocppclient.transfer_request import PROTOCOLS
 
 T = TypeVar("T")
 
@@ -415,6 +416,10 @@ class Configuration:
         "Send security events also at SecurityProfile 0.",
         profile=feature_profiles.SECURITY,
     )
+    supported_file_transfer_protocols = Csl(
+        "SupportedFileTransferProtocols", PROTOCOLS, "What firmware is downloaded and diagnostics are uploaded by.",
+        allowed=PROTOCOLS, access=Access.R, profile="FirmwareManagement",
+    )  # fmt: skip
     loss_of_control_time_out = Int(
         "OpenStation.LossOfControlTimeOut", 0, "After so long without any sign of life of the backend the current is "
         "limited.", low=10, high=86400, zero_is_off=True, unit="s",

@@ -192,6 +192,49 @@ class MaintenanceEnded:
 
 
 @dataclass(frozen=True)
+class JobProgressed:
+    """The row of a job changed: what it says now (`store.Job` explains the fields)."""
+
+    uid: str
+    run: int
+    state: str
+    stage: str = ""
+    progress: int = 0
+    result: str = "{}"
+
+
+@dataclass(frozen=True)
+class ReleaseUploaded:
+    """A person brought a release file by the local page and wants it installed.
+
+    Attributes:
+        file: its name in the staging folder.
+        sha256: of the whole file, hexadecimal.
+        allow_older: an older version than the present one is meant.
+    """
+
+    file: str
+    sha256: str
+    version: str = ""
+    allow_older: bool = False
+
+
+@dataclass(frozen=True)
+class RollbackRequested:
+    """A person wants the release of this slot to run again."""
+
+    slot: str
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class SwitchFailed:
+    """`SwitchRelease` could not be done; `reason` in plain words."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class ShutdownRequested:
     """The process ends by request (SIGTERM): note it, so that the next start knows the reason. Nothing is stopped."""
 
@@ -249,6 +292,10 @@ Event = (
     | SecurityEventSeen
     | MaintenanceBegan
     | MaintenanceEnded
+    | JobProgressed
+    | ReleaseUploaded
+    | RollbackRequested
+    | SwitchFailed
     | ShutdownRequested
 )
 
@@ -316,6 +363,25 @@ class Reboot:
     retries: int = 0
 
 
+@dataclass(frozen=True)
+class RunJob:
+    """A job's row waits: whoever does jobs may look. Only a hint; it is repeated while the row waits."""
+
+    uid: str
+
+
+@dataclass(frozen=True)
+class SwitchRelease:
+    """Make the release in this slot the current one, on trial, and restart the application into it."""
+
+    slot: str
+
+
+@dataclass(frozen=True)
+class ConfirmRelease:
+    """The running release has proven itself: its trial is over."""
+
+
 class CardFeedback(StrEnum):
     """What the driver sees or hears after presenting a card."""
 
@@ -354,5 +420,17 @@ class Explain:
 
 
 Action = (
-    SendFrame | Setpoint | Connect | UpdateLink | Disconnect | SetPingInterval | SetClock | Reboot | Feedback | Explain
+    SendFrame
+    | Setpoint
+    | Connect
+    | UpdateLink
+    | Disconnect
+    | SetPingInterval
+    | SetClock
+    | Reboot
+    | RunJob
+    | SwitchRelease
+    | ConfirmRelease
+    | Feedback
+    | Explain
 )

@@ -28,7 +28,14 @@ REQUESTS: dict[str, frozenset[str]] = {
 #: The security extension is no feature profile: it is always there, and SupportedFeatureProfiles does not name it.
 SECURITY = "Security"
 #: What is implemented, in the order SupportedFeatureProfiles tells it; a test compares it with the front door's table.
-IMPLEMENTED = ("Core", "LocalAuthListManagement", "Reservation", "SmartCharging", "RemoteTrigger")
+IMPLEMENTED = (
+    "Core",
+    "FirmwareManagement",
+    "LocalAuthListManagement",
+    "Reservation",
+    "SmartCharging",
+    "RemoteTrigger",
+)
 
 
 def in_use(chosen: Collection[str] | None) -> tuple[str, ...]:

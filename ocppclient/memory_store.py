@@ -11,11 +11,14 @@ from typing import Any
 from ocppclient.storable import clean_text, storable, tag_key
 from ocppclient.store import (
     DELIVERED_KEPT,
+    JOBS_KEPT,
     SECURITY_LOG_LENGTH,
+    UNFINISHED,
     Certificate,
     DeliveredCall,
     IdTagEntry,
     InstalledProfile,
+    Job,
     QueuedCall,
     SecurityEvent,
     Transaction,
@@ -41,6 +44,7 @@ class MemoryStore:
         self._certificates: dict[tuple[str, str], Certificate] = {}  # by kind and fingerprint
         self._private_keys: dict[str, str] = {}  # by id
         self._counter: dict[str, int] = {"seq": 0, "security": 0}
+        self._jobs: dict[str, Job] = {}  # in the order of their first save
         self._undo: list[tuple[dict[Any, Any], Any, Any]] = []
         self._depth = 0
 
@@ -292,6 +296,20 @@ class MemoryStore:
 
     def delete_private_key(self, key_id: str) -> None:
         self._write(self._private_keys, key_id, None)
+
+    # -- jobs
+    def job(self, uid: str) -> Job | None:
+        return self._jobs.get(uid)
+
+    def save_job(self, job: Job) -> None:
+        job = storable(job)
+        self._write(self._jobs, job.uid, job)
+        finished = [row.uid for row in self._jobs.values() if row.state not in UNFINISHED and row.uid != job.uid]
+        for uid in finished[: max(0, len(finished) - JOBS_KEPT)]:
+            self._write(self._jobs, uid, None)
+
+    def unfinished_jobs(self) -> list[Job]:
+        return [job for job in self._jobs.values() if job.state in UNFINISHED]
 
 
 def _put(table: dict[Any, Any], key: Any, row: Any) -> None:

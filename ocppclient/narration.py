@@ -35,6 +35,8 @@ def sentence(
             return _fault(facts)
         case "Unavailable" if availability.maintenance:
             return f"Out of service: {availability.maintenance}."
+        case "Unavailable" if availability.held:
+            return "New software is being installed; charging is possible again in a few minutes."
         case "Unavailable":
             return "The operator took this station out of service."
         case "Preparing" if transactions.running is not None:

@@ -95,6 +95,8 @@ class Outbox:
         self._actions = actions
         self.online = False
         self.gate: Gate = "closed"
+        #: The durable queue stays where it is: a release on trial may be undone (a level, set by `firmware.py`).
+        self.held = False
         self.quirks = 0
         self.last_error = ""
         #: monotonic time of the last CALL that left; the Heartbeat counts from it (its answer would shift the cadence).
@@ -360,7 +362,7 @@ class Outbox:
 
     def _next_durable(self) -> QueuedCall | None:
         now = self._clock.monotonic()
-        if self.gate != "open" or now < self._resume_at or now < self._retry_at:
+        if self.held or self.gate != "open" or now < self._resume_at or now < self._retry_at:
             return None
         return self._store.next_queued()
 

@@ -70,6 +70,9 @@ class Factory:
         queue_quota: messages that the transaction queue keeps (parked ones counted) before the meter values in the
             middle of its transactions are thinned; 30 days with one value a minute are 46,000.
         authorize_wait_s: how long a card waits for Authorize.conf before the offline policy decides (field problem 27).
+        allow_unsigned_update: install files that no manufacturer has signed, and take UpdateFirmware at any security
+            profile (product.md, settled question 2). For test rigs.
+        firmware_signatures: which signatures count, names of `firmware_signature.ALGORITHMS`.
         boot_retry_s: first wait after a BootNotification without an answer, and the interval when the backend says 0.
     """
 
@@ -79,7 +82,24 @@ class Factory:
     queue_quota: int = 100_000
     authorize_wait_s: float = 5.0
     boot_retry_s: float = 60.0
-    extra: Mapping[str, object] = field(default_factory=dict)
+    allow_unsigned_update: bool = False
+    firmware_signatures: tuple[str, ...] = ("rsa-pss", "ecdsa")
+
+
+@dataclass(frozen=True)
+class Release:
+    """The software that runs.
+
+    Attributes:
+        slot: the folder it was installed into; "" when it was not started by the launcher (a development checkout).
+        on_trial: it was just installed and has to prove itself, else the former one comes back.
+        rolled_back: the slot that failed its trial last, "" if none; reason says why.
+    """
+
+    slot: str = ""
+    on_trial: bool = False
+    rolled_back: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,7 @@ class ChargePointSettings:
     electrical: Electrical = Electrical()
     factory: Factory = Factory()
     configuration: Mapping[str, str] = field(default_factory=dict)
+    release: Release = Release()
     #: Identifies the backend: registration with another one does not count (OCPP 1.6 section 4.2.1).
     backend_key: str = ""
     #: Fingerprint of everything the link is opened with; with another one a new session has to be opened.

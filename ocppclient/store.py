@@ -214,6 +214,41 @@ class Certificate:
     key_id: str = ""
 
 
+#: Finished jobs that are kept, for people.
+JOBS_KEPT = 20
+#: States of a job that is still to be done.
+UNFINISHED = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One slow piece of work that somebody beside the charge point does: it is a row, so no crash loses it.
+
+    The charge point makes it and may start it again or cancel it; who does it writes state, stage, progress and result,
+    and only while `run` is still the run it was started with.
+
+    Attributes:
+        uid: UUID text.
+        kind: "download", "install" or "upload".
+        arguments: JSON text of what it needs.
+        run: how often it was started.
+        state: "queued", "running", "done", "failed" or "cancelled".
+        stage: what of it is going on, a word of its kind.
+        progress: percent of the stage.
+        result: JSON text; of "failed" an object with "failure" (one word) and "reason" (one sentence).
+    """
+
+    uid: str
+    kind: str
+    arguments: str
+    run: int = 1
+    state: str = "queued"
+    stage: str = ""
+    progress: int = 0
+    result: str = "{}"
+    created_at: datetime | None = None
+
+
 class Store(Protocol):
     """Durable state. All methods are synchronous; reads see the writes of the running unit of work.
 
@@ -385,3 +420,16 @@ class Store(Protocol):
 
     def save_private_key(self, key_id: str, pem: str) -> None: ...
     def delete_private_key(self, key_id: str) -> None: ...
+
+    # -- jobs
+    def job(self, uid: str) -> Job | None:
+        """As it is now; others write it too."""
+        ...
+
+    def save_job(self, job: Job) -> None:
+        """Insert or replace by uid. Beyond JOBS_KEPT the oldest finished ones go."""
+        ...
+
+    def unfinished_jobs(self) -> list[Job]:
+        """Those that are queued or running, the oldest first."""
+        ...

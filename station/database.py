@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -13,10 +14,15 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from station import releases
 from station.errors import EX_CANTCREAT, EX_DATAERR, StartupError
 from station.store import DjangoStore
+from station.transfer.part import sync_folder
 
 log = logging.getLogger("station.database")
+
+#: Names the copy that a release on trial made before it changed the tables; removed when the trial is over.
+_TRIAL = "trial.json"
 
 #: Copies made before migrations that are kept.
 COPIES_KEPT = 3
@@ -81,9 +87,12 @@ def migrate(path: Path) -> None:
         StartupError: 65 the tables come from a newer software, or a migration failed (the copy is named then);
             73 the copy cannot be made.
     """
-    executor = MigrationExecutor(connection)
-    ours = {name for app, name in executor.loader.disk_migrations if app == "station"}
-    applied = {name for app, name in executor.loader.applied_migrations if app == "station"}
+    on_trial = (ours_here := releases.here()) is not None and ours_here.facts().on_trial
+    executor, ours, applied = _migrations()
+    if applied - ours and not on_trial and _undo_trial(path):
+        executor, ours, applied = _migrations()
+    if not on_trial:
+        forget_trial(path.parent)
     if applied - ours:
         raise StartupError(
             f"The database {path} was written by a newer software (it has {', '.join(sorted(applied - ours))}). "
@@ -93,6 +102,8 @@ def migrate(path: Path) -> None:
     if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return
     copy = _copy(path) if applied else None
+    if copy and on_trial:
+        _remember_trial(copy)
     try:
         # One transaction for all of it: Django records a migration after its own commit, and a power cut between the
         # two would leave tables that the next start wants to make again.
@@ -106,6 +117,53 @@ def migrate(path: Path) -> None:
     log.info(
         "database %s%s", "brought up to date" if applied else "made", f", copy kept in {copy.name}" if copy else ""
     )
+
+
+def _migrations() -> tuple[MigrationExecutor, set[str], set[str]]:
+    """What plans migrations, those of this software, and those the tables have seen."""
+    executor = MigrationExecutor(connection)
+    ours = {name for app, name in executor.loader.disk_migrations if app == "station"}
+    applied = {name for app, name in executor.loader.applied_migrations if app == "station"}
+    return executor, ours, applied
+
+
+def _remember_trial(copy: Path) -> None:
+    draft = copy.with_name(f"{_TRIAL}.new")
+    with draft.open("w") as file:
+        json.dump({"copy": copy.name}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(copy.with_name(_TRIAL))
+    sync_folder(copy.parent)
+
+
+def forget_trial(folder: Path) -> None:
+    """No release is on trial any more: what it did to the tables stays."""
+    (folder / _TRIAL).unlink(missing_ok=True)
+
+
+def _undo_trial(path: Path) -> bool:
+    """A newer release changed the tables in a trial that it failed: bring back the tables from before.
+
+    Nothing is lost by it: while a release is on trial nobody can charge, and the queue waits (`firmware.py`).
+    """
+    try:
+        name = str(json.loads((path.parent / _TRIAL).read_text())["copy"])
+    except (OSError, ValueError, KeyError):
+        return False
+    copy = path.parent / Path(name).name
+    if not copy.is_file():
+        return False
+    connection.close()
+    with closing(sqlite3.connect(path)) as newer:  # everything into the one file: its log must not meet the other one
+        newer.execute("PRAGMA journal_mode=DELETE")
+    kept = path.with_name(f"{path.name}.failed")
+    kept.unlink(missing_ok=True)
+    os.link(path, kept)
+    copy.replace(path)  # this is the moment
+    sync_folder(path.parent)
+    log.warning("A newer release failed its trial: the database from before is back, the other one is %s", kept.name)
+    return True
 
 
 def _copy(path: Path) -> Path:

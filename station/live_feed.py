@@ -37,11 +37,18 @@ class LiveFeed:
     Args:
         monotonic: seconds.
         simulator_url: page of the simulator's control, "" with real hardware.
+        keep: what every frame, its secrets masked, is also given to.
     """
 
-    def __init__(self, monotonic: Callable[[], float], simulator_url: str = "") -> None:
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        simulator_url: str = "",
+        keep: Callable[[datetime, str, str], None] = lambda at, direction, text: None,
+    ) -> None:
         self._monotonic = monotonic
         self._simulator_url = simulator_url
+        self._keep = keep
         self._frames: deque[dict[str, Any]] = deque(maxlen=FRAMES_KEPT)
         self._fresh: list[dict[str, Any]] = []
         self._seq = 0
@@ -61,6 +68,7 @@ class LiveFeed:
         self._seq += 1
         self._counts[direction] += 1
         shown = live.frame(self._seq, at, direction, text)
+        self._keep(at, direction, shown["text"])
         self._frames.append(shown)
         if self.watched:
             self._fresh.append(shown)

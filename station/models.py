@@ -194,6 +194,24 @@ class PrivateKey(models.Model):
         return self.key_id[:16]
 
 
+class Job(models.Model):
+    """One slow piece of work; `station/jobs.py` does it, and writes its progress here."""
+
+    id = models.BigAutoField(primary_key=True)
+    uid = models.TextField(unique=True)
+    kind = models.TextField()
+    arguments = models.TextField()
+    run = models.BigIntegerField()
+    state = models.TextField(db_index=True)
+    stage = models.TextField()
+    progress = models.BigIntegerField()
+    result = models.TextField()
+    created_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state} {self.stage}".rstrip()
+
+
 class Reason(models.Model):
     """One line of the why log: why something was refused, ignored or limited."""
 

@@ -32,7 +32,7 @@ _HARDWARE_OPTIONS = (
     "simulated_lock",
     *PANEL_LINES,
 )
-_LINK_NAMES = ("reconnect_min_s", "reconnect_max_s")
+_STATION_NAMES = ("reconnect_min_s", "reconnect_max_s", "allow_local_transfers")
 
 
 class Secret(str):
@@ -97,6 +97,8 @@ class Provision:
     web: WebSettings = WebSettings()
     reconnect_min_s: float = 3.0
     reconnect_max_s: float = 300.0
+    #: Up- and downloads may reach this very machine and its own networks' service addresses; for test rigs.
+    allow_local_transfers: bool = False
     #: What the file said, by table and name; `apply` stores it.
     sections: Sections = field(default_factory=dict, repr=False)
 
@@ -177,16 +179,14 @@ def built(sections: Sections, problems: list[str]) -> Provision | None:
     """Checked values as the parts of the station take them; None when they do not fit together (see `problems`)."""
     given = {name: dict(sections.get(name, {})) for name in (*RULES, "ocpp")}
     backend, factory, hardware, web = given["backend"], given["factory"], given["hardware"], given["web"]
-    link = {name: factory.pop(name) for name in _LINK_NAMES if name in factory}
+    ours = {name: factory.pop(name) for name in _STATION_NAMES if name in factory}
     options = {name: str(hardware.pop(name)) for name in _HARDWARE_OPTIONS if name in hardware}
-    extra = {"allow_unsigned_update": factory.pop("allow_unsigned_update", False)}
-    if "feature_profiles" in factory:
-        factory["feature_profiles"] = tuple(factory["feature_profiles"])
+    factory = {name: tuple(value) if isinstance(value, list) else value for name, value in factory.items()}
     try:
         provision = Provision(
             identity=Identity(**{"firmware_version": __version__, **given["identity"]}),
             electrical=Electrical(**given["electrical"]),
-            factory=Factory(**factory, extra=extra),
+            factory=Factory(**factory),
             configuration=MappingProxyType(given["ocpp"]),
             backend=BackendSettings(
                 **{
@@ -199,7 +199,7 @@ def built(sections: Sections, problems: list[str]) -> Provision | None:
             hardware=HardwareConfig(**hardware, **given["electrical"], options=options),
             web=WebSettings(**{**web, "admin_password": Secret(web.get("admin_password", ""))}),
             sections=sections,
-            **link,
+            **ours,
         )
     except ValueError as error:
         problems.append(f"[identity] {error}.")

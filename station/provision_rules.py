@@ -12,6 +12,7 @@ from typing import Any
 
 from hardware import registry
 from hardware.panel import INPUTS, OUTPUTS
+from ocppclient.firmware_signature import ALGORITHMS
 from ocppclient.link import endpoint
 
 #: (value, folder that relative file names start from) → the value as it is kept.
@@ -257,6 +258,8 @@ RULES: dict[str, dict[str, Rule]] = {
         "reconnect_min_s": number(0.05, 86400, "s"),
         "reconnect_max_s": number(0.05, 86400, "s"),
         "allow_unsigned_update": boolean,
+        "firmware_signatures": some_of(*ALGORITHMS),
+        "allow_local_transfers": boolean,
     },
     "web": {
         "admin_user": text(150, empty=False),

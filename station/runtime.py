@@ -25,12 +25,15 @@ from ocppclient.backend_link import BackendLink
 from ocppclient.clock import Clock
 from ocppclient.events import SecurityEventSeen, ShutdownRequested
 from ocppclient.link import final_url
-from station import local_copies
+from station import local_copies, releases
 from station.backend_desk import BackendDesk
 from station.environment import choice
 from station.errors import EX_TEMPFAIL, StartupError
 from station.greeting import greeting
+from station.job_worker import JobWorker
 from station.live_feed import LiveFeed
+from station.log_files import FrameLog, open_story
+from station.maintenance import Maintenance
 from station.memory_watch import MemoryWatch
 from station.preflight import check_port, check_serial_ports, lock_folder
 from station.self_test import SelfTests
@@ -48,6 +51,8 @@ log = logging.getLogger("station")
 EX_CRASH = 70
 #: So often it is looked whether the certificate of the web ends soon.
 CERTIFICATE_LOOK_S = 12 * 3600.0
+#: To the launcher: start the current release, which may be another one now.
+EX_RESTART = 79
 #: The parts of an ordered end, seconds each; together they stay below 10 s.
 SHUTDOWN_EVENT_S, LINK_CLOSE_S, BOX_STOP_S, DOMAIN_STOP_S, SIMULATOR_STOP_S = 2.0, 2.5, 3.0, 2.0, 2.0
 #: One try to restart the board: its relay opens, one command, its boot message within 15 s, and a margin.
@@ -71,6 +76,8 @@ class Runtime:
         self._options = options
         self._say = say
         self._wiring = Wiring()
+        self._releases = releases.here()
+        self._jobs = JobWorker()
         self._worker = StationWorker(self._crashed)
         self._exit_code = 0
         self._reexec = False
@@ -92,6 +99,7 @@ class Runtime:
         sys.setswitchinterval(0.001)  # runtime.md 1.9: web requests disturb the loop less
         self._on_signals(_leave)  # until the simulator runs, nothing has to be put in order
         self._lock = lock_folder(settings.DATA_DIR)
+        open_story(settings.DATA_DIR)
         built = self._worker.start(self._wiring.open_domain)
         loop = _make_loop(self._options.web)  # imports, while the domain thread reads the database
         self._check_ports()
@@ -156,7 +164,11 @@ class Runtime:
             self._worker.put,
             Clock(),
         )
-        self._feed = LiveFeed(domain.clock.monotonic, self._simulator.url if self._simulator else "")
+        self._feed = LiveFeed(
+            domain.clock.monotonic,
+            self._simulator.url if self._simulator else "",
+            FrameLog(settings.DATA_DIR).write,
+        )
         self_tests = SelfTests(
             self._box,
             domain.clock,
@@ -173,6 +185,7 @@ class Runtime:
             domain.charge_point.view,
             self._link.status,
         )
+        maintenance = Maintenance(settings.DATA_DIR, self._releases, self._jobs.hint, self._into_another_release)
         self._worker.go(
             Outside(
                 self._link,
@@ -181,6 +194,7 @@ class Runtime:
                 self._wiring.link_settings,
                 self._wiring.settings,
                 self._reboot,
+                maintenance,
                 self_tests,
                 watch=self._desk.tick,
             )
@@ -242,6 +256,7 @@ class Runtime:
         watch = MemoryWatch(self._worker.put)
         supervisor.add("memory watch", lambda: watch.run(settings.DATA_DIR), essential=False)
         supervisor.add("nightly copy", lambda: local_copies.run(settings.DATA_DIR), essential=False)
+        supervisor.add("jobs", self._jobs.run, essential=False)
         supervisor.add("loop watchdog", watch_lag, essential=False)
         if self._options.web and settings.HTTPS_PORT is not None:
             supervisor.add("certificate watch", _watch_certificate, essential=False)
@@ -328,6 +343,16 @@ class Runtime:
             async with asyncio.timeout(BOARD_RESET_S * (1 + retries)):
                 await until(decided, 0.05)
         return self._box.board_restarts != before
+
+    def _into_another_release(self) -> None:
+        """On the domain thread: end, and let the launcher start what is the current release now."""
+
+        def leave() -> None:
+            self._exit_code = EX_RESTART
+            self._stop("another release starts")
+
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(leave)
 
     def _budget_spent(self, sentence: str) -> None:
         log.critical("%s: the station gives up and has to be started again", sentence)

@@ -20,11 +20,14 @@ from ocppclient.events import Explain
 from ocppclient.storable import clean_text, fits, storable, tag_key
 from ocppclient.store import (
     DELIVERED_KEPT,
+    JOBS_KEPT,
     SECURITY_LOG_LENGTH,
+    UNFINISHED,
     Certificate,
     DeliveredCall,
     IdTagEntry,
     InstalledProfile,
+    Job,
     QueuedCall,
     SecurityEvent,
     Transaction,
@@ -69,6 +72,7 @@ DELIVERED = Table(models.DeliveredCall, DeliveredCall, keyed=True)
 TAGS = Table(models.IdTag, IdTagEntry, extra=["key"])
 PROFILES = Table(models.ChargingProfile, InstalledProfile, keyed=True)
 REASONS = Table(models.Reason, _Reason)
+JOBS = Table(models.Job, Job)
 SECURITY_EVENTS = Table(models.SecurityEvent, SecurityEvent)
 MEASUREMENTS = Table(models.Measurement, Measurement, keyed=True)
 CERTIFICATES = Table(models.Certificate, Certificate)
@@ -88,6 +92,7 @@ _CLOSE_METER_VALUES = """
         WHERE number %% 2 = 0 AND gap < 2 * (SELECT MIN(gap) FROM kinds WHERE number %% 2 = 0)
     )"""
 
+_UNFINISHED = f"state IN {UNFINISHED!r}"
 _LISTED = "source IN ('backend', 'station')"
 
 
@@ -456,6 +461,27 @@ class DjangoStore:
                 "WHERE minute <= (SELECT minute FROM station_measurement ORDER BY minute DESC LIMIT 1 OFFSET %s)",
                 history.KEPT,
             )
+
+    # -- jobs: others write them too, so nothing of them is kept in memory
+    def job(self, uid: str) -> Job | None:
+        return JOBS.first("WHERE uid = %s", clean_text(uid))
+
+    def save_job(self, job: Job) -> None:
+        self._begin()
+        JOBS.insert(storable(job), replace_on=["uid"])
+        JOBS.delete(
+            f"WHERE uid <> %s AND NOT {_UNFINISHED} AND id NOT IN "
+            f"(SELECT id FROM station_job WHERE uid <> %s AND NOT {_UNFINISHED} ORDER BY id DESC LIMIT {JOBS_KEPT})",
+            job.uid,
+            job.uid,
+        )
+
+    def unfinished_jobs(self) -> list[Job]:
+        return JOBS.select(f"WHERE {_UNFINISHED} ORDER BY id")
+
+    def newest_jobs(self) -> list[Job]:
+        """All that are kept, the oldest first."""
+        return JOBS.select("ORDER BY id")
 
     # -- the why log
     def add_reason(self, explain: Explain, at: datetime) -> None:

@@ -14,8 +14,8 @@ from ocppclient.clock import Clock, parse_utc
 from ocppclient.configuration import KEYS
 from ocppclient.link import ConnectionSettings, address_for
 from ocppclient.security import Credentials
-from ocppclient.settings import ChargePointSettings
-from station import __version__, provisioning, restore
+from ocppclient.settings import ChargePointSettings, Identity, Release
+from station import __version__, provisioning, releases, restore
 from station.database import open_store
 from station.provisioning import Applied, BackendSettings, Provision
 from station.worker import Domain
@@ -119,10 +119,11 @@ def charge_point_settings(provision: Provision) -> ChargePointSettings:
     """The part of the settings that the domain sees."""
     backend = provision.backend
     return ChargePointSettings(
-        identity=provision.identity,
+        identity=_identity(provision.identity),
         electrical=provision.electrical,
         factory=provision.factory,
         configuration={**provision.configuration, **_credentials(backend)},
+        release=ours.facts() if (ours := releases.here()) else Release(),
         backend_key=f"{backend.url} {backend.charge_point_id}".strip(),
         connection=_fingerprint(provision),
         charge_point_id=backend.charge_point_id,
@@ -138,6 +139,13 @@ def _credentials(backend: BackendSettings) -> dict[str, str]:
     if backend.authorization_key:
         said["AuthorizationKey"] = backend.authorization_key  # still a Secret, which hides itself
     return said
+
+
+def _identity(identity: Identity) -> Identity:
+    """An installed release tells its own version; the factory's text was about the one it delivered."""
+    ours = releases.here()
+    version = str(ours.manifest(ours.own_slot).get("version", "")) if ours else ""
+    return replace(identity, firmware_version=version) if version else identity
 
 
 def _fingerprint(provision: Provision) -> str:

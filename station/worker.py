@@ -18,6 +18,7 @@ from ocppclient.clock import Clock
 from ocppclient.events import (
     Action,
     CardSwiped,
+    ConfirmRelease,
     Connect,
     Connected,
     Disconnect,
@@ -27,22 +28,27 @@ from ocppclient.events import (
     FrameReceived,
     Reading,
     Reboot,
+    RunJob,
     SecurityEventSeen,
     SendFrame,
     SetClock,
     SetPingInterval,
     Setpoint,
     SettingsChanged,
+    SwitchFailed,
+    SwitchRelease,
     Tick,
     UpdateLink,
 )
 from ocppclient.link import ConnectionSettings, LinkStatus
 from ocppclient.redact import mask
 from ocppclient.settings import ChargePointSettings
+from ocppclient.store import Job
 from ocppclient.view import View
 from station.faults import to_reading
 from station.history import History, Measurement
 from station.inbox import Inbox
+from station.job_watch import JobWatch
 from station.live_feed import LiveFeed
 from station.signals import card_signal, show_of
 from station.story import Story, line
@@ -66,12 +72,13 @@ class ChargePointLike(Protocol):
 
 
 class StoreLike(Protocol):
-    """What the worker itself writes: the why log, and what is measured."""
+    """What the worker itself writes and reads: the why log, what is measured, and the rows of jobs."""
 
     def add_reason(self, explain: Explain, at: datetime) -> None: ...
     def add_measurements(self, rows: Sequence[Measurement]) -> None: ...
     def set_value(self, name: str, value: str | None) -> None: ...
     def value(self, name: str) -> str | None: ...
+    def newest_jobs(self) -> list[Job]: ...
 
 
 class Link(Protocol):
@@ -107,6 +114,14 @@ class Attendant(Protocol):
     def give_up(self, why: str) -> None: ...
 
 
+class MaintenanceLike(Protocol):
+    """Jobs and releases as the worker uses them."""
+
+    def run_job(self, uid: str) -> None: ...
+    def switch(self, slot: str) -> str: ...
+    def confirm(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class Domain:
     """What the domain thread owns."""
@@ -137,6 +152,7 @@ class Outside:
     link_settings: Callable[[], ConnectionSettings | None]
     settings: Callable[[], ChargePointSettings]
     reboot: Callable[[bool, int], None]
+    maintenance: MaintenanceLike
     self_tests: Attendant | None = None
     watch: Callable[[], None] = lambda: None
 
@@ -161,6 +177,7 @@ class StationWorker:
         self._facts: Reading | None = None  # of the newest reading that came in
         self._tampered = False
         self._story = Story()
+        self._job_watch: JobWatch | None = None  # while the domain works
         self._why = WhyLog(self._keep_reason)
         self._history = History(self._keep_measurements)
         self._hardware_limit_a = 0.0
@@ -289,7 +306,9 @@ class StationWorker:
             self._crashed(error)
 
     def _work(self, monotonic: Callable[[], float]) -> None:
+        assert self._domain is not None
         next_tick_at = monotonic()
+        self._job_watch = job_watch = JobWatch(self._domain.store.newest_jobs, monotonic)
         while not self._stopping:
             entry = self.inbox.take(next_tick_at - monotonic())
             now = monotonic()
@@ -297,6 +316,8 @@ class StationWorker:
                 next_tick_at = now + TICK_S
                 self.handle_now(Tick())
                 self._light()
+                for progressed in job_watch.news():
+                    self.handle_now(progressed)
                 self._why.update(now)
                 self._look_after_self_test()
                 self._keep_weld()
@@ -399,6 +420,15 @@ class StationWorker:
                 out.link.set_ping_interval(seconds)
             case SetClock(utc, delta_s):
                 log.info("The clock follows the backend: %s (moved by %+.1f s)", f"{utc:%Y-%m-%d %H:%M:%S}Z", delta_s)
+            case RunJob(uid):
+                if self._job_watch is not None:
+                    self._job_watch.expect()
+                out.maintenance.run_job(uid)
+            case SwitchRelease(slot):
+                if reason := out.maintenance.switch(slot):
+                    self.put(SwitchFailed(reason))
+            case ConfirmRelease():
+                out.maintenance.confirm()
             case Reboot(hard, retries):
                 log.info("%s restart", "Hard" if hard else "Soft")
                 out.reboot(hard, retries)

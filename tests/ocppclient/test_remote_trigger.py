@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ocppclient.settings import Factory
 from tests.ocppclient.harness import Bench, statuses
 
 
@@ -12,7 +13,16 @@ def trigger(bench, message, **fields):
     return answer[2] if answer[0] == 4 else answer[2]["status"]
 
 
-@pytest.mark.parametrize("message", ["Heartbeat", "MeterValues", "StatusNotification"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification",
+        "Heartbeat",
+        "MeterValues",
+        "StatusNotification",
+    ],
+)
 def test_the_answer_goes_first_then_the_message(message):
     """TRG-01, TRG-02, field problem 14, T:TC_054"""
     bench = Bench().ready()
@@ -75,7 +85,7 @@ def test_the_status_is_the_one_of_now_even_before_it_lasted():
 
 def test_what_is_not_implemented_says_so():
     """TRG-01"""
-    bench = Bench().ready()
+    bench = Bench(factory=Factory(feature_profiles=("RemoteTrigger",))).ready()
     for message in ("DiagnosticsStatusNotification", "FirmwareStatusNotification"):
         assert trigger(bench, message) == "NotImplemented"
         assert bench.clauses()[-1] == "TRG-01"

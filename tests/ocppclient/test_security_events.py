@@ -229,6 +229,7 @@ def test_the_log_rolls_and_what_waits_stays_longer() -> None:
 
 
 def test_clearing_the_log_is_an_event_and_what_waits_is_still_delivered() -> None:
+    """LOG-05"""
     bench = quiet()
     bench.disconnect()
     bench.cp.security_events.raise_event("InvalidMessages")

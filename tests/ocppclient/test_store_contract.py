@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from ocppclient.memory_store import MemoryStore
 from ocppclient.store import (
+    JOBS_KEPT,
     Certificate,
     DeliveredCall,
     IdTagEntry,
     InstalledProfile,
+    Job,
     QueuedCall,
     SecurityEvent,
     Store,
@@ -780,3 +782,39 @@ def test_a_certificate_and_its_key_are_written_together_or_not_at_all(store: Sto
         store.save_certificate(Certificate("Root", "aa", "PEM", NOON, key_id="k"))
     assert store.private_key_ids() == []
     assert store.certificates("Root") == []
+
+
+def test_a_job_comes_back_as_it_was_saved_and_is_replaced_by_uid(store: Store) -> None:
+    job = Job("j1", "download", '{"location": "http://h/é"}', created_at=NOON)
+    store.save_job(job)
+    assert store.job("j1") == job
+    assert store.job("j2") is None
+    again = replace(job, run=2, state="failed", stage="x", progress=50, result='{"failure": "network"}')
+    store.save_job(again)
+    assert store.job("j1") == again
+
+
+def test_unfinished_jobs_are_those_that_wait_or_run_the_oldest_first(store: Store) -> None:
+    for uid, state in (("a", "queued"), ("b", "done"), ("c", "running"), ("d", "failed"), ("e", "cancelled")):
+        store.save_job(Job(uid, "upload", "{}", state=state, created_at=NOON))
+    assert [job.uid for job in store.unfinished_jobs()] == ["a", "c"]
+
+
+def test_only_the_newest_finished_jobs_are_kept_and_no_unfinished_one_goes(store: Store) -> None:
+    store.save_job(Job("waits", "upload", "{}"))
+    for number in range(JOBS_KEPT + 5):
+        store.save_job(Job(f"j{number}", "upload", "{}", state="done"))
+    store.save_job(Job("new", "upload", "{}"))
+    kept = [number for number in range(JOBS_KEPT + 5) if store.job(f"j{number}") is not None]
+    assert kept == list(range(5, JOBS_KEPT + 5))
+    assert store.job("waits") is not None
+    assert store.job("new") is not None
+
+
+def test_a_job_of_a_unit_of_work_that_failed_never_was(store: Store) -> None:
+    store.save_job(Job("kept", "upload", "{}"))
+    with failing_unit(store):
+        store.save_job(Job("kept", "upload", "{}", state="cancelled"))
+        store.save_job(Job("lost", "upload", "{}"))
+    assert store.job("kept") == Job("kept", "upload", "{}")
+    assert store.job("lost") is None

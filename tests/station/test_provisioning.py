@@ -131,9 +131,7 @@ def test_a_full_file_is_read_completely(folder: Path) -> None:
     read = parse(FULL, folder)
     assert read.identity == Identity("Acme", "Wall 1", "S1", "B1", "1.2.3", "SDM230", "M1", "89", "26")
     assert (read.electrical.max_current_a, read.electrical.nominal_voltage_v, read.electrical.phases) == (32, 120.5, 3)
-    assert read.factory == Factory(
-        True, ("Core", "RemoteTrigger"), 1.0, 5000, 2.5, 10.0, extra={"allow_unsigned_update": True}
-    )
+    assert read.factory == Factory(True, ("Core", "RemoteTrigger"), 1.0, 5000, 2.5, 10.0, allow_unsigned_update=True)
     assert (read.reconnect_min_s, read.reconnect_max_s) == (0.5, 2.0)
     assert dict(read.configuration) == {
         "HeartbeatInterval": "86400",
@@ -153,7 +151,7 @@ def test_a_full_file_is_read_completely(folder: Path) -> None:
 def test_an_empty_file_gives_the_defaults(folder: Path) -> None:
     read = parse("", folder)
     assert read == dataclasses.replace(provisioning.Provision(), sections={}, factory=read.factory)
-    assert read.factory == Factory(extra={"allow_unsigned_update": False})
+    assert read.factory == Factory()
     assert read.backend.url == ""
     assert (read.reconnect_min_s, read.reconnect_max_s) == (3, 300)
     assert read.identity.firmware_version
@@ -161,7 +159,7 @@ def test_an_empty_file_gives_the_defaults(folder: Path) -> None:
 
 def test_every_field_of_the_parts_can_be_provisioned() -> None:
     assert {field.name for field in dataclasses.fields(Identity)} == set(RULES["identity"])
-    assert {field.name for field in dataclasses.fields(Factory)} - {"extra"} <= set(RULES["factory"])
+    assert {field.name for field in dataclasses.fields(Factory)} <= set(RULES["factory"])
     assert {field.name for field in dataclasses.fields(provisioning.BackendSettings)} == set(RULES["backend"])
     assert {field.name for field in dataclasses.fields(provisioning.WebSettings)} == set(RULES["web"])
 

@@ -20,6 +20,7 @@ from ocppclient.events import (
     Action,
     CardFeedback,
     CardSwiped,
+    ConfirmRelease,
     Connect,
     Connected,
     Disconnect,
@@ -27,20 +28,25 @@ from ocppclient.events import (
     Explain,
     Feedback,
     FrameReceived,
+    JobProgressed,
     LocalStop,
     Reading,
     Reboot,
+    RunJob,
     SecurityEventSeen,
     SendFrame,
     SetClock,
     SetPingInterval,
     Setpoint,
     SettingsChanged,
+    SwitchFailed,
+    SwitchRelease,
     Tick,
     UpdateLink,
 )
 from ocppclient.link import ConnectionSettings, LinkStatus
 from ocppclient.settings import ChargePointSettings
+from ocppclient.store import Job
 from ocppclient.view import TransactionView, View
 from station.command_face import StationConsumer
 from station.errors import StartupError
@@ -91,6 +97,7 @@ class Notes:
     parked: dict[int, Any] = field(default_factory=dict)
     lamps: Show = Show.STARTING
     safe: bool = True
+    jobs: list[Job] = field(default_factory=list)
 
     def send(self, text: str, session: int | None = None) -> None:
         self.told.append(("send", text, session))
@@ -144,6 +151,19 @@ class Notes:
     def value(self, name: str) -> str | None:
         return None
 
+    def newest_jobs(self) -> list[Job]:
+        return self.jobs
+
+    def run_job(self, uid: str) -> None:
+        self.told.append(("run_job", uid))
+
+    def switch(self, slot: str) -> str:
+        self.told.append(("switch", slot))
+        return "no such slot" if slot == "bad" else ""
+
+    def confirm(self) -> None:
+        self.told.append(("confirm",))
+
     def queued(self, seq: int) -> Any:
         return self.parked.get(seq)
 
@@ -165,7 +185,9 @@ class Bench:
 
         domain = Domain(self.notes, self.charge_point, Clock(), close)
         self.worker.start(lambda: domain).result(5)
-        self.worker.go(Outside(self.notes, self.notes, self.feed, lambda: SETTINGS, lambda: STORED, self.reboot))
+        self.worker.go(
+            Outside(self.notes, self.notes, self.feed, lambda: SETTINGS, lambda: STORED, self.reboot, self.notes)
+        )
 
     def reboot(self, hard: bool, retries: int) -> None:
         self.reboots.append((hard, retries))
@@ -233,7 +255,9 @@ def test_the_lamps_follow_the_status_of_the_connector(bench: Bench) -> None:
 def test_without_a_backend_in_the_settings_the_link_goes_off(bench: Bench) -> None:
     bench.charge_point.wanted = lambda event: [Connect("settings")] if event == LocalStop() else []
     bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, Clock())).result(5)
-    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboot))
+    bench.worker.go(
+        Outside(bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboot, bench.notes)
+    )
     bench.worker.put(LocalStop())
     bench.done()
     assert bench.notes.told == [("close", "no backend is configured any more", False)]
@@ -300,7 +324,9 @@ def test_time_ticks_ten_times_a_second_and_late_ticks_are_not_made_up_for() -> N
     bench.charge_point.wanted = handle
     clock = Clock(monotonic=lambda: now)
     bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, clock)).result(5)
-    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboot))
+    bench.worker.go(
+        Outside(bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboot, bench.notes)
+    )
     bench.done()
     assert ticks == 1
     for _ in range(3):
@@ -420,7 +446,7 @@ def test_settings_that_cannot_be_used_change_nothing_and_say_why(bench: Bench) -
         raise StartupError("The file client.pem is missing.")
 
     bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, Clock())).result(5)
-    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: SETTINGS, broken, bench.reboot))
+    bench.worker.go(Outside(bench.notes, bench.notes, bench.feed, lambda: SETTINGS, broken, bench.reboot, bench.notes))
     face = StationConsumer(bench.worker)
     assert bench.worker.call(lambda: face._obey("settings", None, "admin")).result(5) == (
         False,
@@ -474,9 +500,45 @@ def test_minutes_are_kept_in_batches_with_the_limit_and_a_store_that_fails_stops
     bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, clock)).result(5)
     bench.worker.put(LocalStop())
     bench.worker.go(
-        Outside(bench.notes, bench.notes, bench.feed, lambda: SETTINGS, lambda: STORED, bench.reboots.append)
+        Outside(bench.notes, bench.notes, bench.feed, lambda: SETTINGS, lambda: STORED, bench.reboot, bench.notes)
     )
     assert twice.wait(5)
     assert len(written[1]) == BATCH
     assert {(row.power_w, row.limit_ma) for row in written[1]} == {(None, 10_000)}
     assert not bench.crash.done()
+
+
+def test_jobs_and_releases_are_handed_on(bench: Bench) -> None:
+    actions = {
+        "job": RunJob("j1"),
+        "switch": SwitchRelease("new"),
+        "fails": SwitchRelease("bad"),
+        "stay": ConfirmRelease(),
+    }
+    bench.charge_point.wanted = lambda event: (
+        [actions[event.reason]] if isinstance(event, LocalStop) and event.reason in actions else []
+    )
+    bench.start()
+    for reason in actions:
+        bench.worker.put(LocalStop(reason))
+    bench.done()
+    assert bench.notes.told == [("run_job", "j1"), ("switch", "new"), ("switch", "bad"), ("confirm",)]
+    assert [event for event in bench.handled if isinstance(event, SwitchFailed)] == [SwitchFailed("no such slot")]
+
+
+def test_what_becomes_of_a_job_is_told_to_the_charge_point_once(bench: Bench) -> None:
+    seen = threading.Event()
+
+    def wanted(event: Event) -> list[Action]:
+        if isinstance(event, JobProgressed) and event.state == "done":
+            seen.set()
+        return []
+
+    bench.charge_point.wanted = wanted
+    bench.notes.jobs = [Job("j1", "upload", "{}", state="done")]
+    bench.start()
+    assert seen.wait(10)
+    bench.done()
+    assert [event for event in bench.charge_point.handled if isinstance(event, JobProgressed)] == [
+        JobProgressed("j1", 1, "done")
+    ]

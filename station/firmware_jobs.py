@@ -1,0 +1,121 @@
+"""The jobs of a firmware update: getting the file, and unpacking it into a slot. Switching to it is the worker's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from ocppclient.clock import parse_utc
+from station import __version__, releases
+from station.jobs import JobFailed, Task
+from station.release_archive import BadRelease, ReleaseFile, Trust, is_older
+from station.transfer import Limits, Part, TransferFailed
+from station.transfer import download as fetch
+from station.transfer.part import sync_folder
+from station.transfer_options import transfer_options
+
+_PIECE = 1024 * 1024
+
+
+def download(task: Task) -> Mapping[str, object]:
+    """Get the file; result: its name in the staging folder and its SHA-256."""
+    limits = Limits()
+    part = Part(task.staging, task.uid, limits.keep_free)
+    try:
+        fetch(
+            task.arguments["location"],
+            part,
+            limits,
+            transfer_options(),
+            lambda done, total: task.tell("downloading", done * 100 // total if total else 0),
+            time.monotonic,
+        )
+    except TransferFailed as failed:
+        raise JobFailed(failed.failure, str(failed)) from None
+    path, sha256 = part.finish()
+    return {"file": path.name, "sha256": sha256}
+
+
+def install(task: Task) -> Mapping[str, object]:
+    """Check the file and unpack it into a new slot; result: the slot and its version."""
+    arguments = task.arguments
+    path = task.staging / Path(arguments["file"]).name
+    try:
+        with path.open("rb") as file:
+            return _install(task, file)
+    except FileNotFoundError:
+        raise JobFailed("archive", "the file is not there any more") from None
+    except BadRelease as bad:
+        path.unlink(missing_ok=True)
+        raise JobFailed(bad.failure, str(bad)) from None
+    except OSError as error:
+        raise JobFailed("space", f"the release could not be written ({error.strerror})") from None
+
+
+def _install(task: Task, file: BinaryIO) -> Mapping[str, object]:
+    arguments = task.arguments
+    task.tell("checking", 0)
+    if _sha256(file) != arguments["sha256"]:
+        raise BadRelease("archive", "the file has changed since it was received")
+    release = ReleaseFile(file)
+    release.check(
+        Trust(
+            proven=arguments["proven"],
+            roots=tuple(arguments["roots"]),
+            algorithms=tuple(arguments["algorithms"]),
+            allow_unsigned=arguments["allow_unsigned"],
+            now=_moment(arguments["now"]),
+        ),
+        arguments["model"],
+    )
+    manifest, ours = release.manifest, releases.here()
+    running = running_version(ours)
+    if is_older(manifest.version, running) and not arguments["allow_older"]:
+        raise BadRelease(
+            "version",
+            f"version {manifest.version} is older than {running}, which runs; only the local page may install it",
+        )
+    if ours is None:
+        raise JobFailed(
+            "slots",
+            "this station runs from a development checkout, where nothing can be installed; "
+            "start it with deploy/launcher.py",
+        )
+    ours.make_room()
+    slot = f"{manifest.version}-{task.uid[:8]}"
+    draft, target = ours.slots / f".unpacking-{task.uid}", ours.slots / slot
+    if not target.exists():  # it may be there: this job was killed just before its end
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            release.unpack(draft, lambda percent: task.tell("unpacking", percent))
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        (draft / releases.MANIFEST).write_bytes(manifest.raw)
+        os.sync()  # every file of it is on the disk before its name is
+        draft.rename(target)
+        sync_folder(ours.slots)
+    (task.staging / Path(arguments["file"]).name).unlink(missing_ok=True)
+    return {"slot": slot, "version": manifest.version}
+
+
+def running_version(ours: releases.Releases | None) -> str:
+    """Of the release that runs, or of the checkout."""
+    return str(ours.manifest(ours.own_slot).get("version", __version__)) if ours else __version__
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(256 * 1024):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _moment(text: str) -> datetime:
+    return parse_utc(text)

@@ -1,0 +1,83 @@
+"""`manage.py make_release`: this checkout as one signed file that a station installs (docs/firmware.md)."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.migrations.loader import MigrationLoader
+
+from station import __version__, release_archive
+
+#: What a station needs of the checkout.
+_FOLDERS = ("deploy", "hardware", "ocppclient", "station", "static", "templates")
+_FILES = ("manage.py", "requirements.txt")
+
+
+class Command(BaseCommand):
+    """Needs no station; the same checkout gives the same file (but for the signature)."""
+
+    help = "Pack this checkout into one signed release file."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Where to, who signs, and for whom."""
+        parser.add_argument("target", type=Path, help="the file to write, for example openstation-1.2.0.release")
+        parser.add_argument("--key", type=Path, help="private key of the signing certificate, PEM")
+        parser.add_argument("--certificate", type=Path, help="the signing certificate, PEM")
+        parser.add_argument("--release-version", default=__version__, help=f"its version (default {__version__})")
+        parser.add_argument("--model", action="append", default=[], help="only for this chargePointModel (repeatable)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Write the file and say how big it is."""
+        key, certificate = options["key"], options["certificate"]
+        if bool(key) != bool(certificate):
+            raise CommandError("--key and --certificate belong together")
+        sign = _signer(key.read_bytes(), certificate.read_bytes()) if key else None
+        facts = {"version": options["release_version"], "models": options["model"], "schema": newest_migration()}
+        root = Path(settings.BASE_DIR)
+        release_archive.pack(((name, root / name) for name in _tracked(root)), facts, sign, options["target"])
+        size = options["target"].stat().st_size
+        signed = "signed" if sign else "NOT signed: only a station with allow_unsigned_update takes it"
+        self.stdout.write(f"{options['target']}: version {facts['version']}, {size // 1024} KiB, {signed}")
+
+
+def newest_migration() -> str:
+    """The schema of the database that this software works with."""
+    loader = MigrationLoader(None, ignore_no_migrations=True)
+    return max(name for app, name in loader.disk_migrations if app == "station")
+
+
+def _tracked(root: Path) -> list[str]:
+    """The files of the checkout that belong into a release: what git knows, or everything where there is no git."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", *_FOLDERS, *_FILES], cwd=root, capture_output=True, check=True, text=True
+        ).stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        found = [path for folder in _FOLDERS for path in (root / folder).rglob("*") if "__pycache__" not in path.parts]
+        listed = [str(path.relative_to(root)) for path in found] + list(_FILES)
+    return sorted(name for name in listed if name and (root / name).is_file())
+
+
+def _signer(key_pem: bytes, certificate_pem: bytes) -> Any:
+    key = serialization.load_pem_private_key(key_pem, None)
+    signer = x509.load_pem_x509_certificate(certificate_pem)
+    if signer.public_key() != key.public_key():
+        raise CommandError("the key does not belong to the certificate")
+
+    def sign(manifest: bytes) -> tuple[bytes, bytes]:
+        if isinstance(key, rsa.RSAPrivateKey):
+            pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
+            return key.sign(manifest, pss, hashes.SHA256()), certificate_pem
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            return key.sign(manifest, ec.ECDSA(hashes.SHA256())), certificate_pem
+        raise CommandError("only RSA and EC keys sign releases")
+
+    return sign
