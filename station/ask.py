@@ -45,6 +45,13 @@ def snapshot() -> dict[str, Any] | None:
     return None if answer is None else answer["snapshot"]
 
 
+def frames() -> list[dict[str, Any]] | None:
+    """The newest OCPP messages on the wire (station/live.py), oldest first; None when the worker does not answer."""
+    message = {"type": "station.snapshot", "frames": True, "watch": False}
+    answer = async_to_sync(_asked)(message, PATIENCE_S, "live.frames")
+    return None if answer is None else answer["frames"]
+
+
 def trial(values: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, Any] | None]:
     """Have backend settings tried, or (None) see what the last trial is at (station/backend_trial.py)."""
     message = {"type": "station.trial", "values": values, "user": user}
@@ -54,12 +61,16 @@ def trial(values: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, An
     return Reply(bool(answer["ok"]), str(answer["text"])), answer["trial"]
 
 
-async def _asked(message: dict[str, Any], patience_s: float) -> dict[str, Any] | None:
+async def _asked(message: dict[str, Any], patience_s: float, kind: str = "") -> dict[str, Any] | None:
+    """The answer (of this kind, when several come)."""
     layer = get_channel_layer()
     channel = await layer.new_channel()
     try:
         await layer.send(STATION, {**message, "reply_channel": channel})
-        answer: dict[str, Any] = await asyncio.wait_for(layer.receive(channel), patience_s)
+        async with asyncio.timeout(patience_s):
+            while True:
+                answer: dict[str, Any] = await layer.receive(channel)
+                if not kind or answer["type"] == kind:
+                    return answer
     except (ChannelFull, TimeoutError):
         return None
-    return answer

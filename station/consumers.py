@@ -12,9 +12,9 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from station.live import GROUP, STATION
+from station.live import GROUP, STATION, shown_to
 from station.middleware import CHOOSE
-from station.roles import Role, refusal, role_now, role_of, shown_tag
+from station.roles import Role, refusal, role_now, role_of
 
 log = logging.getLogger("station.web")
 
@@ -131,10 +131,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     # -- from the worker
     async def live_snapshot(self, message: dict[str, Any]) -> None:
         """A new snapshot."""
-        snapshot = message["snapshot"]
-        if session := snapshot.get("session"):
-            session = {**session, "id_tag": shown_tag(session["id_tag"], self.role)}
-            snapshot = {**snapshot, "session": session}
+        snapshot = shown_to(self.role, message["snapshot"])
         await self.send_json({"type": "snapshot", "snapshot": {**snapshot, "role": self.role.word}})
 
     async def live_frames(self, message: dict[str, Any]) -> None:

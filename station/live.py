@@ -16,6 +16,7 @@ from ocppclient.redact import mask, shortened
 from ocppclient.view import ReservationView, TransactionView, View
 from station.faults import TABLE
 from station.history import Measurement
+from station.roles import Role, shown_tag
 
 #: The Channels group of all open pages, and the channel of the station's worker.
 GROUP, STATION = "live", "station"
@@ -129,6 +130,14 @@ def snapshot(
         },
         "simulator": simulator_url,
     }  # fmt: skip
+
+
+def shown_to(role: Role, snapshot: dict[str, Any]) -> dict[str, Any]:
+    """As this role may see it: a viewer gets cards masked."""
+    session = snapshot.get("session")
+    if not session:
+        return snapshot
+    return {**snapshot, "session": {**session, "id_tag": shown_tag(session["id_tag"], role)}}
 
 
 def frame(seq: int, at: datetime, direction: str, text: str) -> dict[str, Any]:

@@ -44,14 +44,15 @@ _ADMIN = {Role.OPERATOR: ("view_idtag", "add_idtag", "change_idtag", "delete_idt
 
 
 def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
-    """The highest role of a user."""
+    """The highest role of a user; one who acts by a token has the token's at most (`role_cap`)."""
     if not isinstance(user, User) or not user.is_active:
         return Role.NOBODY
+    cap = getattr(user, "role_cap", Role.MANUFACTURER)
     if user.is_superuser:
-        return Role.MANUFACTURER
+        return cap
     words = {role.word: role for role in Role}
     held = user.groups.values_list("name", flat=True)
-    return max((words[name] for name in held if name in words), default=Role.NOBODY)
+    return min(cap, max((words[name] for name in held if name in words), default=Role.NOBODY))
 
 
 def role_now(user_id: int) -> Role:

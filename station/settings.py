@@ -155,6 +155,14 @@ WHITENOISE_AUTOREFRESH = False
 WHITENOISE_MAX_AGE = 60
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
+# -- the JSON API (station/api); neither of its frameworks is an installed app: the worker never imports them
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Charging station",
+    "DESCRIPTION": "What the pages of the station show and do, for programs.",
+    "VERSION": "1",
+}
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth import views as auth
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from station.views import (
     backend,
@@ -78,6 +78,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("label", label.page, name="label"),
     path("tokens", tokens.page, name="tokens"),
     path("tokens/<int:pk>/revoke", tokens.revoke, name="tokens_revoke"),
+    path("api/v1/", include("station.api.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from station.api.schema import openapi
 from station.generated_docs.checklist import checklist
 from station.generated_docs.configuration_keys import configuration_keys
 from station.generated_docs.faults import faults
@@ -18,6 +19,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/checklist.md": checklist,
     "docs/configuration-keys.md": configuration_keys,
     "docs/faults.md": faults,
+    "docs/openapi.json": openapi,
     "docs/spec-map.md": spec_map,
 }
 

@@ -65,7 +65,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     query, changed = request.GET.get("q", "").strip(), request.GET.get("changed") == "1"
     words = query.casefold().split()
     groups: dict[str, list[Row]] = {}
-    for row in _rows():
+    for row in rows():
         text = f"{row.key.name} {row.key.meaning} {row.value or ''}".casefold()
         if all(word in text for word in words) and not (changed and row.value in (None, row.default)):
             groups.setdefault(row.key.profile, []).append(row)
@@ -78,7 +78,7 @@ def keys(request: HttpRequest) -> HttpResponse:
 @needs(Role.INSTALLER)
 def edit(request: HttpRequest, name: str) -> HttpResponse:
     """Give one key another value; the station itself judges it, and its reason stands beside the field."""
-    row = next((row for row in _rows() if row.key.name == name and row.address), None)
+    row = next((row for row in rows() if row.key.name == name and row.address), None)
     if row is None:
         raise Http404
     problem, value = "", row.value
@@ -99,6 +99,7 @@ def edit(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "station/key.html", context, status=422 if problem else 200)
 
 
-def _rows() -> list[Row]:
+def rows() -> list[Row]:
+    """Every key of the feature profiles that this station has."""
     config = present.configuration()
     return [Row(key, config.entry(key).get("value")) for key in config.keys]

@@ -56,7 +56,7 @@ class Installed:
 def profiles(request: HttpRequest) -> HttpResponse:
     """The page; its chart comes from `profiles_chart`, the present limit over the websocket."""
     now = datetime.now(UTC)
-    outlook, rows = _outlook(now)
+    outlook, rows = outlook_now(now)
     installed = []
     for profile in outlook.profiles:
         kind, state = outlook.state(profile)
@@ -78,7 +78,7 @@ def profiles_chart(request: HttpRequest) -> JsonResponse:
     hours = int(asked) if asked in {str(span) for span in SPANS} else LONGEST
     unit: Unit = "W" if request.GET.get("unit") == "W" else "A"
     now = datetime.now(UTC)
-    outlook, _ = _outlook(now)
+    outlook, _ = outlook_now(now)
     from_s, span_s = outlook.now_s - int(SPANS[hours] * 3600), hours * 3600
     rows: list[Measurement] = MEASUREMENTS.select(
         "WHERE minute >= %s AND minute <= %s ORDER BY minute", from_s // 60, outlook.now_s // 60
@@ -104,7 +104,8 @@ def _plain(curve: Curve) -> dict[str, Any]:
     return {"kind": curve.kind, "name": curve.name, "x": curve.x, "y": curve.y}
 
 
-def _outlook(now: datetime) -> tuple[Outlook, dict[int, InstalledProfile]]:
+def outlook_now(now: datetime) -> tuple[Outlook, dict[int, InstalledProfile]]:
+    """What the profiles allow from `now` on, and their rows."""
     rows = {row.profile_id: row for row in PROFILES.select("ORDER BY profile_id")}
     running = Transaction.objects.filter(stopped_at=None).order_by("-id").first()
     hardware = Value.objects.filter(name=HARDWARE_LIMIT).first()
