@@ -64,8 +64,8 @@ PARTS = {
 LEFT_OUT = ("station_apitoken", "station_selftest")
 #: Settings that hold a secret have one of these in their names.
 SECRET_WORDS = ("key", "password", "passphrase", "secret", "token", "pin", "psk")
-#: What only this unit has: marks of its own, and what a change is at. It is in no backup.
-OWN_SECTIONS = ("station", "change")
+#: What only this unit has: marks of its own, what a change is at, and how it was set up. It is in no backup.
+OWN_SECTIONS = ("station", "change", "commissioning")
 #: And these values: the key itself, and what was made of it.
 SECRET_VALUES = ("key.AuthorizationKey", "security.settings", "link.key_as_text")
 _VALUES, _MIGRATIONS = "station_value", "django_migrations"

@@ -129,11 +129,9 @@ def _language(evidence: Evidence) -> Proof:
 def _password(evidence: Evidence) -> Proof:
     if people.must_choose_a_password(evidence.user):
         return Proof(State.FAILED, "Your password was made by somebody else. Choose one of your own.")
-    waiting = models.OneTimePassword.objects.count()
-    numbers = {"Own password of": evidence.user.get_username(), "Users with a one-time password": str(waiting)}
-    return Proof(
-        State.DONE, f"{evidence.user.get_username()} has an own password; the one on the label is dead.", numbers
-    )
+    name, waiting = evidence.user.get_username(), models.OneTimePassword.objects.count()
+    numbers = {"Own password of": name, "Users with a one-time password": str(waiting)}
+    return Proof(State.DONE, f"{name} has no one-time password any more: what stands on the label is dead.", numbers)
 
 
 def _identity(evidence: Evidence) -> Proof:

@@ -90,7 +90,7 @@ def test_from_the_label_to_the_first_charge(rig: Rig, page: Page, tmp_path: Path
     expect(page.get_by_label("Time zone")).to_have_value("Asia/Seoul")
     wizard.press("Next")
     wizard.heading("Your own password")
-    wizard.proven("the one on the label is dead")
+    wizard.proven("what stands on the label is dead")
     wizard.press("Next")
 
     wizard.heading("Name and place")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from ocppclient.store import IdTagEntry, QueuedCall, Transaction
 from station import __version__, backend_settings, commissioning, models, people
 from station.commissioning import BY_KEY, STEPS, Outcome, State, gather, hand_over, outcome, report, say, unfinished
 from tests.appliance import disk_store
+from tests.station.test_backup import a_station, back, saved
 from tests.station.test_cards import configure
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -55,7 +57,7 @@ def test_the_language_is_chosen_and_tells_whose_time_the_report_has(user: User) 
 
 
 def test_a_password_from_a_label_is_no_own_one_and_cannot_be_waived(user: User) -> None:
-    is_at("password", user, State.DONE, "admin has an own password")
+    is_at("password", user, State.DONE, "admin has no one-time password any more")
     people.give_one_time_password(user)
     is_at("password", user, State.FAILED, "made by somebody else")
     assert not BY_KEY["password"].may_skip
@@ -240,3 +242,13 @@ def test_the_first_opening_counts_as_the_begin() -> None:
     commissioning.begin(NOON + timedelta(days=1))
     assert commissioning.begun()
     assert commissioning.said()["begun"]["at"] == NOON.isoformat()
+
+
+def test_a_clone_of_this_station_has_to_be_set_up_itself(tmp_path: Path) -> None:
+    a_station("S-1")
+    say("limits", max_current_a=16.0)
+    path = saved(tmp_path)
+    a_station("S-2")
+    say("identity", name="Bay 2")
+    back(path)
+    assert commissioning.said() == {"identity": {"name": "Bay 2"}}

@@ -1,3 +1,0 @@
-// Pages that are made for paper.
-
-document.getElementById("print").addEventListener("click", () => print());
