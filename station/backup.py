@@ -60,8 +60,8 @@ PARTS = {
         ("clock.correction.%", "energy.accounted_wh"),
     ),
 }
-#: In no backup: access tokens end with the station that gave them, a self-test tells about this very hardware.
-LEFT_OUT = ("station_apitoken", "station_selftest")
+#: In no backup: access tokens end with the station that gave them, jobs and self-tests tell about this very hardware.
+LEFT_OUT = ("station_apitoken", "station_job", "station_selftest")
 #: Settings that hold a secret have one of these in their names.
 SECRET_WORDS = ("key", "password", "passphrase", "secret", "token", "pin", "psk")
 #: What only this unit has: marks of its own, what a change is at, and how it was set up. It is in no backup.

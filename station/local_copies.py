@@ -21,7 +21,8 @@ KEPT = 3
 #: A copy is made only while so many times the size of the database is free: the disk belongs to charging.
 ROOM = 4
 _LOOK_S = 900.0
-_FOLDER = "copies"
+#: Below the data folder.
+FOLDER = "copies"
 
 
 async def run(folder: Path) -> None:
@@ -34,7 +35,7 @@ async def run(folder: Path) -> None:
 def copy_if_due(folder: Path, now: datetime) -> Path | None:
     """Make today's copy (UTC) when there is none and there is room; returns it, None when none was made."""
     source = Path(connection.settings_dict["NAME"])
-    copies = folder / _FOLDER
+    copies = folder / FOLDER
     target = copies / f"station-{now:%Y%m%d}.sqlite3"
     if target.exists():
         return None

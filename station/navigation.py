@@ -53,6 +53,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("driversign", "Driver page", "driver", "What drivers see without a login, and its sign with the QR code"),
         Entry("users", "Users", "users", "Who may sign in, and what each may do"),
         Entry("backup", "Backup", "backup", "Save everything in one file, and restore it"),
+        Entry("factory_reset", "Factory reset", "reset", "Delete everything that people left here"),
         Entry("tokens", "Tokens", "tokens", "Access for programs: the API and the metrics"),
     ),
     "Records": (

@@ -39,8 +39,13 @@ def give_one_time_password(user: User) -> str:
     with transaction.atomic():
         user.set_password(password)
         user.save(update_fields=["password"])
-        OneTimePassword.objects.get_or_create(user=user)
+        must_choose_another(user)
     return password
+
+
+def must_choose_another(user: User) -> None:
+    """The present password was made by somebody else: it opens only the page that asks for an own one."""
+    OneTimePassword.objects.get_or_create(user=user)
 
 
 def own_password_was_set(user: User) -> None:

@@ -76,10 +76,12 @@ class WebSettings:
     """Who may log in at first; the password only on its way from the file into the database, where it is hashed.
 
     `metrics`: /metrics answers; `driver_page`: the page for drivers is open to everybody.
+    `admin_password_once`: it stands on a label, so its owner chooses another at the first login.
     """
 
     admin_user: str = "admin"
     admin_password: Secret = _NONE
+    admin_password_once: bool = False
     metrics: bool = False
     driver_page: bool = True
 

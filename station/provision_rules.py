@@ -264,6 +264,7 @@ RULES: dict[str, dict[str, Rule]] = {
     "web": {
         "admin_user": text(150, empty=False),
         "admin_password": text(128),
+        "admin_password_once": boolean,
         "metrics": boolean,
         "driver_page": boolean,
     },

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from ocppclient import pki
@@ -105,14 +105,16 @@ def apply(provision: Provision) -> Applied:
         Certificate.objects.bulk_create(certificates)
         if key is not None:
             key.save()
-        users = get_user_model().objects
-        user, _ = users.get_or_create(username=provision.web.admin_user)
+        user, _ = User.objects.get_or_create(username=provision.web.admin_user)
         if password:
             user.set_password(password)
             user.save()
+            if provision.web.admin_password_once:
+                people.must_choose_another(user)
         else:
             one_time = people.give_one_time_password(user)
         roles.assign(user, roles.Role.INSTALLER)
+        Setting.objects.create(section="station", name="factory", value=json.dumps(_as_delivered(rows, user)))
     log.info("provisioned: %s", _summary(provision))
     return Applied(load(), one_time)
 
@@ -190,6 +192,21 @@ def _certificates(backend: BackendSettings) -> tuple[list[Certificate], PrivateK
         key = PrivateKey(key_id=pki.private_key_id(text), pem=text)
         add(CHARGE_POINT, chain, key.key_id)
     return list(found.values()), key
+
+
+def _as_delivered(rows: Sequence[Setting], user: User) -> dict[str, Any]:
+    """What a factory reset comes back to (station/factory_reset.py); of the password the hash only."""
+    return {
+        "settings": [[row.section, row.name, row.value] for row in rows if row.section != "station"],
+        "user": user.get_username(),
+        "password": user.password,
+        "password_once": people.must_choose_a_password(user),
+        "certificates": [
+            {field: getattr(row, field) for field in ("kind", "fingerprint", "pem", "key_id")}
+            for row in Certificate.objects.all()
+        ],
+        "key_ids": list(PrivateKey.objects.values_list("key_id", flat=True)),
+    }
 
 
 def _text_of(path: str) -> str:

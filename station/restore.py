@@ -42,6 +42,7 @@ _OF_THE_BOX = {
     "identity": ("serial_number", "charge_box_serial_number", "meter_serial_number", "iccid", "imsi"),
     "hardware": None,
     "electrical": None,
+    "hotspot": None,
 }
 #: What hangs on users; sign-ins and access tokens end with them.
 OF_USERS = (

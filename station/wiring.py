@@ -15,7 +15,7 @@ from ocppclient.configuration import KEYS
 from ocppclient.link import ConnectionSettings, address_for
 from ocppclient.security import Credentials
 from ocppclient.settings import ChargePointSettings, Identity, Release
-from station import __version__, provisioning, releases, restore
+from station import __version__, factory_reset, provisioning, releases, restore
 from station.database import open_store
 from station.provisioning import Applied, BackendSettings, Provision
 from station.worker import Domain
@@ -47,7 +47,7 @@ class Wiring:
             StartupError: see `open_store` and `provisioning.at_start`.
         """
         store = open_store()
-        changes = tuple(filter(None, (restore.apply_pending(),)))
+        changes = tuple(filter(None, (restore.apply_pending(), factory_reset.apply_pending())))
         applied = provisioning.at_start(known_keys=frozenset(key.name for key in KEYS.values()))
         floor = store.value("clock.floor")
         clock = Clock(floor=parse_utc(floor) if floor else None)
