@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help install install-dev run test style unit bench prove docs clean
+.PHONY: help install install-dev run test style unit bench prove pictures docs clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -42,6 +42,9 @@ bench: install-dev ## measure the product and print the table
 
 prove: install-dev ## long campaigns (2,000 kills, a day of sessions on bad lines)
 	$(PY) -m pytest -n 2 --dist loadfile tests/journeys/test_kills.py tests/scenarios/test_soak.py --campaign=long
+
+pictures: install-dev ## make the pictures of the README again
+	$(PY) -m pytest -q tests/browser/test_quality.py -k readme --pictures
 
 docs: install-dev ## regenerate the generated pages
 	$(PY) manage.py generate_docs

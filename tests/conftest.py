@@ -14,3 +14,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="short",
         help="how long the campaigns run (kills, fuzzing): short for every change, long for `make prove`",
     )
+    parser.addoption("--pictures", action="store_true", help="write the pictures of the README (`make pictures`)")

@@ -68,6 +68,12 @@ class Row:
         return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
 
     @property
+    def hours(self) -> str:
+        """Hours and minutes, short."""
+        minutes = round(self.duration_s / 60)
+        return f"{minutes // 60}:{minutes % 60:02}"
+
+    @property
     def end(self) -> str:
         """Why it ended, in plain words."""
         return STOPS.get(self.transaction.reason, self.transaction.reason or "stopped")

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -49,14 +50,20 @@ class Station:
         self._scenes = scenes
 
     def play(self, scene: str) -> None:
-        """Available, charging, faulted, offline, reserved, silent; "profiles" and "big profile" set profiles."""
+        """Available, charging, faulted, offline, reserved, silent, nasty; "profiles" and "big profile" set profiles."""
         self._scenes.write(f"{scene}\n")
         self._scenes.flush()
 
 
 @pytest.fixture(scope="package")
 def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    folder = tmp_path_factory.mktemp("station")
+    with running(tmp_path_factory.mktemp("station")) as station:
+        yield station
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Station]:
+    """A web with its scenes on a data folder of its own."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("STATION_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.browser.fake_station"],

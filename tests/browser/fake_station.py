@@ -1,17 +1,19 @@
 """The web as it is, on a free port, with a worker that plays scenes: `python -m tests.browser.fake_station`.
 
-Scenes are chosen by lines on stdin ("available", "charging", "faulted", "offline", "reserved", "silent"), charging
-profiles are set by "profiles" and "big profile"; the port comes on stdout.
+Scenes are chosen by lines on stdin ("available", "charging", "faulted", "offline", "reserved", "silent", and "nasty":
+every stranger writes markup), charging profiles are set by "profiles" and "big profile"; the port comes on stdout.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 import threading
 import time
 from array import array
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,7 +30,7 @@ from hardware.interfaces import BoxReading, Fault, FaultCode, PortHealth  # noqa
 from ocppclient.charging_profile import Periods  # noqa: E402
 from ocppclient.events import Explain  # noqa: E402
 from ocppclient.link import LinkStatus  # noqa: E402
-from ocppclient.store import InstalledProfile, QueuedCall, Transaction  # noqa: E402
+from ocppclient.store import DeliveredCall, IdTagEntry, InstalledProfile, QueuedCall, SecurityEvent, Transaction  # noqa: E402
 from ocppclient.view import ReservationView, TransactionView, View  # noqa: E402
 from station import asgi, commissioning, live, provisioning  # noqa: E402
 from station.database import open_store  # noqa: E402
@@ -69,7 +71,7 @@ def fill_database() -> None:
                 transaction_id=None if number == 5 else 1000 + number,
                 start_delivered=number != 5,
                 stopped_at=start + timedelta(hours=1, minutes=7 * number),
-                meter_stop_wh=1000 * number + 7321 * number,
+                meter_stop_wh=1000 * number + 1621 * number,
                 reason=["Local", "Remote", "EVDisconnected", "PowerLoss"][number % 4],
             )
         )
@@ -83,9 +85,17 @@ def fill_database() -> None:
         )
     )
     store.enqueue(QueuedCall("StopTransaction", "{}", ("m2",), transaction_uid="uid-6"))
+    began = now - timedelta(days=1, hours=6)  # uid-6
+    for seq, (action, after_s) in enumerate(
+        (("StartTransaction", 1), ("MeterValues", 1800), ("MeterValues", 3600)), -3
+    ):
+        at = began + timedelta(seconds=after_s)
+        text = '{"connectorId":1,"idTag":"04A1B2C6"}'
+        store.keep_delivered(DeliveredCall(seq, action, text, "{}", "uid-6", at, at, at + timedelta(milliseconds=430)))
     minute = int(now.timestamp()) // 60
     store.add_measurements(  # an hour and a half at 16 A, the second half of it at 10 A; a hole of ten minutes
-        [
+        [Measurement(int(began.timestamp()) // 60 + after, 7200 - 30 * after, 31000, 32000) for after in range(1, 102)]
+        + [
             Measurement(minute - ago, 230 * amps, 1000 * amps, 1000 * amps)
             for ago in range(100, 2, -1)
             if not 60 < ago <= 70
@@ -124,6 +134,47 @@ def set_profile(profile_id: int, level: int, *pairs: tuple[int, float], **more: 
     profile_changes += 1
 
 
+#: What strangers try; each would open a dialog if it became more than text.
+CORPUS = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "'-alert(3)-'",
+    "</textarea></title><svg/onload=alert(4)>",
+    "javascript:alert(5)",
+    '<iframe srcdoc="<script>parent.alert(6)</script>">',
+    "{{constructor.constructor('alert(7)')()}}",
+]
+
+
+def strangers_write() -> None:
+    """Markup in every field that a backend, a card or a device fills."""
+    store, now = DjangoStore(), datetime.now(UTC)
+    for number, text in enumerate(CORPUS):
+        uid = f"nasty-{number}"
+        start = now - timedelta(minutes=60 - 5 * number)
+        store.save_transaction(
+            Transaction(
+                uid=uid, connector_id=1, id_tag=text, meter_start_wh=0, started_at=start, transaction_id=number,
+                start_delivered=True, stopped_at=start + timedelta(minutes=4), meter_stop_wh=100, reason=text,
+                stop_id_tag=text, parent_id_tag=text,
+            )
+        )  # fmt: skip
+        for seq in (200, 300):
+            store.keep_delivered(
+                DeliveredCall(
+                    seq + number, text, json.dumps({"idTag": text}), json.dumps({"x": text}), uid, now, now, now
+                )
+            )
+        store.enqueue(QueuedCall(text, json.dumps({"idTag": text}), (text,), transaction_uid=uid, parked_reason=text))
+        store.enqueue(QueuedCall(text, "{}", (text,), parked_reason=text))
+        store.add_reason(Explain(text, text, text, text, text), now)
+        store.add_reason(Explain("card", "refused", text, text, text), now)
+        store.save_list_entry(IdTagEntry(text[:20], "Accepted", "station", text[:20], note=text))
+        store.save_cache_entry(IdTagEntry(f"c{text}"[:20], "Blocked", "cache", text[:20]))
+        store.add_security_event(SecurityEvent("SettingSystemTime", now, text))
+        set_profile(50 + number, 0, (0, 10), purpose="TxDefaultProfile", origin=text)
+
+
 #: Scenes that set profiles: ordinary ones, and one at the certified limit.
 PROFILES: dict[str, Any] = {
     "profiles": lambda: (
@@ -142,6 +193,7 @@ def picture() -> dict[str, Any]:
     fault = Fault(FaultCode.GROUND_FAULT, True, "tripped 2 times") if scene == "faulted" else None
     fault = Fault(FaultCode.ESTOP, True) if scene == "emergency" else fault
     watt = 3648.0 + 30 * ((now * 7) % 5) if charging else 0.0
+    nasty = " ".join(CORPUS) if scene == "nasty" else ""
     view = View(
         status={
             "charging": "Charging", "faulted": "Faulted", "offline": "SuspendedEVSE", "reserved": "Reserved",
@@ -152,8 +204,10 @@ def picture() -> dict[str, Any]:
             "faulted": "Leakage current was found. Unplug the car; the station tests itself again.",
             "reserved": "The station is reserved until 2030-05-06 07:08 UTC for card 04A1<B>C and its group.",
             "offline": "The charging profile of the backend allows 0 A until 18:00.",
-        }.get(scene, "Plug in and hold a card to the reader."),
-        limit_sentence="0 A by backend profile 3." if scene == "offline" else "Limited to 16 A by the installer.",
+        }.get(scene, nasty or "Plug in and hold a card to the reader."),
+        limit_sentence={"offline": "0 A by backend profile 3.", "nasty": nasty}.get(
+            scene, "Limited to 16 A by the installer."
+        ),
         online=scene not in ("offline",), registration="accepted", heartbeat_interval_s=300,
         queue_depth=3 if scene == "offline" else 0, parked=1 if scene == "offline" else 0,
         in_flight="StatusNotification" if charging else "", in_flight_s=1.0 if charging else 0.0,
@@ -163,14 +217,14 @@ def picture() -> dict[str, Any]:
         offered_a=16.0 if charging else 0.0, limit_a=16.0, ev_connected=charging, contactor_closed=charging,
         energy_wh=1234567, power_w=watt, current_a=watt / 230, voltage_v=230.4, temperature_c=31.0,
         reservation=ReservationView(17, "04A1<B>C", True, datetime(2030, 5, 6, 7, 8, tzinfo=UTC))
-        if scene == "reserved" else None,
+        if scene == "reserved" else ReservationView(1, nasty, True, now_utc) if nasty else None,
         profile_changes=profile_changes,
     )  # fmt: skip
     link = LinkStatus(
         state="waiting" if scene == "offline" else "connected", url="ws://127.0.0.1:9000/ocpp/HALL%203%20%2F%20BAY%2012",
         since=started, last_byte_at=now - 3, next_attempt_at=now + 42 if scene == "offline" else None, attempts=4,
         last_error="The backend refuses connections (ECONNREFUSED): is it running, and is the port right?"
-        if scene == "offline" else "",
+        if scene == "offline" else nasty, subprotocol_warning=nasty,
     )  # fmt: skip
     box = BoxReading(at=now, ready=True, ev_connected=charging, faults=(fault,) if fault else ())
     ports = [
@@ -179,6 +233,14 @@ def picture() -> dict[str, Any]:
                    "no answer to the last request" if scene == "faulted" else ""),
         PortHealth("reader", "PN532", "/dev/pts/5", scene != "faulted", 99, 0, 0, 0, None),
     ]  # fmt: skip
+    if nasty:
+        view = replace(
+            view, error_code=nasty, registration=nasty, in_flight=nasty, last_error=nasty,
+            transaction=TransactionView(nasty, nasty, 1, SESSION_START, 1, reason=nasty),
+        )  # fmt: skip
+        link = replace(link, state=nasty, url=nasty)
+        box = replace(box, faults=(Fault(FaultCode.GROUND_FAULT, True, nasty),))
+        ports = [replace(port, device=nasty, error=nasty) for port in ports]
     return live.snapshot(view, box, link, now_utc, now, ports=ports, simulator_url="http://127.0.0.1:8081/")
 
 
@@ -192,6 +254,10 @@ def frames() -> list[dict[str, Any]]:
         ("out", '[2,"2","Heartbeat",{}]'),
         ("in", "]] not JSON at all <b>"),
     ]
+    if scene == "nasty":
+        texts += [("in", text) for text in CORPUS]
+        texts += [("in", json.dumps([2, text, text, {"vendorId": text, "data": text}])) for text in CORPUS]
+        texts += [("out", json.dumps([4, text, text, text, {}])) for text in CORPUS]
     return [
         live.frame(seq, datetime.now(UTC), direction, text)  # type: ignore[arg-type]
         for seq, (direction, text) in enumerate(texts)
@@ -221,6 +287,8 @@ async def worker() -> None:
         if message["type"] == "station.snapshot":
             await layer.send(reply, {"type": "live.snapshot", "snapshot": picture()})
             await layer.send(reply, {"type": "live.frames", "frames": frames(), "reset": True})
+        elif message["type"] == "station.trial":
+            await layer.send(reply, {"type": "live.reply", "ok": True, "text": "", "trial": None})
         else:
             text = f"{message['command']} {message['argument']} by {message['user']}"
             await layer.send(reply, {"type": "live.reply", "ok": True, "text": text})
@@ -235,6 +303,8 @@ def listen_to_scenes() -> None:
         if change := PROFILES.get(line.strip()):
             change()
         else:
+            if line.strip() == "nasty":
+                strangers_write()
             scene = line.strip()
         loop.call_soon_threadsafe(curtain.set)
     reactor.callFromThread(reactor.stop)  # type: ignore[attr-defined]
