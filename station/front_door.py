@@ -87,7 +87,7 @@ def _landing(host: str, has_continued: bool) -> HttpResponse:
     identity = provisioning.load().identity
     context = {
         "identity": identity,
-        "fingerprint": certificate().show().fingerprint,
+        "certificate": certificate().show(),
         "address": secure_url(host),
         "has_continued": has_continued,
     }

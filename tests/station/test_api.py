@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -242,3 +244,13 @@ def test_a_demoted_owner_takes_the_token_along(orders: list[Any]) -> None:
     program = Program()
     assign(User.objects.get(), Role.VIEWER)
     assert program("GET", "reasons").status_code == 403
+
+
+def test_the_worker_never_imports_the_api_nor_what_only_pages_need() -> None:
+    code = (
+        "import sys, django; django.setup(); import station.runtime, station.command_face; "
+        "web = {'rest_framework', 'drf_spectacular', 'prometheus_client', 'segno'}; "
+        "print(sorted(web & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert ended.stdout.strip() == "[]"

@@ -45,9 +45,17 @@ def test_the_landing_page_is_plain_and_tells_who_this_is(phone: Client) -> None:
     assert answer.status_code == 200
     assert certificate().show().fingerprint in page
     assert 'href="https://localhost:8443/"' in page
+    assert "made itself" in page
     assert "<script" not in page
     assert "<form" not in page
     assert not answer.cookies
+
+
+def test_the_landing_page_does_not_call_an_own_certificate_self_made(phone: Client) -> None:
+    certificate().install(certificate().path.read_text())
+    page = phone.get("/", headers={"host": "localhost"}).content.decode()
+    certificate().remove()
+    assert "made itself" not in page
 
 
 def test_foreign_names_come_to_the_landing_page_by_an_address(phone: Client) -> None:
