@@ -157,20 +157,24 @@ class OpenEvse:
         self._disturbed = False
         self._not_before.clear()
         self._voltage_told = False
-        if not self._status.is_fault:
-            self._command(link, "FS", tries=3)
-            facts.release_boot_lock(link)
-        facts.read_pilot(link)
-        facts.read_capacity(link)
-        facts.read_authorisation_lock(link)
-        link.ask("GY", tries=2)
-        facts.read_counters(link)
-        facts.read_temperature(link)
-        link.ask("GI", tries=2)
-        if not self._status.is_fault:
-            self._tell_voltage(link)
-        self._set_heartbeat(link)
-        self._pulse(link)
+        in_fault = self._status.is_fault
+        questions: list[Callable[[RapiLink], object]] = [
+            *(() if in_fault else (lambda link: self._command(link, "FS", tries=3), facts.release_boot_lock)),
+            facts.read_pilot,
+            facts.read_capacity,
+            facts.read_authorisation_lock,
+            lambda link: link.ask("GY", tries=2),
+            facts.read_counters,
+            facts.read_temperature,
+            lambda link: link.ask("GI", tries=2),
+            *(() if in_fault else (self._tell_voltage,)),
+            self._set_heartbeat,
+            self._pulse,
+        ]
+        for question in questions:
+            question(link)
+            if link.silent:  # a dead line must not be asked for a minute before anybody hears of it
+                return False
         now = self._clock()
         self._due = {poll: now + interval for poll, interval in _POLL_S.items()}
         if not facts.read_status(link) or self._disturbed or self._status.is_boot_locked:

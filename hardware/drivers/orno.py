@@ -18,7 +18,8 @@ class OrnoRegisters:
     """u16 volts/100 and hertz/100; u32 amperes/1000, watts and kWh/100: the register moves in steps of 10 Wh.
 
     Current, power and energy have answers of the same length. So a late answer is waited for, and values that do not
-    belong together (more watts than volts times amperes) are no reading.
+    belong together (more watts than volts times amperes, a register that is what current or power just were) are no
+    reading.
     """
 
     phases = 1
@@ -28,6 +29,8 @@ class OrnoRegisters:
     def __init__(self) -> None:
         self._hertz = 0.0
         self._readings = 0
+        self._others: tuple[int, int] = (0, 0)  # current and power as they were answered last
+        self._energy = 0  # the register as it was answered last
 
     def read_instant(self, link: RtuLink) -> Instant | None:
         if (volts := _u16(link, VOLTAGE)) is None:
@@ -35,13 +38,15 @@ class OrnoRegisters:
         amps, watts = _u32(link, CURRENT), _s32(link, POWER)
         if amps is None or watts is None:
             return None
+        self._others = (amps, watts)
         instant = Instant((volts / 100,), (amps / 1000,), (float(watts),))
         return instant if abs(watts) <= 1.1 * volts / 100 * amps / 1000 + _SLACK_W else None
 
     def read_register(self, link: RtuLink) -> Register | None:
         energy = _u32(link, ENERGY)
-        if energy is None:
-            return None
+        if energy is None or (energy in self._others and energy != self._energy):
+            return None  # the answer to another question, once more
+        self._energy = energy
         if self._readings % _FREQUENCY_EVERY == 0:
             hertz = _u16(link, FREQUENCY)
             self._hertz = 0.0 if hertz is None else hertz / 100

@@ -12,7 +12,11 @@ RETRY_INTERVAL_S = 1.5
 
 
 class RapiLink:
-    """Commands over one open line. Messages the board sends on its own go to `on_message` the moment they are read."""
+    """Commands over one open line. Messages the board sends on its own go to `on_message` the moment they are read.
+
+    Attributes:
+        silent: the last question had no answer, in spite of all its tries.
+    """
 
     def __init__(
         self,
@@ -27,12 +31,14 @@ class RapiLink:
         self._on_message = on_message
         self._decoder = HostDecoder()
         self._seq = 0
+        self.silent = False
 
     def ask(self, text: str, tries: int = 1) -> Response | None:
         """Send a command and wait for its answer, 1 s each try, a try every 1.5 s; None when nothing came.
 
         Every try has a new sequence id, so that a late answer to an earlier one is never taken for this one's.
         """
+        self.silent = False
         for attempt in range(tries):
             sent_at = self.tell(text)
             answer = self._await(sent_at + ANSWER_TIMEOUT_S)
@@ -42,6 +48,7 @@ class RapiLink:
                 self._counters.timeout(self._clock(), f"no answer to ${text}")
                 if attempt + 1 < tries:
                     self.listen(sent_at + RETRY_INTERVAL_S)
+        self.silent = True
         return None
 
     def tell(self, text: str) -> float:

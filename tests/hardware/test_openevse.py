@@ -122,6 +122,19 @@ def test_a_build_that_starts_with_its_authorisation_lock_is_as_safe() -> None:
     assert bench.driver.warning == ""
 
 
+def test_a_board_that_falls_silent_while_it_is_synchronised_is_told_in_time() -> None:
+    bench = Bench()
+    answer = bench.board.receive
+
+    def receive(data: bytes) -> None:
+        if "GE" not in bench.board.commands:
+            answer(data)
+
+    bench.board.receive = receive  # type: ignore[method-assign]
+    assert bench.until(lambda: bool(bench.states) and bool(bench.state.faults), 20) < 16
+    assert bench.state.faults[0].code is FaultCode.BOARD_COMM
+
+
 def test_an_open_authorisation_lock_of_a_board_that_was_up_for_long_says_nothing() -> None:
     bench = Bench()
     bench.board.has_boot_lock, bench.board.auth_lock = False, False
