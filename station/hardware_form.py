@@ -15,6 +15,7 @@ from station.provision_rules import BAUD_RATES, PANEL_LINES
 
 #: Fields that are options of the drivers (hardware/interfaces.py).
 OPTIONS = ("uid_order", "em4100", *PANEL_LINES)
+_HEADINGS = {"board": "Charging board", "meter": "Energy meter", "reader": "Card reader", "panel": "Panel (optional)"}
 _PARITY_WORDS = {"N": "none (8N1)", "E": "even (8E1)", "O": "odd (8O1)"}
 
 
@@ -72,6 +73,16 @@ class HardwareForm(forms.Form):
             line = name.removeprefix("panel_")
             self.fields[name] = forms.CharField(label=f"Panel line: {line}", required=False, max_length=64)
             self.initial.setdefault(name, "")
+
+    def groups(self) -> list[tuple[str, str, list[forms.BoundField]]]:
+        """(device, heading, its fields), in the order of the page."""
+        names = list(self.fields)
+        starts = {what: names.index(what) for what in _HEADINGS}
+        ends = [*list(starts.values())[1:], len(names)]
+        return [
+            (what, heading, [self[name] for name in names[starts[what] : end]])
+            for (what, heading), end in zip(_HEADINGS.items(), ends, strict=True)
+        ]
 
     def clean(self) -> dict[str, Any]:
         """Who may share a port, and how, is the registry's to say."""

@@ -45,6 +45,17 @@ def test_the_page_offers_every_device_of_the_registry(inside: Client) -> None:
         assert title in page
 
 
+def test_each_device_has_its_own_group_with_a_trial_and_what_it_does_after_a_power_cut(inside: Client) -> None:
+    page = text(inside.get("/hardware"))
+    for heading in ("Charging board", "Energy meter", "Card reader", "Panel (optional)"):
+        assert f"<legend>{heading}</legend>" in page
+    assert page.count('name="test"') == 4
+    assert "boot lock or authorisation lock" in page
+    page = text(inside.post("/hardware", {**FORM, "board_unit": 0}))
+    assert "cut off while charging, it offers 6 A" in page
+    assert "greater than or equal to 1" in page.split("<legend>Energy meter")[0], "the error stands at its device"
+
+
 def test_what_is_saved_is_what_the_station_starts_with(inside: Client) -> None:
     answer = inside.post("/hardware", FORM, follow=True)
     assert "Saved. The station starts again" in text(answer)
