@@ -160,7 +160,7 @@ class SelfTest:
     def _restart_board(self) -> Steps:
         title = "The board's own test: leakage detector, earth, contactor"
         if not self._board_restarts:
-            cure = "This board has no such test. Test the residual current device by hand."
+            cure = "The station cannot start one on this board. Test the residual current device by hand."
             self._skip("board_self_test", title, "", cure)
             return
         self.doing = "The board restarts and tests itself"
