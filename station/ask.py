@@ -14,6 +14,8 @@ from station.live import STATION
 
 #: The worker answers within milliseconds, or says after 5 s that it is stuck (station/command_face.py).
 PATIENCE_S = 6.0
+#: NetworkManager is asked in between.
+NETWORK_PATIENCE_S = 15.0
 #: A page that only shows something does not wait as long for a worker that is not there.
 GLANCE_S = 1.0
 
@@ -59,6 +61,15 @@ def trial(values: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, An
     if answer is None:
         return _UNHEARD, None
     return Reply(bool(answer["ok"]), str(answer["text"])), answer["trial"]
+
+
+def network(order: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, Any] | None]:
+    """Order something of the network, or (None) only see it (station/network/desk.py); None: nobody rules it here."""
+    message = {"type": "station.network", "order": order, "user": user}
+    answer = async_to_sync(_asked)(message, GLANCE_S if order is None else NETWORK_PATIENCE_S)
+    if answer is None:
+        return _UNHEARD, None
+    return Reply(bool(answer["ok"]), str(answer["text"])), answer["network"]
 
 
 async def _asked(message: dict[str, Any], patience_s: float, kind: str = "") -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from channels.consumer import AsyncConsumer
 
@@ -27,6 +27,9 @@ from station.backend_trial import Trials
 from station.errors import StartupError
 from station.worker import StationWorker
 
+if TYPE_CHECKING:
+    from station.network.desk import NetworkDesk
+
 log = logging.getLogger("station.commands")
 
 #: The domain thread answers within milliseconds; longer means that it is stuck.
@@ -36,10 +39,17 @@ PATIENCE_S = 5.0
 class StationConsumer(AsyncConsumer):  # type: ignore[misc]
     """Handles the messages of the channel "station"; it holds no state, a crash of it loses nothing."""
 
-    def __init__(self, worker: StationWorker, desk: BackendDesk | None = None, trials: Trials | None = None) -> None:
+    def __init__(
+        self,
+        worker: StationWorker,
+        desk: BackendDesk | None = None,
+        trials: Trials | None = None,
+        network: NetworkDesk | None = None,
+    ) -> None:
         self._worker = worker
         self._desk = desk
         self._trials = trials
+        self._network = network
 
     async def station_snapshot(self, message: dict[str, Any]) -> None:
         """A page wants to see everything now, and (`watch`) the news of the next minute."""
@@ -81,6 +91,17 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 ok, text = False, "The station did not answer in time."
         told = self._trials.told() if self._trials else None
         reply = {"type": "live.trial", "ok": ok, "text": text, "trial": told}
+        await self.channel_layer.send(message["reply_channel"], reply)
+
+    async def station_network(self, message: dict[str, Any]) -> None:
+        """A person orders something of the network ("order"), or only sees it; without a desk there is nothing."""
+        order, ok, text = message.get("order"), True, ""
+        told = None
+        if self._network is not None:
+            if order is not None:
+                ok, text = await self._network.obey(order, str(message.get("user", "somebody")))
+            told = await self._network.told()
+        reply = {"type": "live.network", "ok": ok, "text": text, "network": told}
         await self.channel_layer.send(message["reply_channel"], reply)
 
     def _obey(self, command: str, argument: Any, user: str) -> tuple[bool, str]:

@@ -19,6 +19,7 @@ from django.db import transaction
 
 from station import __version__, backend_settings, local_list, models, people, provisioning, self_test
 from station.hosts import machine_addresses
+from station.network.rules import HOTSPOT_ADDRESS
 from station.provision_file import Provision
 
 SECTION = "commissioning"
@@ -186,8 +187,12 @@ def _self_test(evidence: Evidence) -> Proof:
     return Proof(State.FAILED, why, numbers)
 
 
+#: Addresses in no network: its own loop, one cable, its own hotspot.
+_NOWHERE = ("127.", "[::1]", "[fe80", HOTSPOT_ADDRESS)
+
+
 def _network(evidence: Evidence) -> Proof:
-    addresses = [text for text in machine_addresses() if not text.startswith(("127.", "[::1]", "[fe80"))]
+    addresses = [text for text in machine_addresses() if not text.startswith(_NOWHERE)]
     link = evidence.live["backend"] if evidence.live else None
     if not addresses:
         return Proof(State.FAILED, "The station has no address in any network. Connect a cable, or join a WiFi.")
@@ -294,7 +299,7 @@ STEPS = (
     Step("identity", "Name and place", "How people call this station, and where it stands.", _identity),
     Step("limits", "Largest current", "What the breaker and the cable of this installation allow.", _limits),
     Step("selftest", "Self-test", "Contactor, meter, reader and protection are tried.", _self_test, page="selftest"),
-    Step("network", "Network", "How the station reaches its backend.", _network),
+    Step("network", "Network", "How the station reaches its backend.", _network, page="network"),
     Step("time", "Clock", "Certificates, schedules and receipts need the right time.", _time),
     Step("firmware", "Software", "Which version runs.", _firmware),
     Step("backend", "Backend", "The operator's system accepts this station.", _backend, page="backend"),

@@ -48,6 +48,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("selftest", "Self-test", "selftest", "Does every part of the station work"),
         Entry("backend", "Backend", "backend", "The operator's system: address, security, live trial"),
         Entry("keys", "Keys", "keys", "Every OCPP configuration key: meaning, range, value"),
+        Entry("network", "Network", "network", "How the station reaches the world: WiFi, cable, mobile, hotspot"),
         Entry("certificates", "Certificates", "certificates", "Whom the station trusts, and until when"),
         Entry("label", "Label", "label", "Address, fingerprint and QR codes; the certificate of these pages"),
         Entry("driversign", "Driver page", "driver", "What drivers see without a login, and its sign with the QR code"),

@@ -10,10 +10,11 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -44,6 +45,7 @@ from station.wiring import Wiring
 from station.worker import WELD, Domain, Outside, StationWorker
 
 if TYPE_CHECKING:
+    from station.network.desk import NetworkDesk
     from station.web_server import WebServer
 
 log = logging.getLogger("station")
@@ -87,6 +89,7 @@ class Runtime:
         self._web: WebServer | None = None
         self._simulator: SimulatedBox | None = None
         self._startup_error: StartupError | None = None
+        self._network: NetworkDesk | None = None
 
     # --- start ---------------------------------------------------------------------------------------------------
 
@@ -257,6 +260,8 @@ class Runtime:
         supervisor.add("memory watch", lambda: watch.run(settings.DATA_DIR), essential=False)
         supervisor.add("nightly copy", lambda: local_copies.run(settings.DATA_DIR), essential=False)
         supervisor.add("jobs", self._jobs.run, essential=False)
+        if settings.NETWORK:
+            supervisor.add("network", self._rule_network, essential=False)
         supervisor.add("loop watchdog", watch_lag, essential=False)
         if self._options.web and settings.HTTPS_PORT is not None:
             supervisor.add("certificate watch", _watch_certificate, essential=False)
@@ -286,11 +291,18 @@ class Runtime:
         from station.command_face import StationConsumer
         from station.live import STATION
 
+        if settings.NETWORK and self._network is None:
+            self._network = await asyncio.to_thread(_network_desk, self._worker)
         layer = get_channel_layer()
         self._feed.connect_to(layer, asyncio.get_running_loop())
-        face = StationConsumer.as_asgi(worker=self._worker, desk=self._desk, trials=Trials())
+        face = StationConsumer.as_asgi(worker=self._worker, desk=self._desk, trials=Trials(), network=self._network)
         application = ChannelNameRouter({STATION: face})
         await Worker(application, [STATION], layer).arun()
+
+    async def _rule_network(self) -> None:
+        await until(lambda: self._network is not None, 0.5)
+        assert self._network is not None
+        await self._network.run()
 
     async def _shut_down(self) -> None:
         """The cause is noted, the backend gets a goodbye, the box keeps what it does."""
@@ -420,6 +432,22 @@ def _import_command_face() -> None:
     import station.command_face  # noqa: F401
 
     import_string(settings.CHANNEL_LAYERS["default"]["BACKEND"])
+
+
+def _network_desk(worker: StationWorker) -> NetworkDesk:
+    """In a thread: only a station that rules its network pays for these imports."""
+    from station.network import kept, probe
+    from station.network.desk import NetworkDesk
+    from station.network.over_dbus import DBusNetwork
+    from station.network.picture import Device
+
+    async def recall(read: Callable[[], Any]) -> Any:
+        return await asyncio.wrap_future(worker.call(read))
+
+    async def reaches(device: Device) -> bool | None:
+        return await probe.reaches(device, await recall(kept.backend_target))
+
+    return NetworkDesk(DBusNetwork(), kept.Settings(), recall, time.monotonic, reaches, probe.somebody_on)
 
 
 def _make_loop(web: bool) -> asyncio.AbstractEventLoop:

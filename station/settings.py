@@ -19,6 +19,8 @@ HTTP_HOST, HTTP_PORT = address("STATION_HTTP", "127.0.0.1:8080")
 HTTPS_HOST, HTTPS_PORT = optional_address("STATION_HTTPS")
 SIM_HTTP_HOST, SIM_HTTP_PORT = address("STATION_SIM_HTTP", "127.0.0.1:8081")
 REDIS_URL = os.environ.get("STATION_REDIS_URL", "").strip()
+#: ON: this machine is a station, and NetworkManager is its to rule; anybody else's network is left alone.
+NETWORK = choice("STATION_NETWORK", "OFF", ("ON", "OFF")) == "ON"
 LOG_LEVEL = choice("STATION_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 
 SECRET_KEY = secret_key(DATA_DIR)

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Debian packages that the tests need: Chromium for the pages, Redis for the two-process mode.
+# Debian packages that the tests need: Chromium for the pages, Redis for the two-process mode,
+# python-dbusmock (with python3-dbus and python3-gi) for the network.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
+/usr/bin/python3 -c "import dbusmock" 2>/dev/null || missing+=(python3-dbusmock dbus)
 command -v redis-server >/dev/null || missing+=(redis-server)
 [ ${#missing[@]} = 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -24,7 +24,7 @@ from tests.appliance import disk_store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 #: What strangers may see.
-OPEN = {"/login", "/driver", "/healthz"}
+OPEN = {"/login", "/driver", "/healthz", "/network/keep/1"}
 #: What programs ask: strangers get 401 instead of the login page.
 MACHINES = {"/readyz", "/metrics"}
 PAGES = ["/", "/frames", "/transactions", "/why"]
