@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from station.live import STATION
+
+log = logging.getLogger("station.web")
 
 #: The worker answers within milliseconds, or says after 5 s that it is stuck (station/command_face.py).
 PATIENCE_S = 6.0
@@ -75,8 +79,8 @@ def network(order: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, A
 async def _asked(message: dict[str, Any], patience_s: float, kind: str = "") -> dict[str, Any] | None:
     """The answer (of this kind, when several come)."""
     layer = get_channel_layer()
-    channel = await layer.new_channel()
     try:
+        channel = await layer.new_channel()
         await layer.send(STATION, {**message, "reply_channel": channel})
         async with asyncio.timeout(patience_s):
             while True:
@@ -84,4 +88,9 @@ async def _asked(message: dict[str, Any], patience_s: float, kind: str = "") -> 
                 if not kind or answer["type"] == kind:
                     return answer
     except (ChannelFull, TimeoutError):
+        return None
+    except Exception as error:
+        if not settings.REDIS_URL:
+            raise
+        log.warning("The worker cannot be asked over Redis: %s", error)  # its exceptions are imported with it alone
         return None

@@ -23,13 +23,13 @@ from hardware.box import Box
 from hardware.interfaces import FaultCode
 from hardware.registry import board_kind
 from ocppclient.backend_link import BackendLink
-from ocppclient.clock import Clock
+from ocppclient.clock import Clock, format_utc
 from ocppclient.events import SecurityEventSeen, ShutdownRequested
 from ocppclient.link import final_url
 from station import local_copies, releases
 from station.backend_desk import BackendDesk
 from station.environment import choice
-from station.errors import EX_TEMPFAIL, StartupError
+from station.errors import StartupError
 from station.greeting import greeting
 from station.job_worker import JobWorker
 from station.live_feed import LiveFeed
@@ -37,10 +37,12 @@ from station.log_files import FrameLog, open_story
 from station.maintenance import Maintenance
 from station.memory_watch import MemoryWatch
 from station.preflight import check_port, check_serial_ports, lock_folder
+from station.process import cancel_all, flush, leave, make_loop
+from station.sd_notify import ALIVE, READY, STOPPING, Pulse, notify, watchdog_s
 from station.self_test import SelfTests
 from station.simulated import SimulatedBox
 from station.supervisor import Supervisor, until, watch_lag
-from station.web_certificate import certificate as web_certificate
+from station.web_process import cannot_listen, check_web_ports, url_of, watch_certificate, web_server
 from station.wiring import Wiring
 from station.worker import WELD, Domain, Outside, StationWorker
 
@@ -51,10 +53,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("station")
 
 EX_CRASH = 70
-#: So often it is looked whether the certificate of the web ends soon.
-CERTIFICATE_LOOK_S = 12 * 3600.0
 #: To the launcher: start the current release, which may be another one now.
 EX_RESTART = 79
+#: Where the domain notes that it goes on and can write.
+SIGN_OF_LIFE = "alive"
 #: The parts of an ordered end, seconds each; together they stay below 10 s.
 SHUTDOWN_EVENT_S, LINK_CLOSE_S, BOX_STOP_S, DOMAIN_STOP_S, SIMULATOR_STOP_S = 2.0, 2.5, 3.0, 2.0, 2.0
 #: One try to restart the board: its relay opens, one command, its boot message within 15 s, and a margin.
@@ -104,7 +106,7 @@ class Runtime:
         self._lock = lock_folder(settings.DATA_DIR)
         open_story(settings.DATA_DIR)
         built = self._worker.start(self._wiring.open_domain)
-        loop = _make_loop(self._options.web)  # imports, while the domain thread reads the database
+        loop = make_loop(self._options.web)  # imports, while the domain thread reads the database
         self._check_ports()
         domain = built.result()
         self._on_signals(lambda number, _: self._stop(f"{signal.Signals(number).name} was received"))
@@ -131,10 +133,7 @@ class Runtime:
     def _check_ports(self) -> None:
         self._simulator_taken_over = os.environ.get("STATION_SIM_HANDOVER", "") != ""
         if self._options.web:
-            check_port(settings.HTTP_HOST, settings.HTTP_PORT, "STATION_HTTP", "web server")
-            if settings.HTTPS_PORT is not None:
-                check_port(settings.HTTPS_HOST, settings.HTTPS_PORT, "STATION_HTTPS", "secure web server")
-                web_certificate().ensure()
+            check_web_ports()
         if self._options.simulate and not self._simulator_taken_over:
             check_port(settings.SIM_HTTP_HOST, settings.SIM_HTTP_PORT, "STATION_SIM_HTTP", "simulator")
 
@@ -189,6 +188,16 @@ class Runtime:
             self._link.status,
         )
         maintenance = Maintenance(settings.DATA_DIR, self._releases, self._jobs.hint, self._into_another_release)
+        pulse = Pulse(
+            lambda: domain.store.set_value(SIGN_OF_LIFE, format_utc(domain.clock.utc())),
+            domain.clock.monotonic,
+            watchdog_s(),
+        )
+
+        def watch() -> None:
+            pulse.tick()
+            self._desk.tick()
+
         self._worker.go(
             Outside(
                 self._link,
@@ -199,35 +208,21 @@ class Runtime:
                 self._reboot,
                 maintenance,
                 self_tests,
-                watch=self._desk.tick,
+                watch=watch,
             )
         )
         for change in opened.changes:
             self._worker.put(SecurityEventSeen("ReconfigurationOfSecurityParameters", change))
 
     def _serve_web(self) -> None:
-        from station.asgi import application
-        from station.web_server import WebServer, serve
-        from station.web_tls import CurrentCertificate
+        from station.web_server import serve
 
-        secure = None
-        if settings.HTTPS_PORT is not None:
-            secure = (settings.HTTPS_HOST, settings.HTTPS_PORT, CurrentCertificate(web_certificate()))
-        self._web = WebServer(
-            application,
-            settings.HTTP_HOST,
-            settings.HTTP_PORT,
-            listening=self._greet,
-            failed=self._web_failed,
-            secure=secure,
-        )
+        self._web = web_server(self._greet, self._web_failed)
         serve(self._web)
 
     def _web_failed(self, variable: str, reason: str) -> None:
         """The reactor does not start then, or stops at once."""
-        self._startup_error = StartupError(
-            f"The web server cannot listen ({reason}). Set {variable} to a free host:port.", EX_TEMPFAIL
-        )
+        self._startup_error = cannot_listen(variable, reason)
 
     # --- on the loop ---------------------------------------------------------------------------------------------
 
@@ -264,11 +259,13 @@ class Runtime:
             supervisor.add("network", self._rule_network, essential=False)
         supervisor.add("loop watchdog", watch_lag, essential=False)
         if self._options.web and settings.HTTPS_PORT is not None:
-            supervisor.add("certificate watch", _watch_certificate, essential=False)
+            supervisor.add("certificate watch", watch_certificate, essential=False)
         if not self._options.web:
             self._greet("", 0)
         await self._stop_wanted.wait()
         log.info("The station stops: %s", self._stop_reason)
+        if not self._reexec and self._exit_code != EX_RESTART:
+            notify(STOPPING)
         hardware.cancel()
         await self._shut_down()
         await supervisor.stop()
@@ -373,56 +370,44 @@ class Runtime:
 
     def _crashed(self, error: BaseException) -> None:
         """On the domain thread: nothing is put in order any more, the next start recovers from the database."""
-        _exit(EX_CRASH)
+        leave(EX_CRASH)
 
     # --- words and end -------------------------------------------------------------------------------------------
 
     def _greet(self, host: str, port: int) -> None:
         assert self._wiring.opened is not None
         opened = self._wiring.opened
-        scheme = "http" if settings.HTTPS_PORT is None else "https"
-        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/" if host else ""
         backend = final_url(opened.link) if opened.link else ""
-        self._say(greeting(url, backend, self._simulator.url if self._simulator else "", opened.applied))
+        notify(READY)
+        self._say(greeting(url_of(host, port), backend, self._simulator.url if self._simulator else "", opened.applied))
 
     def _end(self, loop: asyncio.AbstractEventLoop) -> NoReturn:
         """Leave without the interpreter's own end, which crashes or waits for threads (runtime.md 1.2, 1.3)."""
         if self._startup_error is not None:
             sys.stderr.write(f"{self._startup_error}\n")
             self._exit_code = self._startup_error.exit_code
-        rest = asyncio.all_tasks(loop)
-        for task in rest:
-            task.cancel()
-        if rest:
-            with suppress(Exception):
-                loop.run_until_complete(asyncio.wait(rest, timeout=1))
+        cancel_all(loop)
         if self._reexec and self._exit_code == 0:
             self._restart()
         if self._simulator and self._simulator.running:
             with suppress(Exception):
                 loop.run_until_complete(self._simulator.stop(SIMULATOR_STOP_S))
-        _exit(self._exit_code)
+        leave(self._exit_code)
 
     def _restart(self) -> NoReturn:
         environment = dict(os.environ)
         if self._simulator:
             environment.update(self._simulator.handover())
         log.info("The application starts again")
+        notify(ALIVE)  # the next start has all the time of the watchdog
         logging.shutdown()
-        _flush()
+        flush()
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
 def _import_web() -> None:
     import station.asgi
     import station.web_server  # noqa: F401
-
-
-async def _watch_certificate() -> None:
-    """Renew the web's certificate in time; the web server takes the new file by itself."""
-    while True:
-        await asyncio.sleep(CERTIFICATE_LOOK_S)
-        await asyncio.to_thread(web_certificate().ensure)
 
 
 def _import_command_face() -> None:
@@ -450,27 +435,5 @@ def _network_desk(worker: StationWorker) -> NetworkDesk:
     return NetworkDesk(DBusNetwork(), kept.Settings(), recall, time.monotonic, reaches, probe.somebody_on)
 
 
-def _make_loop(web: bool) -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    if web:
-        from twisted.internet import asyncioreactor
-
-        asyncioreactor.install(loop)  # type: ignore[no-untyped-call]
-    asyncio.set_event_loop(loop)
-    return loop
-
-
 def _leave(*_: object) -> NoReturn:
-    _exit(0)
-
-
-def _exit(code: int) -> NoReturn:
-    logging.shutdown()
-    _flush()
-    os._exit(code)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+    leave(0)

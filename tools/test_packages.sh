@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Debian packages that the tests need: Chromium for the pages, Redis for the two-process mode,
-# python-dbusmock (with python3-dbus and python3-gi) for the network.
+# Debian packages that the tests need: Chromium for the pages, Redis for the appliance's processes, python-dbusmock (with
+# python3-dbus and python3-gi) for the network, systemd (its analyze, no running one) and nftables for the files in deploy/.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 /usr/bin/python3 -c "import dbusmock" 2>/dev/null || missing+=(python3-dbusmock dbus)
 command -v redis-server >/dev/null || missing+=(redis-server)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
+[ -x /usr/sbin/nft ] || missing+=(nftables)
 [ ${#missing[@]} = 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing Debian packages for the tests: ${missing[*]} …"

@@ -8,7 +8,7 @@ from celery.signals import worker_ready
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from station import jobs
+from station import jobs, sd_notify
 from station.celery import app, run_job
 from station.errors import EX_CONFIG, StartupError
 from station.log_files import JOBS, open_story
@@ -43,5 +43,6 @@ class Command(BaseCommand):
 
 def _resume(**_: object) -> None:
     """What a former process left undone."""
+    sd_notify.notify(sd_notify.READY)
     for uid in jobs.unfinished():
         run_job.apply_async((uid,))
