@@ -135,9 +135,13 @@ def _certificates(delivered: Collection[dict[str, str]]) -> None:
 
 
 def _settings(delivered: Collection[Collection[str]], ledger: Collection[str]) -> None:
-    models.Setting.objects.exclude(section="station", name__in=_MARKS_KEPT).delete()
+    kept = models.Setting.objects.filter(Q(section="station", name__in=_MARKS_KEPT) | Q(section="hotspot"))
+    models.Setting.objects.exclude(pk__in=kept).delete()  # the hotspot's name and passphrase stand on the label
+    there = set(kept.values_list("section", "name"))
     models.Setting.objects.bulk_create(
-        models.Setting(section=section, name=name, value=value) for section, name, value in delivered
+        models.Setting(section=section, name=name, value=value)
+        for section, name, value in delivered
+        if (section, name) not in there
     )
     if ledger:
         models.Setting.objects.create(section="station", name=_LEDGER, value=json.dumps(list(ledger)))

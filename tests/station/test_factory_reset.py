@@ -71,6 +71,15 @@ def test_the_station_is_as_it_was_delivered() -> None:
     assert factory_reset.apply_pending() == ""  # only once
 
 
+def test_the_hotspot_stays_as_its_label_says() -> None:
+    used()
+    for name, value in (("ssid", '"station-7f3a"'), ("passphrase", '"on the label"')):
+        models.Setting.objects.create(section="hotspot", name=name, value=value)
+    assert reset() == "factory reset by me"
+    assert provisioning.stored("hotspot", "ssid") == "station-7f3a"
+    assert provisioning.stored("hotspot", "passphrase") == "on the label"
+
+
 def test_every_table_is_dealt_with() -> None:
     seen = {
         "value", "transaction", "queuedcall", "deliveredcall", "idtag", "chargingprofile", "measurement",
