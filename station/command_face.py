@@ -18,7 +18,9 @@ from ocppclient.events import (
     KeyChosen,
     LocalStart,
     LocalStop,
+    ReleaseUploaded,
     ResendParked,
+    RollbackRequested,
     SecurityLogDiscarded,
 )
 from station.backend_desk import BackendDesk, Prepared
@@ -61,8 +63,9 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
     async def station_command(self, message: dict[str, Any]) -> None:
         """A person orders something: "stop", "swipe" (idTag), "resend" (seq), "acknowledge", "configure" ({"key",
         "value"}), "backend" ({"values", "unproven"}), "settings" (they changed), "apply" (what waits for a start),
-        "certificate_install" ({"kind", "pem"}), "certificate_remove" ({"kind", "fingerprint"}) or
-        "security_log_clear"."""
+        "install_release" ({"file", "sha256", "version"}),
+        "roll_back_release" ({"slot", "version"}), "certificate_install" ({"kind", "pem"}),
+        "certificate_remove" ({"kind", "fingerprint"}) or "security_log_clear"."""
         command, argument, user = message.get("command"), message.get("argument"), message.get("user", "somebody")
         told = argument.get("key", "") if isinstance(argument, dict) else "" if argument is None else argument
         log.info("%s: %s %s", user, command, told)
@@ -151,6 +154,14 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 except StartupError as error:  # a certificate is gone, or values do not fit together any more
                     return False, str(error)
                 return self._outcome(changed, "The station has read its settings again.")
+            case "install_release", {"file": str(file), "sha256": str(sha256), "version": str(version)}:
+                older = bool(argument.get("allow_older"))
+                wanted = ReleaseUploaded(file, sha256, version, older)
+                return self._outcome(wanted, f"Version {version} is installed as soon as nobody charges.")
+            case "roll_back_release", {"slot": str(slot), "version": str(version)}:
+                return self._outcome(
+                    RollbackRequested(slot, version), f"The station goes back to {version} as soon as nobody charges."
+                )
             case "certificate_install", {"kind": str(kind), "pem": str(pem)}:
                 return self._outcome(CertificateChosen(kind, pem, user), "The certificate is installed.")
             case "certificate_remove", {"kind": str(kind), "fingerprint": str(fingerprint)}:

@@ -44,18 +44,29 @@ def download(task: Task) -> Mapping[str, object]:
 
 def install(task: Task) -> Mapping[str, object]:
     """Check the file and unpack it into a new slot; result: the slot and its version."""
-    arguments = task.arguments
-    path = task.staging / Path(arguments["file"]).name
+    if (unpacked := _unpacked(task)) is not None:
+        return unpacked
+    path = task.staging / Path(task.arguments["file"]).name
     try:
         with path.open("rb") as file:
             return _install(task, file)
     except FileNotFoundError:
         raise JobFailed("archive", "the file is not there any more") from None
     except BadRelease as bad:
-        path.unlink(missing_ok=True)
         raise JobFailed(bad.failure, str(bad)) from None
     except OSError as error:
         raise JobFailed("space", f"the release could not be written ({error.strerror})") from None
+    finally:  # a kill is no end: the next run needs the file again, unless the slot is complete
+        path.unlink(missing_ok=True)
+
+
+def _unpacked(task: Task) -> Mapping[str, object] | None:
+    """The slot, when this job was killed after it was complete and before anybody knew."""
+    ours = releases.here()
+    found = sorted(ours.slots.glob(f"*-{task.uid[:8]}")) if ours else []
+    if not found or ours is None:
+        return None
+    return {"slot": found[0].name, "version": str(ours.manifest(found[0].name).get("version", ""))}
 
 
 def _install(task: Task, file: BinaryIO) -> Mapping[str, object]:
@@ -90,18 +101,16 @@ def _install(task: Task, file: BinaryIO) -> Mapping[str, object]:
     ours.make_room()
     slot = f"{manifest.version}-{task.uid[:8]}"
     draft, target = ours.slots / f".unpacking-{task.uid}", ours.slots / slot
-    if not target.exists():  # it may be there: this job was killed just before its end
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        release.unpack(draft, lambda percent: task.tell("unpacking", percent))
+    except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
-        try:
-            release.unpack(draft, lambda percent: task.tell("unpacking", percent))
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
-        (draft / releases.MANIFEST).write_bytes(manifest.raw)
-        os.sync()  # every file of it is on the disk before its name is
-        draft.rename(target)
-        sync_folder(ours.slots)
-    (task.staging / Path(arguments["file"]).name).unlink(missing_ok=True)
+        raise
+    (draft / releases.MANIFEST).write_bytes(manifest.raw)
+    os.sync()  # every file of it is on the disk before its name is
+    draft.rename(target)
+    sync_folder(ours.slots)
     return {"slot": slot, "version": manifest.version}
 
 

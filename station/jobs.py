@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from station.models import Job
 
 log = logging.getLogger("station.jobs")
 
+#: A file in the staging folder that nobody touched for so long belongs to nobody.
+_FORGOTTEN_S = 2 * 86_400.0
 #: A row is written at most so often while a job goes on, seconds.
 _TELL_EVERY_S = 0.5
 
@@ -81,6 +83,7 @@ def run(uid: str) -> None:
 
 def _run(row: Job) -> None:
     log.info("Job %s begins (run %d)", row.kind, row.run)
+    _tidy(staging_folder())
     writer = _Writer(row.uid, row.run)
     task = Task(row.uid, row.run, json.loads(row.arguments), staging_folder(), writer.tell)
     try:
@@ -98,6 +101,14 @@ def _run(row: Job) -> None:
     else:
         log.info("Job %s is done", row.kind)
         writer.end("done", result)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what nobody came for: files of jobs that were given up, of uploads that broke off."""
+    for path in folder.iterdir():
+        with suppress(OSError):
+            if path.is_file() and time.time() - path.stat().st_mtime > _FORGOTTEN_S:
+                path.unlink()
 
 
 def _doer(kind: str) -> Callable[[Task], Mapping[str, object]]:

@@ -53,12 +53,14 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("label", "Label", "label", "Address, fingerprint and QR codes; the certificate of these pages"),
         Entry("driversign", "Driver page", "driver", "What drivers see without a login, and its sign with the QR code"),
         Entry("users", "Users", "users", "Who may sign in, and what each may do"),
+        Entry("firmware", "Firmware", "firmware", "Which version runs, installing another one, going back"),
         Entry("backup", "Backup", "backup", "Save everything in one file, and restore it"),
         Entry("factory_reset", "Factory reset", "reset", "Delete everything that people left here"),
         Entry("tokens", "Tokens", "tokens", "Access for programs: the API and the metrics"),
     ),
     "Records": (
         Entry("why", "Why", "why", "Why something was refused, ignored or limited"),
+        Entry("diagnostics", "Diagnostics", "diagnostics", "One file with logs and state, for whoever helps"),
         Entry("security_log", "Security", "security", "What happened to the security of this station"),
     ),
 }

@@ -407,6 +407,7 @@ class Runtime:
 
 def _import_web() -> None:
     import station.asgi
+    import station.urls  # a release whose pages cannot be imported fails its trial
     import station.web_server  # noqa: F401
 
 

@@ -147,6 +147,8 @@ CSRF_COOKIE_SAMESITE = "Strict"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+#: A release may be larger than what a temporary folder in memory holds.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # -- static files come straight from static/ and from the installed apps: no collectstatic step

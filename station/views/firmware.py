@@ -1,0 +1,187 @@
+"""Firmware: what is installed, what goes on, bringing a release file, going back; and the diagnostics download."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ocppclient.firmware import CANCELLABLE, HISTORY
+from station import ask, diagnostics_archive, firmware_files, releases
+from station.firmware_jobs import running_version
+from station.models import Job, Value
+from station.release_archive import BadRelease
+from station.roles import Role, needs
+
+#: Stage of the update (ocppclient/firmware.py) → in plain words.
+_STAGES = {
+    "scheduled": "waits for its time, or for the end of the session",
+    "downloading": "is being downloaded",
+    "paused": "paused: somebody charges",
+    "waiting": "waits for its time, or for the end of the session",
+    "installing": "is being checked and unpacked",
+    "switching": "the station is about to start again with it",
+    "trial": "has started and proves itself",
+}
+#: Kind of update → who wanted it.
+_KINDS = {
+    "classic": "the backend",
+    "signed": "the backend, signed",
+    "local": "a file brought here",
+    "rollback": "going back, ordered here",
+}
+#: End of an update → in plain words, and the kind of chip.
+_ENDS = {
+    "Installed": ("installed", "available"),
+    "cancelled": ("cancelled", "unavailable"),
+    "DownloadFailed": ("not downloaded", "fault"),
+    "InvalidSignature": ("wrong signature", "fault"),
+    "InstallVerificationFailed": ("refused", "fault"),
+    "InstallationFailed": ("not installed", "fault"),
+}
+
+
+class ReleaseForm(forms.Form):
+    """The file of a release."""
+
+    file = forms.FileField(label="Release file", error_messages={"required": "Choose a file first."})
+    allow_older = forms.BooleanField(
+        label="Install it also when it is older than what runs",
+        required=False,
+        help_text="An older version may lack repairs of its security.",
+    )
+
+
+@dataclass(frozen=True)
+class _Past:
+    """One update that is over."""
+
+    at: str
+    who: str
+    version: str
+    word: str
+    kind: str
+    reason: str
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Role.INSTALLER)
+def page(request: HttpRequest) -> HttpResponse:
+    """What is installed and what goes on; POST brings a release."""
+    form = ReleaseForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            brought = firmware_files.store(
+                form.cleaned_data["file"].chunks(), allow_older=form.cleaned_data["allow_older"]
+            )
+        except BadRelease as bad:
+            form.add_error("file", f"{str(bad)[:1].upper()}{str(bad)[1:]}.")
+        except OSError as error:
+            form.add_error("file", f"The file cannot be stored ({error.strerror}). Make room on the disk.")
+        else:
+            argument = {
+                "file": brought.file,
+                "sha256": brought.sha256,
+                "version": brought.version,
+                "allow_older": form.cleaned_data["allow_older"],
+            }
+            reply = ask.order("install_release", argument, request.user.get_username())
+            if reply.ok:
+                messages.success(request, reply.text)
+                return redirect("firmware")
+            if reply.heard:  # otherwise the station may have taken it all the same
+                firmware_files.discard(brought)
+            form.add_error(None, reply.text)
+    return render(request, "station/firmware.html", {"form": form, **_state()})
+
+
+@require_GET
+@needs(Role.INSTALLER)
+def state(request: HttpRequest) -> HttpResponse:
+    """The piece of the page that changes by itself."""
+    return render(request, "station/_firmware_state.html", _state())
+
+
+@require_POST
+@needs(Role.INSTALLER)
+def roll_back(request: HttpRequest) -> HttpResponse:
+    """Run another installed release again."""
+    ours, slot = releases.here(), request.POST.get("slot", "")
+    wanted = next((item for item in ours.installed() if item.slot == slot), None) if ours else None
+    if wanted is None or ours is None or _why_not(wanted, ours):
+        messages.warning(request, "That release cannot run any more.")
+    else:
+        argument = {"slot": slot, "version": wanted.version}
+        reply = ask.order("roll_back_release", argument, request.user.get_username())
+        (messages.success if reply.ok else messages.warning)(request, reply.text)
+    return redirect("firmware")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Role.OPERATOR)
+def diagnostics(request: HttpRequest) -> HttpResponse:
+    """What the archive holds; POST answers with it."""
+    if request.method != "POST":
+        return render(request, "station/diagnostics.html")
+    state = ask.snapshot() or {"controller": "does not answer"}
+    now = datetime.now(UTC)
+    with tempfile.TemporaryDirectory(prefix="diagnostics-", dir=settings.DATA_DIR) as folder:
+        target = Path(folder) / "archive"
+        diagnostics_archive.build(target, "DiagnosticsLog", diagnostics_archive.Span(), state)
+        answer = HttpResponse(target.read_bytes(), content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="diagnostics-{now:%Y%m%d-%H%M}.zip"'
+    return answer
+
+
+def _state() -> dict[str, Any]:
+    ours = releases.here()
+    installed = ours.installed() if ours else []
+    update = _stored("firmware.update")
+    present = None
+    if isinstance(update, dict):
+        job = Job.objects.filter(uid=update["job"]).first() if update["job"] else None
+        present = {
+            "who": _KINDS.get(update["kind"], update["kind"]),
+            "version": update["version"],
+            "words": _STAGES.get(update["stage"], update["stage"]),
+            "percent": job.progress if job and job.state == "running" else None,
+            "waits": job is not None and job.state == "queued",
+            "cancellable": update["stage"] in CANCELLABLE,
+        }
+    return {
+        "running": running_version(ours),
+        "has_slots": ours is not None,
+        "others": [(item, _why_not(item, ours)) for item in installed if not item.current] if ours else [],
+        "update": present,
+        "past": [_past(entry) for entry in reversed(_stored(HISTORY) or [])],
+    }
+
+
+def _why_not(release: releases.Installed, ours: releases.Releases) -> str:
+    """Why a release cannot run any more; "" when it can."""
+    schema = str(ours.manifest(ours.own_slot).get("schema", ""))
+    if release.schema != schema:
+        return "The present version has changed the database; this one cannot read it."
+    return ""
+
+
+def _past(entry: Mapping[str, str]) -> _Past:
+    word, kind = _ENDS.get(entry["status"], (entry["status"], "unavailable"))
+    who = _KINDS.get(entry["kind"], entry["kind"])
+    return _Past(entry["at"], who, entry["version"], word, kind, entry["reason"])
+
+
+def _stored(name: str) -> Any:
+    row = Value.objects.filter(name=name).first()
+    return json.loads(row.value) if row else None
