@@ -53,7 +53,7 @@ def test_the_pages_live_behind_tls_and_plain_http_leads_there(tmp_path: Path):
             {"Referer": f"https://127.0.0.1:{port}/login"},
         )
         with opener.open(login, timeout=20) as answer:
-            assert answer.url == f"https://127.0.0.1:{port}/"
+            assert answer.url == f"https://127.0.0.1:{port}/setup"  # of a new station
         assert jar
         assert all(cookie.secure for cookie in jar)
 
