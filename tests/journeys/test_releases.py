@@ -87,6 +87,7 @@ def test_a_release_that_finds_no_hardware_is_ended_and_the_former_one_runs(
     wait_told(rig, "Installing")
     wait_told(rig, "InstallationFailed")
     server.__exit__(None, None, None)  # type: ignore[attr-defined]
+    rig.backend.wait_status("Available", timeout_s=30)
     assert running(releases) == OLD
     assert "did not prove itself" in (releases / "rolled_back.json").read_text()
 
@@ -100,5 +101,6 @@ def test_a_power_cut_in_the_middle_of_an_update_only_delays_it(
     wait_told(rig, moment)
     rig.station.restart()
     wait_told(rig, "Installed")
+    rig.backend.wait_status("Available", timeout_s=30)
     server.__exit__(None, None, None)  # type: ignore[attr-defined]
     assert running(releases) == "3.2.0"
