@@ -149,6 +149,11 @@ class Box:
         self._board_port.wake()
         return under_way
 
+    def test_detector(self) -> None:
+        """Let the board test its leakage detector; asynchronous, see `BoardState.detector_test`."""
+        self._board.request_detector_test()
+        self._board_port.wake()
+
     def show(self, show: Show) -> None:
         """What the lamps tell; a fault of the box comes before it. Any thread; returns at once."""
         with self._lock:

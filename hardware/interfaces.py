@@ -127,6 +127,16 @@ class PortHealth:
         return {**plain, "last_frame_age_s": age_s}
 
 
+class DetectorTest(StrEnum):
+    """Where the test of a board's leakage detector stands, of a board that makes it on request."""
+
+    NONE = "none"  # there is no detector, or the board tests it by itself when it restarts
+    READY = "ready"
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class BoardState:
     """What the EVSE board says about itself.
@@ -141,6 +151,7 @@ class BoardState:
         synchronised: the driver has probed the board and brought it to a known state since the contact was (re)made.
         boot_safe: after power-up it gives no energy until the host allows it; None while unknown.
         checks_off: protective checks that are switched off in its settings, in words.
+        detector_test: see `BoardDriver.request_detector_test`.
         trip_counters: life-time counts of (ground fault, missing earth, stuck relay), None while unknown.
     """
 
@@ -160,6 +171,7 @@ class BoardState:
     pilot_is_live: bool = True
     boot_safe: bool | None = None
     checks_off: str = ""
+    detector_test: DetectorTest = DetectorTest.NONE
 
 
 @dataclass(frozen=True)

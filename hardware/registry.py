@@ -48,6 +48,11 @@ class BoardDriver(NamedDevice, Protocol):
         False: this board knows no restart.
         """
 
+    def request_detector_test(self) -> None:
+        """Let the board test its leakage detector when no energy is wanted; `BoardState.detector_test` tells how it
+        went. Nothing happens where it says NONE. Any thread; the port must be woken afterwards.
+        """
+
 
 class MeterDriver(NamedDevice, Protocol):
     """An energy meter: tells samples."""
@@ -222,7 +227,7 @@ BOARDS: Mapping[str, BoardKind] = {
             watchdog=False,
             host_death="goes on charging at the last limit",
             ground_fault=False,
-            self_test=False,
+            self_test=True,  # when one is connected
             ground_check=False,
             weld_check=False,
             temperature=False,

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hardware.evse import DERATE_RESTORE_C, MIN_PILOT_A, WELD_CURRENT_A
-from hardware.interfaces import BoardState, BoxReading, FaultCode, MeterSample, PortHealth
+from hardware.interfaces import BoardState, BoxReading, DetectorTest, FaultCode, MeterSample, PortHealth
 
 ANSWER_WITHIN_S = 10.0  # longer than a board may be deaf
+DETECTOR_WITHIN_S = 45.0  # the test takes about 30 s
 RESTART_WITHIN_S = 25.0  # $FR at most 15 s, its self-test 6 s, the synchronisation
 PILOT_WITHIN_S = 5.0
 CLOSES_WITHIN_S = 20.0  # the car's own delay, the debounce and the test of the leakage detector
@@ -80,7 +81,12 @@ class RestartBoard:
     """Let the board restart, and so make its own tests."""
 
 
-Order = Energy | RestartBoard
+@dataclass(frozen=True)
+class TryDetector:
+    """Let the board test its leakage detector."""
+
+
+Order = Energy | RestartBoard | TryDetector
 Steps = Generator[Order | None, Facts, None]
 
 
@@ -89,7 +95,8 @@ class SelfTest:
 
     Args:
         nominal_voltage_v: of the installation.
-        board_restarts: the board can be restarted over its line, which makes its own tests.
+        board_restarts: the board can be restarted over its line, which makes its own tests; others are asked to test
+            their leakage detector.
 
     Attributes:
         checks: what was tested so far, in order. doing: what is being done, for people. done: the end was reached.
@@ -126,7 +133,7 @@ class SelfTest:
         yield Energy(0)
         yield from self._until(lambda: self._board_is_there, ANSWER_WITHIN_S)
         if self._check_board():
-            yield from self._restart_board()
+            yield from self._restart_board() if self._board_restarts else self._test_detector()
             self._check_protection()
             yield from self._pilot_and_contactor()
         self._check_temperature()
@@ -159,10 +166,6 @@ class SelfTest:
 
     def _restart_board(self) -> Steps:
         title = "The board's own test: leakage detector, earth, contactor"
-        if not self._board_restarts:
-            cure = "The station cannot start one on this board. Test the residual current device by hand."
-            self._skip("board_self_test", title, "", cure)
-            return
         self.doing = "The board restarts and tests itself"
         restarts, began_at = self._facts.restarts, self._facts.now
         yield RestartBoard()
@@ -172,6 +175,28 @@ class SelfTest:
         measured = ", ".join(found) or (f"{self._facts.now - began_at:.1f} s" if restarted else "it did not restart")
         cure = "" if restarted and not found else "Switch the station off, check earth and wiring, replace the board."
         self._add("board_self_test", title, restarted and not found, measured, cure)
+
+    def _test_detector(self) -> Steps:
+        title = "The board's own test: leakage detector"
+        if self._detector_test is DetectorTest.NONE:
+            cure = "No leakage detector is connected to this board. Test the residual current device by hand."
+            self._skip("board_self_test", title, "no detector", cure)
+            return
+        self.doing = "The board tests its leakage detector"
+        began_at = self._facts.now
+        yield TryDetector()
+        yield from self._until(lambda: self._detector_test is DetectorTest.RUNNING, ANSWER_WITHIN_S)
+        yield from self._until(lambda: self._detector_test is not DetectorTest.RUNNING, DETECTOR_WITHIN_S)
+        passed = self._detector_test is DetectorTest.PASSED
+        time = f"{self._facts.now - began_at:.1f} s"
+        measured = time if passed else f"{self._detector_test} after {time}"
+        cure = "" if passed else "Switch the station off, check the detector's wiring, replace it."
+        self._add("board_self_test", title, passed, measured, cure)
+
+    @property
+    def _detector_test(self) -> DetectorTest:
+        board = self._facts.board
+        return board.detector_test if board is not None else DetectorTest.NONE
 
     def _has_restarted(self, restarts: int) -> bool:
         board = self._facts.board

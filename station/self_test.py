@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hardware.interfaces import BoardState, BoxReading, PortHealth
-from hardware.self_test import Check, Energy, Facts, Order, RestartBoard, SelfTest, Verdict
+from hardware.self_test import Check, Energy, Facts, Order, RestartBoard, SelfTest, TryDetector, Verdict
 from ocppclient.clock import Clock
 from ocppclient.events import Action, Event, Explain, MaintenanceBegan, MaintenanceEnded
 from ocppclient.link import LinkStatus
@@ -42,6 +42,7 @@ class TestedBox(Protocol):
 
     def setpoint(self, amps: float, authorised: bool) -> None: ...
     def reset_board(self) -> bool: ...
+    def test_detector(self) -> None: ...
     def health(self) -> tuple[PortHealth, ...]: ...
     @property
     def reading(self) -> BoxReading: ...
@@ -151,6 +152,8 @@ class SelfTests:
                 self._box.setpoint(amps, amps > 0)
             case RestartBoard():
                 self._box.reset_board()
+            case TryDetector():
+                self._box.test_detector()
 
     def _end(self, row: models.SelfTest, checks: list[Check], aborted: str = "") -> None:
         """Leave the box as it is when nobody charges."""

@@ -15,7 +15,7 @@ from hardware.drivers import evse_din_words as words
 from hardware.drivers.evse_din_words import Settings, Status
 from hardware.drivers.rtu_link import RtuLink
 from hardware.evse import Demand, Mode
-from hardware.interfaces import BoardState, Fault, FaultCode
+from hardware.interfaces import BoardState, DetectorTest, Fault, FaultCode
 from hardware.serial_port import Counters, Line, drain
 
 logger = logging.getLogger(__name__)
@@ -75,6 +75,8 @@ class EvseDin:
         self._due_at = self._retry_at = -math.inf
         self._settings_due_at = -math.inf
         self._problem = ""
+        self._test_wanted = False
+        self._detector_test = DetectorTest.READY  # of the leakage detector, if there is one
 
     @property
     def warning(self) -> str:
@@ -92,6 +94,9 @@ class EvseDin:
         """The board knows no restart by Modbus; its settings are read and judged anew instead."""
         self._settings_due_at = -math.inf
         return False
+
+    def request_detector_test(self) -> None:
+        self._test_wanted = True
 
     # --- Device -------------------------------------------------------------------------------------------------------
     def attach(self, line: Line) -> None:
@@ -182,7 +187,15 @@ class EvseDin:
         if status != self._status:
             self._changed_at = now
         self._status = status
+        self._follow_detector_test(status)
         return True
+
+    def _follow_detector_test(self, status: Status) -> None:
+        """A failed test stays a fault until one passes, whatever the board forgets meanwhile."""
+        if status.testing_rcd:
+            self._detector_test = DetectorTest.RUNNING
+        elif self._detector_test is DetectorTest.RUNNING:
+            self._detector_test = DetectorTest.FAILED if status.rcd_error else DetectorTest.PASSED
 
     def _read_settings(self, link: RtuLink) -> bool:
         assert self._status is not None
@@ -219,6 +232,11 @@ class EvseDin:
             self._write(link, words.COMMANDS, words.CLEAR_RCD_ERROR)
             self._not_before[words.COMMANDS] = now + CLEAR_RCD_AFTER_S
             return True
+        can_test = settings.has_detector and not status.relay_closed and not status.testing_rcd
+        if self._test_wanted and can_test and self._may_write(words.COMMANDS, now):
+            self._test_wanted = not link.write(words.COMMANDS, words.TEST_RCD)
+            self._not_before[words.COMMANDS] = now + REPEAT_S
+            return self._read_status(link)
         lasting = cut or (off_for_s >= DISABLE_AFTER_S and not status.relay_closed)
         return (
             lasting and not settings.disabled and self._may_write(words.FLAGS, now) and self._set_disabled(link, True)
@@ -310,12 +328,18 @@ class EvseDin:
             cp=status.cp,
             ev_connected=status.ev_connected,
             relay_closed=status.relay_closed,
-            enabled=status.configured > 0 and not settings.disabled and not status.faults,
+            enabled=status.configured > 0 and not settings.disabled and not status.faults and not self._failed_test,
             limit_a=max(status.configured, on_pilot) / settings.per_ampere,
             max_a=float(words.HIGHEST_A),
-            faults=status.faults,
+            faults=(*status.faults, *self._failed_test),
             firmware=str(status.firmware),
             min_a=float(max(settings.minimum_a, words.LOWEST_BOOT_A)),
             synchronised=self._synchronised,
             boot_safe=False,  # a power cut while charging leaves it enabled
+            detector_test=self._detector_test if settings.has_detector else DetectorTest.NONE,
         )
+
+    @property
+    def _failed_test(self) -> tuple[Fault, ...]:
+        failed = self._detector_test is DetectorTest.FAILED
+        return (Fault(FaultCode.GFCI_SELFTEST, True, "the leakage detector did not trip"),) if failed else ()

@@ -14,8 +14,9 @@ BOOT_A, FLAGS = 2000, 2005
 SETTINGS_ADDRESS, SETTINGS_COUNT = 2000, 18
 
 # register 1004
-TURN_OFF_NOW, CLEAR_RCD_ERROR = 0x0001, 0x0004
+TURN_OFF_NOW, TEST_RCD, CLEAR_RCD_ERROR = 0x0001, 0x0002, 0x0004
 # register 2005
+RCD_FEEDBACK = 0x0010
 ALLOW_VENTILATION, CENTIAMPERE, DISABLE_AFTER_CHARGE = 0x0008, 0x0080, 0x2000
 DISABLED, BOOTLOADER = 0x4000, 0x8000
 #: Never wanted by a station: it has no fan, it decides itself when a session ends, and bit 15 kills the firmware.
@@ -29,7 +30,7 @@ TOO_OLD = (
     f"revision {RECOMMENDED} or later is needed"
 )
 
-_RELAY, _DIODE, _VENTILATION, _RCD_ERROR = 0x01, 0x02, 0x04, 0x20  # register 1007
+_RELAY, _DIODE, _VENTILATION, _RCD_TEST, _RCD_ERROR = 0x01, 0x02, 0x04, 0x10, 0x20  # register 1007
 _VEHICLE_STATES = {1: "A", 2: "B", 3: "C", 4: "D", 5: "E"}
 _STEADY, PWM, _STANDBY = 1, 2, 3
 
@@ -74,6 +75,11 @@ class Status:
         return bool(self.bits & _RCD_ERROR)
 
     @property
+    def testing_rcd(self) -> bool:
+        """The test of the leakage detector is going on; it takes about 30 s."""
+        return bool(self.bits & _RCD_TEST)
+
+    @property
     def faults(self) -> tuple[Fault, ...]:
         found = []
         if self.rcd_error:
@@ -108,6 +114,11 @@ class Settings:
     def disabled(self) -> bool:
         """The board offers nothing, whatever register 1000 says; kept over a power cut."""
         return bool(self.flags & DISABLED)
+
+    @property
+    def has_detector(self) -> bool:
+        """The leakage detector's feedback is connected."""
+        return bool(self.flags & RCD_FEEDBACK)
 
     def wanted_flags(self, disabled: bool) -> int:
         """The same settings with the board enabled or disabled, and without what a station never wants."""

@@ -88,6 +88,9 @@ class OpenEvse:
         """For the hardware page: "openevse 8.2.3"."""
         return f"openevse {self._facts.firmware}".strip()
 
+    def request_detector_test(self) -> None:
+        """This board makes it at every restart and before each contactor closing, not on request."""
+
     def request_reset(self, retries: int = 0) -> bool:
         """Restart the board as soon as its relay is open; when it does not, try again so often. True.
 
