@@ -13,6 +13,7 @@ from hardware.serial_port import Counters, Line, drain
 logger = logging.getLogger(__name__)
 
 DOUBT_S = 60.0  # after a damaged or missing answer
+AGREE_WITHIN_S = 10.0
 POLL_INTERVAL_S = 0.22
 ACK_TIMEOUT_S = 0.1  # the chip needs at most 15 ms, a USB adapter some more
 ANSWER_TIMEOUT_S = 1.0
@@ -51,7 +52,7 @@ class Pn532:
         self._refreshed_at = self._polled_at = -math.inf
         self._heard_at = clock()
         self._timeouts = 0
-        self._candidate = ""  # the card of the last look, "" for none
+        self._candidate = ("", -math.inf)  # the last card that was seen, and when
         self._damaged_at = -math.inf
         self._failed = False
         self._firmware = ""
@@ -111,19 +112,20 @@ class Pn532:
             self._ready = self._timeouts < TIMEOUTS_TO_REFRESH
             return
         self._timeouts = 0
-        targets = (pn532.parse_targets(answer) or ())[:1]
-        if not targets:
-            self._candidate = ""
-        for target in targets:
+        for target in (pn532.parse_targets(answer) or ())[:1]:
             uid = target.uid[::-1] if self._reversed else target.uid
             card = uid.hex().upper()
             if self._is_believed(card) and self._presentation.sees(card, self._clock()):
                 self._on_card(card)
 
     def _is_believed(self, card: str) -> bool:
-        """On a line that was damaged lately a card counts when two looks agree: the sum of a frame is a weak check."""
-        seen_before, self._candidate = self._candidate, card
-        if card == seen_before or self._clock() - self._damaged_at >= DOUBT_S:
+        """On a line that was damaged lately a card counts when two looks agree: the sum of a frame is a weak check.
+
+        The looks may be of two presentations: on such a line a driver has to hold the card there again anyway.
+        """
+        now = self._clock()
+        (seen_before, at), self._candidate = self._candidate, (card, now)
+        if (card == seen_before and now - at <= AGREE_WITHIN_S) or now - self._damaged_at >= DOUBT_S:
             return True
         self._polled_at = -math.inf  # look again at once
         return False
