@@ -15,3 +15,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how long the campaigns run (kills, fuzzing): short for every change, long for `make prove`",
     )
     parser.addoption("--pictures", action="store_true", help="write the pictures of the README (`make pictures`)")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The campaign of kills takes as long as all other journeys of a worker together: it begins first."""
+    items.sort(key=lambda item: item.path.name != "test_kills.py")

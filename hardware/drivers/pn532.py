@@ -12,8 +12,6 @@ from hardware.serial_port import Counters, Line, drain
 
 logger = logging.getLogger(__name__)
 
-DOUBT_S = 60.0  # after a damaged or missing answer
-AGREE_WITHIN_S = 10.0
 POLL_INTERVAL_S = 0.22
 ACK_TIMEOUT_S = 0.1  # the chip needs at most 15 ms, a USB adapter some more
 ANSWER_TIMEOUT_S = 1.0
@@ -52,8 +50,6 @@ class Pn532:
         self._refreshed_at = self._polled_at = -math.inf
         self._heard_at = clock()
         self._timeouts = 0
-        self._candidate = ("", -math.inf)  # the last card that was seen, and when
-        self._damaged_at = -math.inf
         self._failed = False
         self._firmware = ""
         self.warning = ""
@@ -115,20 +111,8 @@ class Pn532:
         for target in (pn532.parse_targets(answer) or ())[:1]:
             uid = target.uid[::-1] if self._reversed else target.uid
             card = uid.hex().upper()
-            if self._is_believed(card) and self._presentation.sees(card, self._clock()):
+            if self._presentation.sees(card, self._clock()):
                 self._on_card(card)
-
-    def _is_believed(self, card: str) -> bool:
-        """On a line that was damaged lately a card counts when two looks agree: the sum of a frame is a weak check.
-
-        The looks may be of two presentations: on such a line a driver has to hold the card there again anyway.
-        """
-        now = self._clock()
-        (seen_before, at), self._candidate = self._candidate, (card, now)
-        if (card == seen_before and now - at <= AGREE_WITHIN_S) or now - self._damaged_at >= DOUBT_S:
-            return True
-        self._polled_at = -math.inf  # look again at once
-        return False
 
     def _command(self, line: Line, command: bytes) -> bytes | None:
         """The data of the chip's answer; None when it did not acknowledge or answer in time."""
@@ -140,8 +124,7 @@ class Pn532:
             errors = self._decoder.checksum_errors
             frames = self._decoder.feed(line.read(until - now))
             if self._decoder.checksum_errors > errors:
-                self._damaged_at = self._clock()
-                self._counters.damaged(self._damaged_at, self._decoder.checksum_errors - errors)
+                self._counters.damaged(self._clock(), self._decoder.checksum_errors - errors)
             for frame in frames:
                 match frame:
                     case pn532.Ack() if not acknowledged:
@@ -154,8 +137,7 @@ class Pn532:
                     case pn532.ErrorFrame() | pn532.Nack():
                         self._counters.error = "the reader refuses a command"
                         return None
-        self._damaged_at = self._clock()
-        self._counters.timeout(self._damaged_at, "no answer from the reader")
+        self._counters.timeout(self._clock(), "no answer from the reader")
         line.write(pn532.ACK)  # aborts whatever the chip is still doing
         return None
 
