@@ -176,24 +176,16 @@ class BoardState:
 
 @dataclass(frozen=True)
 class BoardCapabilities:
-    """What a family of boards can do by itself; the station does the rest, or says that nobody does.
+    """What a family of boards can do by itself.
 
     Attributes:
         boot_lock: after a power cut it offers nothing until the station says so (None: when it was bought so).
-        watchdog: it notices that the station died. host_death: what it does then, a sentence for people.
-        ground_fault, ground_check, weld_check, temperature, over_current: it watches that itself.
-        self_test: it can test its leakage detector. reset: it can be restarted over its line.
+        host_death: what it does when the station dies, a sentence for people.
+        reset: it can be restarted over its line, and then tests itself.
     """
 
     boot_lock: bool | None
-    watchdog: bool
     host_death: str
-    ground_fault: bool
-    self_test: bool
-    ground_check: bool
-    weld_check: bool
-    temperature: bool
-    over_current: bool
     reset: bool
 
 

@@ -13,6 +13,7 @@ from station.network.over_dbus import DBusNetwork
 from station.network.picture import Cell, Modem, Refused, Unavailable
 from station.network.profiles import Hotspot
 from station.network.rules import Ethernet, Mobile, Wifi, static
+from station.supervisor import until
 from tests.network.services import Services
 
 Found = TypeVar("Found")
@@ -141,8 +142,7 @@ def test_a_device_that_fails_is_heard_with_its_reason(services: Services) -> Non
             "    mock(NM, DEVICES + '/wlan0').EmitSignal(\n"
             "        NM + '.Device', 'StateChanged', 'uuu', [new, dbus.UInt32(60), why])",
         )
-        while network.failure(applied) is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await until(lambda: network.failure(applied) is not None, 0.01)
         return network.failure(applied)
 
     assert on(heard) == 7
