@@ -12,13 +12,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.rig import Rig, RigMaker
-from tests.journeys.station import merge, to_toml
+from tests.journeys.station import merge, to_toml, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.journey]
 
 #: The processes share two cores with other tests.
 SOON, LATER = 20_000, 120_000
 OWN = "a battery staple of 9"
+ONE_TIME = re.compile(r"one-time password +(\S+)")
 
 
 class Wizard:
@@ -71,8 +72,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 def test_from_the_label_to_the_first_charge(rig: Rig, page: Page, tmp_path: Path) -> None:
     pictures = Path(os.environ.get("STATION_PICTURES", tmp_path))
     wizard = Wizard(page, pictures)
-    label = re.search(r"one-time password +(\S+)", rig.station.log())
-    assert label is not None
+    label = until(lambda: ONE_TIME.search(rig.station.log()), 20, lambda: f"the greeting is printed\n{rig.story()}")
 
     # get in: the label's password opens only the page that asks for an own one, and that leads into the set-up
     page.goto(f"http://127.0.0.1:{rig.station.http_port}/")
