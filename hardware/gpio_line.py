@@ -5,17 +5,13 @@ The kernel lets the lines go when the process dies: the enable line then opens t
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-import select
-import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from hardware.panel import INPUTS, OUTPUTS, Decoder, encode
 from hardware.serial_port import LineLost
+from hardware.waiter import Wait, Waiter
 
 DEBOUNCE = timedelta(milliseconds=20)
 REPEAT_S = 1.0
@@ -65,14 +61,9 @@ class GpioLine:
             self._request = gpiod.request_lines(chip, config=config, consumer="station")
         except (OSError, ValueError) as error:
             raise LineLost(f"the GPIO lines cannot be had: {error}") from error
-        self._wake_out, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._poll = select.poll()
-        self._poll.register(self._request.fd, select.POLLIN)
-        self._poll.register(self._wake_out, select.POLLIN)
+        self._waiter = Waiter(self._request.fd)
         self._decoder = Decoder("out", OUTPUTS)
         self._is_new = True  # the level counts from the start: the edge may have been before us
-        self._open_lock = threading.Lock()
-        self._is_open = True
 
     def write(self, data: bytes) -> None:
         gpio = self._gpio
@@ -88,32 +79,23 @@ class GpioLine:
     def read(self, timeout_s: float) -> bytes:
         """The contacts: at the start, after an edge, and once a second."""
         if not self._is_new:
-            ready = dict(self._poll.poll(math.ceil(max(0.0, min(timeout_s, REPEAT_S)) * 1000)))
-            if self._wake_out in ready:
-                os.read(self._wake_out, 1 << 20)
-            if self._request.fd in ready:
-                self._guarded(self._request.read_edge_events)
-            elif ready:
-                return b""
+            match self._waiter.wait(min(timeout_s, REPEAT_S)):
+                case Wait.READY:
+                    self._guarded(self._request.read_edge_events)
+                case Wait.WOKEN:
+                    return b""
+                case Wait.TIME_OUT:
+                    pass
         self._is_new = False
         levels = self._guarded(lambda: self._request.get_values(list(self._inputs.values()))) if self._inputs else []
         pairs = zip(self._inputs, levels, strict=True)
         return encode("in", {name: level == self._gpio.Value.ACTIVE for name, level in pairs})
 
     def wake(self) -> None:
-        with self._open_lock, contextlib.suppress(BlockingIOError):
-            if self._is_open:
-                os.write(self._wake_in, b"w")
+        self._waiter.wake()
 
     def close(self) -> None:
-        with self._open_lock:
-            if not self._is_open:
-                return
-            self._is_open = False
-            with contextlib.suppress(OSError):
-                self._request.release()
-            os.close(self._wake_in)
-            os.close(self._wake_out)
+        self._waiter.close(self._request.release)
 
     @staticmethod
     def _guarded(call: Any) -> Any:

@@ -5,7 +5,6 @@ A device's logic is synchronous code against `Line` and a clock; `Port` gives it
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import os
@@ -20,6 +19,7 @@ import serial
 import serial.tools.list_ports
 
 from hardware.interfaces import PortHealth
+from hardware.waiter import Wait, Waiter
 
 logger = logging.getLogger(__name__)
 
@@ -96,12 +96,7 @@ class SerialLine:
         except (OSError, ValueError) as error:  # SerialException is an OSError
             raise LineLost(str(error)) from error
         self._fd = self._serial.fileno()
-        self._wake_out, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._poll = select.poll()
-        self._poll.register(self._fd, select.POLLIN)
-        self._poll.register(self._wake_out, select.POLLIN)
-        self._open_lock = threading.Lock()  # so that `wake` never writes to a descriptor someone else got since
-        self._is_open = True
+        self._waiter = Waiter(self._fd)
 
     def write(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -115,10 +110,7 @@ class SerialLine:
                 raise LineLost(f"write failed: {error.strerror}") from error
 
     def read(self, timeout_s: float) -> bytes:
-        ready = dict(self._poll.poll(math.ceil(max(timeout_s, 0.0) * 1000)))
-        if self._wake_out in ready:
-            os.read(self._wake_out, 1 << 20)  # all of it: many wake-ups are one
-        if self._fd not in ready:
+        if self._waiter.wait(timeout_s) is not Wait.READY:
             return b""
         try:
             data = os.read(self._fd, 4096)
@@ -131,20 +123,10 @@ class SerialLine:
         return data
 
     def wake(self) -> None:
-        # A full pipe raises BlockingIOError: the reader is being woken already.
-        with self._open_lock, contextlib.suppress(BlockingIOError):
-            if self._is_open:
-                os.write(self._wake_in, b"w")
+        self._waiter.wake()
 
     def close(self) -> None:
-        with self._open_lock:
-            if not self._is_open:
-                return
-            self._is_open = False
-            with contextlib.suppress(OSError):
-                self._serial.close()
-            os.close(self._wake_in)
-            os.close(self._wake_out)
+        self._waiter.close(self._serial.close)
 
 
 @dataclass

@@ -73,7 +73,7 @@ def refuses(station: Station, code: int, *words: str) -> None:
 
 
 def listens(station: Station) -> None:
-    until(lambda: "http://127.0.0.1:" in station.log(), 20, station.log_tail)
+    until(lambda: "  Backend " in station.log(), 20, station.log_tail)
 
 
 # --- the ordinary life
