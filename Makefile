@@ -26,7 +26,7 @@ test: install-dev ## style, types, layering and all tests
 	@tools/test_packages.sh
 	@$(MAKE) --no-print-directory style
 	$(PY) -m pytest -n 2 -m "not journey"
-	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m journey
+	@tools/journeys.sh $(PY)
 
 style: install-dev ## ruff, mypy, import-linter
 	$(VENV)/bin/ruff check .
