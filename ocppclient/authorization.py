@@ -238,8 +238,12 @@ class Authorization:
 
     def clear_cache(self, request: Payload) -> Payload:
         """ClearCache.req (section 5.4)."""
-        self._store.clear_cache()
+        self.discard_cache()
         return {"status": "Accepted"}
+
+    def discard_cache(self) -> None:
+        """The backend or a person at the station wants every card to be asked about again."""
+        self._store.clear_cache()
 
     def _compare_with_list(self, id_tag: str, info: IdTagInfo, *, accepted: bool) -> None:
         """Section 3.5.2: the list says valid, the backend says otherwise; the status feature reports it."""

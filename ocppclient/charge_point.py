@@ -37,6 +37,7 @@ from ocppclient.diagnostics import Diagnostics
 from ocppclient.events import (
     Action,
     AliveSeen,
+    CacheDiscarded,
     CardSwiped,
     CertificateChosen,
     CertificateDiscarded,
@@ -55,6 +56,7 @@ from ocppclient.events import (
     Reading,
     ReleaseUploaded,
     ResendParked,
+    ReservationWithdrawn,
     RollbackRequested,
     SecurityEventSeen,
     SecurityLogDiscarded,
@@ -287,6 +289,10 @@ class ChargePoint:
                 self.security_events.clear(by)
             case SecurityEventSeen(event_type, tech_info):
                 self.security_events.raise_event(event_type, tech_info)
+            case CacheDiscarded():
+                self.authorization.discard_cache()
+            case ReservationWithdrawn(reservation_id, by):
+                self.reservations.withdraw(reservation_id, by)
             case MaintenanceBegan(what):
                 self.availability.begin_maintenance(what)
             case MaintenanceEnded():

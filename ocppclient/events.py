@@ -177,6 +177,19 @@ class ResendParked:
 
 
 @dataclass(frozen=True)
+class CacheDiscarded:
+    """A person at the station clears the Authorization Cache, like ClearCache does."""
+
+
+@dataclass(frozen=True)
+class ReservationWithdrawn:
+    """A person at the station ends a reservation; `by` who it was. One that has ended meanwhile stays ended."""
+
+    reservation_id: int
+    by: str
+
+
+@dataclass(frozen=True)
 class MaintenanceBegan:
     """People want to work on the box: no session may start meanwhile. Refused (with an Explain) while one runs.
 
@@ -290,6 +303,8 @@ Event = (
     | CertificateDiscarded
     | SecurityLogDiscarded
     | SecurityEventSeen
+    | CacheDiscarded
+    | ReservationWithdrawn
     | MaintenanceBegan
     | MaintenanceEnded
     | JobProgressed

@@ -22,6 +22,9 @@ from ocppclient.storable import same_tag
 from ocppclient.store import Store
 
 _NAME = "reservation"
+#: Where the reservations that are over stand, oldest first, and how many of them.
+HISTORY = "reservation.history"
+HISTORY_KEPT = 20
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Reservation:
         parent_id_tag: the group that may use it besides `id_tag`, "" for none.
         expiry_date: UTC.
         accepted_by: the backend that made it (`Boot.accepted_by`).
+        made_at: UTC; None when an older software made it.
     """
 
     reservation_id: int
@@ -41,6 +45,7 @@ class Reservation:
     parent_id_tag: str
     expiry_date: datetime
     accepted_by: str | None
+    made_at: datetime | None = None
 
     def is_for(self, id_tag: str, parent_id_tag: str) -> bool:
         """The tag itself, or one of the group; a parent is compared with parents only (conformance AUT-19)."""
@@ -130,11 +135,13 @@ class Reservations:
             request.get("parentIdTag", ""),
             expiry_date,
             self._boot.accepted_by,
+            self._clock.utc(),
         )
         if (refusal := self._why_not(wanted, status)) is not None:
             verdict, rule, clause = refusal
             self._actions.append(Explain("ReserveNow", verdict, rule, str(wanted.reservation_id), clause))
             return {"status": verdict}
+        self._end("replaced" if self.current is not None else "expired")
         self._store.set_value(_NAME, _written(wanted))
         return {"status": "Accepted"}
 
@@ -175,15 +182,24 @@ class Reservations:
                 Explain("CancelReservation", "Rejected", rule, str(request["reservationId"]), "RSV-09")
             )
             return {"status": "Rejected"}
-        self._remove()
+        self._end("cancelled")
         return {"status": "Accepted"}
+
+    def withdraw(self, reservation_id: int, by: str) -> None:
+        """A person at the station ends it. OCPP 1.6 has no message that tells the backend so, only the status."""
+        current = self.current
+        if current is None or current.reservation_id != reservation_id:
+            return
+        self._end("withdrawn", by)
+        rule = f"{by} ended it at the station; the backend sees the new status only."
+        self._actions.append(Explain("reservation", "ended", rule, str(reservation_id), "RSV-06"))
 
     # -- its end
 
     def use(self) -> int | None:
         """A transaction starts, which ends the reservation: its id, None when nothing is reserved."""
         current = self.current
-        self._remove()
+        self._end("used" if current is not None else "expired")
         return current.reservation_id if current is not None else None
 
     def update(self) -> None:
@@ -192,27 +208,54 @@ class Reservations:
         if kept is None:
             return
         if kept.accepted_by != self._boot.accepted_by:
-            rule, clause = "Another backend has accepted this station since.", "RSV-06"
+            rule, clause, end = "Another backend has accepted this station since.", "RSV-06", "other backend"
         elif faults := self._facts.blocking_faults:
-            rule, clause = f"The connector has a fault: {faults[0].error_code}.", "RSV-06"
+            rule, clause, end = f"The connector has a fault: {faults[0].error_code}.", "RSV-06", "fault"
         elif not self._availability.operative(1):
-            rule, clause = f"The connector was made unavailable ({self._availability.cause}).", "AVL-05"
+            rule = f"The connector was made unavailable ({self._availability.cause})."
+            clause, end = "AVL-05", "unavailable"
         elif self._is_over(kept) and self._clock.confirmed:  # a wrong clock may still be corrected, and it holds again
-            rule, clause = f"It was valid until {format_utc(kept.expiry_date)}.", "RSV-06"
+            rule, clause, end = f"It was valid until {format_utc(kept.expiry_date)}.", "RSV-06", "expired"
         else:
             return
-        self._remove()
+        self._end(end)
         self._actions.append(Explain("reservation", "ended", rule, str(kept.reservation_id), clause))
 
-    def _remove(self) -> None:
+    def _end(self, how: str, by: str = "") -> None:
+        """It holds no longer, and goes into the history. Without one nothing happens.
+
+        Args:
+            how: "used", "cancelled" (by the backend), "withdrawn" (by a person), "replaced", "expired", "fault",
+                "unavailable" or "other backend".
+        """
+        kept = self._kept
+        if kept is None:
+            return
         self._store.set_value(_NAME, None)
+        entry = {**_plain(kept), "ended_at": format_utc(self._clock.utc()), "how": how, "by": by}
+        history = json.loads(self._store.value(HISTORY) or "[]")
+        self._store.set_value(HISTORY, dumps([*history, entry][-HISTORY_KEPT:]))
 
 
 def _written(reservation: Reservation) -> str:
-    return dumps({**asdict(reservation), "expiry_date": format_utc(reservation.expiry_date)})
+    return dumps(_plain(reservation))
+
+
+def _plain(reservation: Reservation) -> dict[str, Any]:
+    made_at = reservation.made_at
+    return {
+        **asdict(reservation),
+        "expiry_date": format_utc(reservation.expiry_date),
+        "made_at": format_utc(made_at) if made_at is not None else None,
+    }
 
 
 @lru_cache(maxsize=1)  # asked for several times an event
 def _read(text: str) -> Reservation:
     kept: dict[str, Any] = json.loads(text)
-    return replace(Reservation(**kept), expiry_date=parse_utc(kept["expiry_date"]))
+    made_at = kept.get("made_at")
+    return replace(
+        Reservation(**kept),
+        expiry_date=parse_utc(kept["expiry_date"]),
+        made_at=parse_utc(made_at) if made_at else None,
+    )

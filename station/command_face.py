@@ -10,6 +10,7 @@ from channels.consumer import AsyncConsumer
 
 from ocppclient.events import (
     Action,
+    CacheDiscarded,
     CertificateChosen,
     CertificateDiscarded,
     Event,
@@ -20,6 +21,7 @@ from ocppclient.events import (
     LocalStop,
     ReleaseUploaded,
     ResendParked,
+    ReservationWithdrawn,
     RollbackRequested,
     SecurityLogDiscarded,
 )
@@ -65,7 +67,8 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         "value"}), "backend" ({"values", "unproven"}), "settings" (they changed), "apply" (what waits for a start),
         "install_release" ({"file", "sha256", "version"}),
         "roll_back_release" ({"slot", "version"}), "certificate_install" ({"kind", "pem"}),
-        "certificate_remove" ({"kind", "fingerprint"}) or "security_log_clear"."""
+        "certificate_remove" ({"kind", "fingerprint"}), "security_log_clear", "cache_clear" or "reservation_end" (its
+        id)."""
         command, argument, user = message.get("command"), message.get("argument"), message.get("user", "somebody")
         told = argument.get("key", "") if isinstance(argument, dict) else "" if argument is None else argument
         log.info("%s: %s %s", user, command, told)
@@ -168,6 +171,14 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 return self._outcome(CertificateDiscarded(kind, fingerprint, user), "The certificate is removed.")
             case "security_log_clear", _:
                 return self._outcome(SecurityLogDiscarded(user), "The security log is cleared.")
+            case "cache_clear", _:
+                return self._outcome(CacheDiscarded(), "The remembered cards are forgotten.")
+            case "reservation_end", int(reservation_id):
+                reserved = worker.charge_point.view().reservation
+                if reserved is None or reserved.reservation_id != reservation_id:
+                    return False, f"Reservation {reservation_id} has ended already."
+                worker.handle_now(ReservationWithdrawn(reservation_id, user))
+                return True, f"Reservation {reservation_id} is ended."
         return False, f"The station does not know the command {command[:50]!r}."
 
     def _outcome(self, event: Event, otherwise: str) -> tuple[bool, str]:

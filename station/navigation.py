@@ -41,6 +41,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
     ),
     "Limits": (
         Entry("profiles", "Charging profiles", "profiles", "What the operator allows and when, and what was drawn"),
+        Entry("reservations", "Reservations", "reservations", "For whom the station is kept, and how it ended before"),
     ),
     "Station": (
         Entry("setup", "Set-up", "setup", "From the box to the first charge, step by step, each with its proof"),

@@ -82,6 +82,7 @@ def cards(request: HttpRequest) -> HttpResponse:
         "query": query,
         "show": show,
         "listed": IdTag.objects.filter(source__in=local_list.LISTED).count(),
+        "remembered": IdTag.objects.filter(source="cache").exists(),
         "learn": to_learn(),
         "has_backend": local_list.has_backend(),
         "list_is_used": local_list.list_is_used(),

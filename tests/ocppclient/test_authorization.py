@@ -9,7 +9,7 @@ import pytest
 
 from ocppclient.authorization import CACHE_LIMIT
 from ocppclient.clock import format_utc
-from ocppclient.events import Fault, LocalStart, LocalStop, SettingsChanged
+from ocppclient.events import CacheDiscarded, Fault, LocalStart, LocalStop, SettingsChanged
 from ocppclient.memory_store import MemoryStore
 from ocppclient.store import IdTagEntry
 from tests.ocppclient.harness import START, Bench, of, statuses
@@ -476,6 +476,17 @@ def test_clear_cache_empties_it_and_the_card_is_asked_for_again():
     """AUT-24, T:TC_061_1"""
     bench = bench_with(cached(), LocalPreAuthorize="true")
     assert bench.call("ClearCache")[2] == {"status": "Accepted"}
+    assert verdict(bench) == "waiting"
+    assert bench.expect("Authorize")
+
+
+def test_a_person_at_the_station_empties_the_cache_and_the_list_stays():
+    """AUT-24, by hand"""
+    bench = bench_with(cached(), LocalPreAuthorize="true")
+    bench.store.save_list_entry(IdTagEntry("LISTED", "Accepted", "station"))
+    bench.do(CacheDiscarded())
+    assert bench.store.cache_size() == 0
+    assert bench.store.list_size("station") == 1
     assert verdict(bench) == "waiting"
     assert bench.expect("Authorize")
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from ocppclient.clock import format_utc
-from ocppclient.events import CardFeedback, Explain, Fault, Feedback, Setpoint, SettingsChanged
+from ocppclient.events import (
+    CardFeedback,
+    Explain,
+    Fault,
+    Feedback,
+    ReservationWithdrawn,
+    Setpoint,
+    SettingsChanged,
+)
+from ocppclient.reservation import HISTORY, HISTORY_KEPT
 from ocppclient.settings import Factory
 from ocppclient.store import IdTagEntry
 from tests.ocppclient.harness import START, Bench, of, statuses
@@ -984,3 +994,71 @@ def test_the_view_tells_the_reservation_as_long_as_it_holds():
     )  # fmt: skip
     cancel(bench)
     assert bench.cp.view().reservation is None
+
+
+def history(bench):
+    """How the reservations ended, the oldest first."""
+    entries = json.loads(bench.store.value(HISTORY) or "[]")
+    return [(entry["reservation_id"], entry["how"]) for entry in entries]
+
+
+def test_a_person_at_the_station_ends_a_reservation_and_the_backend_sees_the_status():
+    """RSV-06: OCPP has no message for it but the status; the why log names who it was"""
+    bench = reserved(station())
+    bench.do(ReservationWithdrawn(17, "ann"))
+    assert statuses(bench.settle()) == ["Available"]
+    assert why(bench).rule.startswith("ann ended it at the station")
+    assert cancel(bench) == "Rejected"
+    (entry,) = json.loads(bench.store.value(HISTORY))
+    assert (entry["how"], entry["by"], entry["id_tag"]) == ("withdrawn", "ann", MINE)
+    assert (entry["made_at"], entry["ended_at"]) == (format_utc(START), format_utc(bench.clock.utc()))
+
+
+def test_a_person_ends_only_the_reservation_that_was_looked_at():
+    bench = reserved(station())
+    bench.do(ReservationWithdrawn(16, "ann"))
+    bench.wait(1)
+    assert bench.status == "Reserved"
+    assert history(bench) == []
+
+
+def test_the_history_says_how_each_reservation_ended():
+    """RSV-05, RSV-06"""
+    bench = reserved(station())
+    cancel(bench)
+    bench.settle()
+    reserved(bench, reservation_id=18)
+    reserve(bench, reservation_id=18, minutes=1)
+    bench.wait(61)
+    bench.settle()
+    reserved(bench, reservation_id=19)
+    bench.read(faults=(Fault("GroundFailure"),))
+    bench.read(faults=())
+    bench.wait(1)
+    bench.settle()
+    reserved(bench, reservation_id=20)
+    bench.swipe(MINE)
+    bench.read(ev_connected=True)
+    bench.settle()
+    assert history(bench) == [(17, "cancelled"), (18, "replaced"), (18, "expired"), (19, "fault"), (20, "used")]
+
+
+def test_the_history_is_bounded_and_survives_a_power_cut():
+    bench = station()
+    for number in range(HISTORY_KEPT + 3):
+        reserve(bench, reservation_id=number)
+        cancel(bench, number)
+    bench.reboot()
+    assert history(bench) == [(number, "cancelled") for number in range(3, HISTORY_KEPT + 3)]
+
+
+def test_a_reservation_that_an_older_software_kept_still_holds():
+    bench = reserved(station())
+    kept = json.loads(bench.store.value("reservation"))
+    kept.pop("made_at")
+    bench.store.set_value("reservation", json.dumps(kept))
+    bench.reboot()
+    assert bench.cp.view().reservation.reservation_id == 17
+    bench.read()
+    bench.do(ReservationWithdrawn(17, "ann"))
+    assert json.loads(bench.store.value(HISTORY))[0]["made_at"] is None

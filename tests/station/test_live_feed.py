@@ -15,6 +15,7 @@ from channels.layers import InMemoryChannelLayer
 from hardware.interfaces import BoxReading
 from ocppclient.events import (
     Action,
+    CacheDiscarded,
     CardFeedback,
     CertificateChosen,
     CertificateDiscarded,
@@ -25,9 +26,11 @@ from ocppclient.events import (
     LocalStart,
     LocalStop,
     ResendParked,
+    ReservationWithdrawn,
     SecurityLogDiscarded,
 )
 from ocppclient.link import LinkStatus
+from ocppclient.view import ReservationView
 from station.command_face import StationConsumer
 from station.live_feed import FRAMES_KEPT, LiveFeed
 from tests.station.test_worker import CHARGING, VIEW, Bench
@@ -190,6 +193,9 @@ def answers(event: Event) -> list[Action]:
         ),
         ("certificate_remove", "F", False, "The station does not know the command 'certificate_remove'.", None),
         ("security_log_clear", None, True, "The security log is cleared.", SecurityLogDiscarded("admin")),
+        ("cache_clear", None, True, "The remembered cards are forgotten.", CacheDiscarded()),
+        ("reservation_end", 17, True, "Reservation 17 is ended.", ReservationWithdrawn(17, "admin")),
+        ("reservation_end", 16, False, "Reservation 16 has ended already.", None),
         ("explode", None, False, "The station does not know the command 'explode'.", None),
     ],
 )
@@ -197,7 +203,7 @@ def test_commands_are_obeyed_and_answered_in_words(
     bench: Bench, command: str, argument: Any, ok: bool, text: str, event: Event | None
 ) -> None:
     bench.charge_point.wanted = answers
-    bench.charge_point.shown = replace(VIEW, transaction=CHARGING)
+    bench.charge_point.shown = replace(VIEW, transaction=CHARGING, reservation=ReservationView(17, "A", False, NOW))
     bench.notes.parked[7] = SimpleNamespace(action="StopTransaction", parked_reason="refused")
     reply = ask(bench, {"type": "station.command", "command": command, "argument": argument, "user": "admin"})
     assert reply == [{"type": "live.reply", "ok": ok, "text": text}]
