@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Starts the current release of the station, and goes back to the former one when a new one does not prove itself.
 
-Usage: launcher.py RELEASES [argument of manage.py]...        for example: launcher.py /opt/station runstation
+Usage: launcher.py [--follow] RELEASES [argument of manage.py]...   for example: launcher.py /opt/station runstation
+
+With --follow (pages and jobs, beside the station itself) it only keeps to the current release: trials are decided by
+the launcher of `runstation`, and when it changes the release, the followers end theirs and start the new one.
 
 RELEASES holds `slots/<name>/` (one unpacked release each) and two links, which are the whole truth:
     current   the release that runs
@@ -17,9 +20,11 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,6 +36,10 @@ TRIAL_S, TRIAL_STARTS, PAUSE_S = 600.0, 4, 2.0
 #: A release that is asked to end gets so long before it is killed, seconds.
 END_S = 15.0
 _POLL_S = 0.2
+#: So soon a follower notices another release, seconds.
+_LOOK_S = 1.0
+#: A restart gets so long before systemd's watchdog counts again, seconds: a migration on a slow card takes its time.
+START_S = 180.0
 
 
 class Launcher:
@@ -42,11 +51,27 @@ class Launcher:
         self._trial_s = float(os.environ.get("STATION_TRIAL_S", TRIAL_S))
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = False
+        self._fed_until: float | None = None
+
+    def follow(self) -> int:
+        """Run the current release, whichever it is, until it ends or this program is asked to; its exit code."""
+        self._listen()
+        while True:
+            slot = self._current()
+            self._start(slot, "")
+            code = self._wait(_LOOK_S)
+            while code is None and self._target("current") in (slot, None):
+                code = self._wait(_LOOK_S)
+            if code is None:
+                say(f"another release is current; {slot.name} ends")
+                code = self._end_child()
+                if not self._stopping:
+                    continue
+            return code
 
     def run(self) -> int:
         """Until the station ends by request, or by a failure outside a trial; its exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._pass_on)
+        self._listen()
         while True:
             slot = self._choose()
             on_trial = self._on_trial()
@@ -78,6 +103,9 @@ class Launcher:
         elif self._target("fallback") is not None:
             (self._releases / "fallback").unlink()  # a power cut came between the two links, or after a roll-back
             self._sync()
+        return self._current()
+
+    def _current(self) -> Path:
         slot = self._target("current")
         if slot is None:
             raise SystemExit(f"{self._releases}/current does not name a release; install one first")
@@ -108,7 +136,22 @@ class Launcher:
 
     # --- one start -----------------------------------------------------------------------------------------------
 
+    def _listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._pass_on)
+
     def _run_slot(self, slot: Path, on_trial: bool) -> int:
+        deadline = time.monotonic() + self._trial_s
+        self._start(slot, " on trial" if on_trial else "")
+        while (code := self._wait(_POLL_S if on_trial else None)) is None:
+            on_trial = self._on_trial()
+            if on_trial and not self._stopping and time.monotonic() >= deadline:
+                self._end_child()
+                self._roll_back(f"it did not prove itself within {self._trial_s:g} s")
+                return EX_RESTART
+        return code
+
+    def _start(self, slot: Path, how: str) -> None:
         own = slot / ".venv" / "bin" / "python"
         command = [str(own) if own.exists() else sys.executable, "manage.py", *self._arguments]
         environment = {
@@ -116,29 +159,32 @@ class Launcher:
             "STATION_RELEASES": str(self._releases.absolute()),
             "STATION_SLOT": slot.name,
         }
-        say(f"release {slot.name} starts{' on trial' if on_trial else ''}")
-        deadline = time.monotonic() + self._trial_s
+        say(f"release {slot.name} starts{how}")
+        # The watchdog does not count before systemd heard of the first start; in a later one nobody feeds it but us.
+        self._fed_until = 0.0 if self._fed_until is None else time.monotonic() + START_S
         self._child = subprocess.Popen(command, cwd=slot, env=environment)
         if self._stopping:  # the signal came while it was being started
             self._child.terminate()
-        while True:
-            try:
-                return self._child.wait(_POLL_S if on_trial else None)
-            except subprocess.TimeoutExpired:
-                on_trial = self._on_trial()
-                if on_trial and not self._stopping and time.monotonic() >= deadline:
-                    self._end_child()
-                    self._roll_back(f"it did not prove itself within {self._trial_s:g} s")
-                    return EX_RESTART
 
-    def _end_child(self) -> None:
+    def _wait(self, timeout_s: float | None) -> int | None:
+        """The exit code of the release; None: it runs on after so long, or a little earlier."""
+        assert self._child is not None
+        if self._fed_until and time.monotonic() < self._fed_until:
+            feed_watchdog()
+            timeout_s = min(timeout_s or _LOOK_S, _LOOK_S)
+        try:
+            return self._child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def _end_child(self) -> int:
         assert self._child is not None
         self._child.terminate()
         try:
-            self._child.wait(END_S)
+            return self._child.wait(END_S)
         except subprocess.TimeoutExpired:
             self._child.kill()
-            self._child.wait()
+            return self._child.wait()
 
     def _pass_on(self, number: int, _: FrameType | None) -> None:
         self._stopping = True
@@ -195,6 +241,16 @@ def sync(folder: Path) -> None:
         os.close(handle)
 
 
+def feed_watchdog() -> None:
+    """Tell systemd that we are alive (sd_notify(3)); without systemd nothing happens."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, suppress(OSError):
+            channel.setblocking(False)
+            channel.connect("\0" + address[1:] if address.startswith("@") else address)
+            channel.sendall(b"WATCHDOG=1")
+
+
 def say(text: str) -> None:
     """One line for the journal."""
     sys.stderr.write(f"launcher: {text}\n")
@@ -202,6 +258,9 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    given = sys.argv[1:]
+    follows = given[:1] == ["--follow"]
+    if len(given) < 2 + follows:
         raise SystemExit(__doc__)
-    raise SystemExit(Launcher(Path(sys.argv[1]), sys.argv[2:]).run())
+    launcher = Launcher(Path(given[follows]), given[follows + 1 :])
+    raise SystemExit(launcher.follow() if follows else launcher.run())

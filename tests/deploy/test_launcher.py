@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -72,15 +73,15 @@ Launch = Callable[..., subprocess.Popen[bytes]]
 def launch(home: Path) -> Iterator[Launch]:
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(trial_s: float = 60.0, end_s: float = 5.0) -> subprocess.Popen[bytes]:
+    def start(trial_s: float = 60.0, end_s: float = 5.0, how: str = "run", **more: str) -> subprocess.Popen[bytes]:
         code = (
             f"import sys; sys.path.insert(0, {str(LAUNCHER.parent)!r}); import launcher; from pathlib import Path; "
-            f"launcher.PAUSE_S = 0.01; launcher.END_S = {end_s}; "
-            f"sys.exit(launcher.Launcher(Path({str(home)!r}), ['runstation', '--no-web']).run())"
+            f"launcher.PAUSE_S = launcher._LOOK_S = 0.01; launcher.END_S = {end_s}; "
+            f"sys.exit(launcher.Launcher(Path({str(home)!r}), ['runstation', '--no-web']).{how}())"
         )
         process = subprocess.Popen(
             [sys.executable, "-c", code],
-            env={**os.environ, "STATION_TRIAL_S": str(trial_s)},
+            env={**os.environ, "STATION_TRIAL_S": str(trial_s), **more},
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
@@ -218,6 +219,55 @@ def test_it_needs_nothing_but_the_standard_library():
         [sys.executable, "-S", "-I", str(LAUNCHER)], capture_output=True, text=True, timeout=20
     )  # -S: no packages
     assert "Usage" in listed.stderr
+
+
+# --- beside the station: pages and jobs -------------------------------------------------------------------------------
+
+
+def test_a_follower_starts_the_current_release_and_takes_the_next_one_when_it_is_current(home: Path, launch: Launch):
+    """A release on trial has its own pages and jobs at once; the follower counts no start and decides no trial."""
+    process = launch(how="follow")
+    until(lambda: starts(home) == ["old"], "it starts")
+    begin_trial(home, "new", RUNS)
+    until(lambda: starts(home) == ["old", "new"], "it takes the new release")
+    module().Launcher(home, [])._roll_back("test")
+    until(lambda: starts(home) == ["old", "new", "old"], "it goes back with the others")
+    assert not (home / "trial.json").exists()
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+def test_a_follower_ends_with_its_release_and_leaves_the_rest_to_systemd(home: Path, launch: Launch):
+    (home / "slots/old/manage.py").write_text(START + "sys.exit(70)\n")
+    assert launch(how="follow").wait(20) == 70
+
+
+def test_a_follower_ends_a_release_that_does_not_want_to(home: Path, launch: Launch):
+    (home / "slots/old/manage.py").write_text(STUBBORN)
+    launch(how="follow", end_s=0.5)
+    until(lambda: starts(home) == ["old"], "it starts")
+    begin_trial(home, "new", RUNS)
+    until(lambda: starts(home) == ["old", "new"], "it takes the new release")
+
+
+@pytest.mark.parametrize("how", ["run", "follow"])
+def test_in_a_restart_the_launcher_feeds_the_watchdog_until_the_release_can(
+    home: Path, launch: Launch, tmp_path: Path, how: str
+):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+        if how == "run":
+            text = START + "if open(home + '/started').read().count(me) == 1:\n    sys.exit(79)\n"
+            (home / "slots/old/manage.py").write_text(text + BLOCK + WAIT)
+        launch(how=how, NOTIFY_SOCKET=str(tmp_path / "notify"))
+        until(lambda: starts(home), "it starts")
+        if how == "follow":
+            with pytest.raises(BlockingIOError):  # systemd does not count before it heard of the start
+                systemd.recv(100)
+            begin_trial(home, "new", RUNS)
+        systemd.settimeout(20)
+        assert systemd.recv(100) == b"WATCHDOG=1"
 
 
 # --- a power cut at every step ---------------------------------------------------------------------------------------

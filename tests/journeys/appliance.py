@@ -81,10 +81,16 @@ class RedisServer:
 
 
 class Web:
-    """`manage.py runweb`, or another command beside it, on the data of a station."""
+    """`manage.py runweb`, or another command beside it, on the data of a station.
 
-    def __init__(self, station: Station, environment: dict[str, str], command: str = "runweb") -> None:
-        self._command = command
+    `releases`: of the current release in that folder, started by the launcher; else of this checkout.
+    """
+
+    def __init__(
+        self, station: Station, environment: dict[str, str], command: str = "runweb", releases: Path | None = None
+    ) -> None:
+        launcher = [str(PROJECT / "deploy/launcher.py"), "--follow", str(releases)]
+        self._command = [*(launcher if releases else [str(PROJECT / "manage.py")]), command]
         self._log_path = station.folder / f"{command}.log"
         self.url = f"http://127.0.0.1:{station.http_port}"
         self._environment = {**station.environment, **environment}
@@ -93,12 +99,13 @@ class Web:
     def start(self) -> Web:
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(PROJECT / "manage.py"), self._command],
+                [sys.executable, *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=PROJECT,
                 env=self._environment,
+                start_new_session=True,
             )
         return self
 
@@ -133,7 +140,7 @@ class Web:
         return self._process.wait(20)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """SIGKILL, the launcher's child as well."""
         if self._process is not None and self._process.poll() is None:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(10)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import http.cookiejar
-import re
-import urllib.parse
-import urllib.request
-
+from tests.journeys.browser import Browser
 from tests.journeys.rig import RigMaker
 
 PASSWORD = "correct horse battery"
@@ -16,31 +12,11 @@ EVSE_DIN = {
 }  # fmt: skip
 
 
-class Browser:
-    """Signs in and posts forms."""
-
-    def __init__(self, port: int) -> None:
-        self._base = f"http://127.0.0.1:{port}"
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
-
-    def get(self, path: str) -> str:
-        with self._opener.open(self._base + path, timeout=20) as answer:
-            return answer.read().decode()
-
-    def post(self, path: str, **fields: object) -> str:
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
-        data = urllib.parse.urlencode({**fields, "csrfmiddlewaretoken": token[1]}).encode()
-        request = urllib.request.Request(self._base + path, data, {"Referer": self._base + path})
-        with self._opener.open(request, timeout=20) as answer:
-            return answer.read().decode()
-
-
 def test_other_devices_are_chosen_on_the_page(make_rig: RigMaker):
     rig = make_rig({"web": {"admin_user": "admin", "admin_password": PASSWORD}}, web=True)
     rig.start()
     assert rig.sim.state()["board"]["kind"] == "openevse"
-    browser = Browser(rig.station.http_port)
-    browser.post("/login", username="admin", password=PASSWORD)
+    browser = Browser(f"http://127.0.0.1:{rig.station.http_port}", PASSWORD)
     rig.start_session()
     assert "A session is running" in browser.post("/hardware", **EVSE_DIN)
     rig.swipe()

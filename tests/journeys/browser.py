@@ -1,0 +1,38 @@
+"""A browser without a screen: signs in, gets pages, posts forms."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import re
+import ssl
+import urllib.parse
+import urllib.request
+
+
+class Browser:
+    """Signs in as "admin".
+
+    Args:
+        base: scheme, host and port.
+        trusting: with HTTPS, whose certificates count.
+    """
+
+    def __init__(self, base: str, password: str, trusting: ssl.SSLContext | None = None) -> None:
+        self._base = base
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()),
+            urllib.request.HTTPSHandler(context=trusting),
+        )
+        self.first_page = self.post("/login", username="admin", password=password)
+
+    def get(self, path: str) -> str:
+        with self._opener.open(self._base + path, timeout=20) as answer:
+            return answer.read().decode()
+
+    def post(self, path: str, **fields: object) -> str:
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
+        assert token
+        data = urllib.parse.urlencode({**fields, "csrfmiddlewaretoken": token[1]}).encode()
+        request = urllib.request.Request(self._base + path, data, {"Referer": self._base + path})
+        with self._opener.open(request, timeout=20) as answer:
+            return answer.read().decode()
