@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+# Compiled once, not by each of the hundreds of processes that the tests start (the folders __pycache__ are not kept in git).
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install install-dev run test style unit bench prove pictures docs clean
 help: ## list the targets
@@ -25,7 +27,7 @@ run: install ## start the station with simulated hardware (BACKEND=wss://… ID=
 test: install-dev ## style, types, layering and all tests
 	@tools/test_packages.sh
 	@$(MAKE) --no-print-directory style
-	$(PY) -m pytest -n 2 -m "not journey"
+	$(PY) -m pytest -n 3 -m "not journey"
 	@tools/journeys.sh $(PY)
 
 style: install-dev ## ruff, mypy, import-linter

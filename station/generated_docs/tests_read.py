@@ -47,6 +47,7 @@ def read_tests(folder: Path) -> tuple[ReadTest, ...]:
 def _module(path: Path, folder: Path) -> Iterator[ReadTest]:
     where = path.relative_to(folder).with_suffix("").as_posix()
     parts = dict(_parts(ast.parse(path.read_text("utf-8")).body))
+    said = {name: _said(node) for name, node in parts.items()}
     for name, node in parts.items():
         if isinstance(node, _FUNCTION) and name.startswith("test_"):
             told = ast.get_docstring(node) or ""
@@ -61,7 +62,7 @@ def _module(path: Path, folder: Path) -> Iterator[ReadTest]:
             rows=frozenset(_ROW.findall(told)),
             field_problems=frozenset(re.findall(r"\d+", numbers)),
             cases=frozenset(_CASE.findall(name)),
-            words=frozenset(_words(node, parts)),
+            words=frozenset(_words(name, said)),
         )
 
 
@@ -87,20 +88,24 @@ def _state_machine(node: ast.AST, parts: dict[str, ast.AST]) -> ast.ClassDef | N
     return None
 
 
-def _words(start: ast.AST, parts: dict[str, ast.AST]) -> Iterator[str]:
+def _said(part: ast.AST) -> tuple[set[str], set[str]]:
+    """Texts and keywords in a part of a module, and the names that it uses."""
+    words, names = set(), set()
+    for node in ast.walk(part):
+        match node:
+            case ast.Constant(value=str(text)):
+                words.add(text)
+            case ast.keyword(arg=str(keyword)):
+                words.add(keyword)
+            case ast.Name(id=name) | ast.arg(arg=name):
+                names.add(name)
+    return words, names
+
+
+def _words(test: str, said: dict[str, tuple[set[str], set[str]]]) -> Iterator[str]:
     """Texts and keywords of a test and of the helpers, fixtures and constants of its module that it reaches."""
-    waiting, seen = [start], {id(start)}
-    while waiting:
-        for node in ast.walk(waiting.pop()):
-            name = ""
-            match node:
-                case ast.Constant(value=str(text)):
-                    yield text
-                case ast.keyword(arg=str(keyword)):
-                    yield keyword
-                case ast.Name(id=name) | ast.arg(arg=name):
-                    pass
-            used = parts.get(name)
-            if used is not None and id(used) not in seen:
-                seen.add(id(used))
-                waiting.append(used)
+    reached = [test]
+    for part in reached:  # it grows meanwhile
+        words, names = said[part]
+        yield from words
+        reached += (names & said.keys()) - set(reached)

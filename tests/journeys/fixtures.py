@@ -21,10 +21,13 @@ _TOLD = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the journeys; `tools/journeys.sh` collects only the folders where they may be."""
     for item in items:
         in_a_folder_of_journeys = "/journeys/" in item.nodeid or "/conformance/" in item.nodeid
         if in_a_folder_of_journeys and "test_harness" not in item.nodeid:
             item.add_marker(pytest.mark.journey)
+        elif item.get_closest_marker("journey") and "/browser/" not in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: journeys live in tests/journeys, conformance and browser")
 
 
 @pytest.hookimpl(wrapper=True)
