@@ -78,6 +78,7 @@ def snapshot(
     minutes: Iterable[Measurement] = (),
     frames: Mapping[str, int] | None = None,
     simulator_url: str = "",
+    uptime_s: float = 0.0,
 ) -> dict[str, Any]:
     """Everything the dashboard shows.
 
@@ -86,6 +87,7 @@ def snapshot(
         minutes: what was measured and is not in the database yet (charts draw it).
         frames: how many went "in" and "out" since the start.
         simulator_url: page of the simulator's control when the hardware is simulated, else "".
+        uptime_s: since the start of the station's software.
     """
     word, kind = STATES.get(view.status, (view.status, "unavailable"))
     return {
@@ -129,6 +131,7 @@ def snapshot(
             "ports": [_port(port, monotonic_now) for port in ports],
         },
         "simulator": simulator_url,
+        "uptime_s": round(uptime_s),
     }  # fmt: skip
 
 

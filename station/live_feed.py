@@ -47,6 +47,7 @@ class LiveFeed:
         keep: Callable[[datetime, str, str], None] = lambda at, direction, text: None,
     ) -> None:
         self._monotonic = monotonic
+        self._began_at = monotonic()
         self._simulator_url = simulator_url
         self._keep = keep
         self._frames: deque[dict[str, Any]] = deque(maxlen=FRAMES_KEPT)
@@ -151,6 +152,7 @@ class LiveFeed:
             minutes=minutes,
             frames=self._counts,
             simulator_url=self._simulator_url,
+            uptime_s=self._monotonic() - self._began_at,
         )
 
     def _group(self, message: dict[str, Any]) -> None:

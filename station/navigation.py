@@ -63,6 +63,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
         Entry("why", "Why", "why", "Why something was refused, ignored or limited"),
         Entry("diagnostics", "Diagnostics", "diagnostics", "One file with logs and state, for whoever helps"),
         Entry("security_log", "Security", "security", "What happened to the security of this station"),
+        Entry("about", "About", "about", "Versions, serial number, support, licences"),
     ),
 }
 

@@ -75,7 +75,8 @@ class BackendSettings:
 class WebSettings:
     """Who may log in at first; the password only on its way from the file into the database, where it is hashed.
 
-    `metrics`: /metrics answers; `driver_page`: the page for drivers is open to everybody.
+    `metrics`: /metrics answers; `driver_page`: the page for drivers is open to everybody; `driver_receipt`: with a link
+    to the receipt of the session.
     `admin_password_once`: it stands on a label, so its owner chooses another at the first login.
     """
 
@@ -84,6 +85,17 @@ class WebSettings:
     admin_password_once: bool = False
     metrics: bool = False
     driver_page: bool = True
+    driver_receipt: bool = True
+
+
+@dataclass(frozen=True)
+class SupportSettings:
+    """What whoever sells the station promises. `security_contact`: where flaws are reported, as in RFC 9116;
+    `security_policy`: the page about it; `until`: the last day of security updates, "2031-12-31". "": not said."""
+
+    security_contact: str = ""
+    security_policy: str = ""
+    until: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,7 @@ class Provision:
     backend: BackendSettings = BackendSettings()
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     web: WebSettings = WebSettings()
+    support: SupportSettings = SupportSettings()
     reconnect_min_s: float = 3.0
     reconnect_max_s: float = 300.0
     #: Up- and downloads may reach this very machine and its own networks' service addresses; for test rigs.
@@ -200,6 +213,7 @@ def built(sections: Sections, problems: list[str]) -> Provision | None:
             ),
             hardware=HardwareConfig(**hardware, **given["electrical"], options=options),
             web=WebSettings(**{**web, "admin_password": Secret(web.get("admin_password", ""))}),
+            support=SupportSettings(**given["support"]),
             sections=sections,
             **ours,
         )

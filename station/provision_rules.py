@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,31 @@ def secure_url(value: Any, folder: Path) -> str:
     if address and not address.lower().startswith("wss://"):
         raise Wrong("must begin with wss://: it is the address of security profiles 2 and 3")
     return address
+
+
+def contact(value: Any, folder: Path) -> str:
+    """Where flaws are reported, as security.txt wants it (RFC 9116 section 2.5.3); "" for nowhere."""
+    address: str = text(500)(value, folder)
+    if address and (" " in address or not address.lower().startswith(("mailto:", "https://", "tel:"))):
+        raise Wrong("must be an address that begins with mailto:, https:// or tel:, without blanks")
+    return address
+
+
+def web_address(value: Any, folder: Path) -> str:
+    """A page in the world; "" for none."""
+    address: str = text(500)(value, folder)
+    if address and (" " in address or not address.lower().startswith("https://")):
+        raise Wrong("must be an address that begins with https://, without blanks")
+    return address
+
+
+def day(value: Any, folder: Path) -> str:
+    """A date as text, "2031-12-31"; "" for none."""
+    words: str = text(10)(value, folder)
+    try:
+        return date.fromisoformat(words).isoformat() if words else ""
+    except ValueError:
+        raise Wrong('must be a date in quotes as year-month-day, for example "2031-12-31"') from None
 
 
 def authorization_key(value: Any, folder: Path) -> str:
@@ -267,5 +293,11 @@ RULES: dict[str, dict[str, Rule]] = {
         "admin_password_once": boolean,
         "metrics": boolean,
         "driver_page": boolean,
+        "driver_receipt": boolean,
+    },
+    "support": {
+        "security_contact": contact,
+        "security_policy": web_address,
+        "until": day,
     },
 }

@@ -26,7 +26,7 @@ from ocppclient.backend_link import BackendLink
 from ocppclient.clock import Clock, format_utc
 from ocppclient.events import SecurityEventSeen, ShutdownRequested
 from ocppclient.link import final_url
-from station import local_copies, releases
+from station import in_force, last_run, local_copies, releases
 from station.backend_desk import BackendDesk
 from station.environment import choice
 from station.errors import StartupError
@@ -141,6 +141,7 @@ class Runtime:
         """Everything that needs no running loop."""
         assert self._wiring.opened is not None
         opened, self._loop = self._wiring.opened, loop
+        self._worker.call(lambda: self._note_start(domain))
         hardware = opened.applied.provision.hardware
         if self._options.simulate:
             http = f"{settings.SIM_HTTP_HOST}:{settings.SIM_HTTP_PORT}"
@@ -213,6 +214,13 @@ class Runtime:
         )
         for change in opened.changes:
             self._worker.put(SecurityEventSeen("ReconfigurationOfSecurityParameters", change))
+
+    @staticmethod
+    def _note_start(domain: Domain) -> None:
+        """On the domain thread."""
+        if last_run.begin(domain.store, last_run.machine_boot(), domain.clock.utc()):
+            log.error("The former run of the station ended by a crash")
+        domain.store.set_value(in_force.VALUE, in_force.stored())
 
     def _serve_web(self) -> None:
         from station.web_server import serve
@@ -306,6 +314,8 @@ class Runtime:
         with suppress(Exception):
             noted = self._worker.handle(ShutdownRequested())
             await asyncio.wait_for(asyncio.wrap_future(noted), SHUTDOWN_EVENT_S)
+        if self._exit_code in (0, EX_RESTART):
+            self._worker.call(lambda: last_run.end(self._worker.store))
         self._link.close("the station stops", retry=False, code=1001)
         box = asyncio.get_running_loop().run_in_executor(None, self._box.stop, BOX_STOP_S)
         with suppress(TimeoutError):

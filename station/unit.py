@@ -27,6 +27,10 @@ def here() -> Unit:
     row, _ = Setting.objects.get_or_create(
         section="station", name="unit_id", defaults={"value": json.dumps(secrets.token_hex(16))}
     )
+    return Unit(str(json.loads(row.value)), serial_number())
+
+
+def serial_number() -> str:
+    """As it stands on the label; "" when the factory gave none."""
     identity = provisioning.sections().get("identity", {})
-    serial = identity.get("serial_number") or identity.get("charge_box_serial_number") or ""
-    return Unit(str(json.loads(row.value)), str(serial))
+    return str(identity.get("serial_number") or identity.get("charge_box_serial_number") or "")

@@ -7,6 +7,7 @@ from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, include, path
 
 from station.views import (
+    about,
     backend,
     backup,
     cache,
@@ -34,6 +35,7 @@ from station.views import (
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", pages.dashboard, name="dashboard"),
     path("dashboard/alerts", pages.dashboard_alerts, name="dashboard_alerts"),
+    path("dashboard/uplinks", pages.dashboard_uplinks, name="dashboard_uplinks"),
     path("dashboard/chart", pages.dashboard_chart, name="dashboard_chart"),
     path("frames", pages.frames, name="frames"),
     path("transactions", sessions.transactions, name="transactions"),
@@ -95,6 +97,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tokens", tokens.page, name="tokens"),
     path("tokens/<int:pk>/revoke", tokens.revoke, name="tokens_revoke"),
     path("api/v1/", include("station.api.urls")),
+    path("about", about.page, name="about"),
+    path(".well-known/security.txt", about.security_txt, name="security_txt"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),

@@ -2,7 +2,7 @@
 
 import { chart } from "./chart.js";
 import { connect } from "./socket.js";
-import { ago, duration, localTimes } from "./times.js";
+import { ago, clockTime, duration, localTimes } from "./times.js";
 
 const slots = new Map([...document.querySelectorAll("[data-t]")].map((element) => [element.dataset.t, element]));
 const power = chart(
@@ -48,6 +48,8 @@ function show(snapshot) {
   set("voltage", number(meter.voltage_v, 0));
   set("offered", number(limit.offered_a, Number.isInteger(limit.offered_a) ? 0 : 1));
   set("id_tag", session ? session.id_tag : "–");
+  set("started", session ? clockTime(session.started_at) : "–");
+  set("transaction_id", session?.transaction_id ?? "–");
   set("meter", meter.energy_wh === null ? "–" : number(meter.energy_wh / 1000, 1));
   set("limit_sentence", limit.sentence);
   showReservation(snapshot.reservation);
@@ -90,15 +92,17 @@ function showAttention() {
   attention.hidden = [...attention.querySelectorAll(".note, #faults > li")].every((line) => line.hidden);
 }
 
-async function refreshAlerts() {
-  if (document.hidden) return;
-  const place = document.getElementById("alerts");
+/** Ask for a piece of the page again; a page that has no such piece does not ask. */
+async function refresh(id) {
+  const place = document.getElementById(id);
+  if (!place || document.hidden) return;
   try {
     const answer = await fetch(place.dataset.url, { redirect: "error" });
     if (!answer.ok) return;
     place.replaceChildren(...new DOMParser().parseFromString(await answer.text(), "text/html").body.childNodes);
+    localTimes(place);
     showAttention();
-  } catch { /* in a minute again */ }
+  } catch { /* the next time tries again */ }
 }
 
 function showReservation(reservation) {
@@ -149,6 +153,8 @@ function tick() {
   const passed = (performance.now() - receivedAt) / 1000;
   const { session, backend } = now;
   set("elapsed", session ? duration(session.elapsed_s + (session.running ? passed : 0)) : "–");
+  set("since", backend.since_s === null || backend.state === "off" ? "–" : ago(backend.since_s + passed));
+  set("uptime", duration(now.uptime_s + passed));
   set("last_byte", backend.last_byte_age_s === null ? (backend.state === "off" ? "–" : "never") : ago(backend.last_byte_age_s + passed));
   set("in_flight", backend.in_flight ? `${backend.in_flight}, for ${duration(backend.in_flight_s + passed)}` : "nothing");
   if (backend.state === "waiting" && backend.next_attempt_in_s !== null) {
@@ -165,13 +171,7 @@ async function refreshLatest(session) {
   if (latestKey === null) latestKey = key;
   if (key === latestKey) return;
   latestKey = key;
-  const list = document.getElementById("latest");
-  try {
-    const answer = await fetch(list.dataset.url, { redirect: "error" });
-    if (!answer.ok) return;
-    list.replaceChildren(...new DOMParser().parseFromString(await answer.text(), "text/html").body.childNodes);
-    localTimes(list);
-  } catch { /* the next change tries again */ }
+  await refresh("latest");
 }
 
 const live = connect({
@@ -209,4 +209,7 @@ async function order(button, command, argument) {
 }
 
 setInterval(tick, 1000);
-setInterval(refreshAlerts, 60000);
+refresh("alerts");             // with what the page did not wait for
+refresh("uplinks");
+setInterval(() => refresh("alerts"), 60000);
+setInterval(() => refresh("uplinks"), 15000);

@@ -15,13 +15,20 @@ export function localTimes(root) {
   }
 }
 
+/** A moment as hour and minute; of another day with its date. */
+export function clockTime(text) {
+  const moment = new Date(text);
+  return moment.toDateString() === new Date().toDateString() ? near.format(moment) : far.format(moment);
+}
+
 /** 3725 → "1 h 02 min", 1325 → "22 min", 125 → "2:05 min", 5 → "5 s" */
 export function duration(seconds) {
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return `${s} s`;
   if (s < 600) return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")} min`;
   if (s < 3600) return `${Math.floor(s / 60)} min`;
-  return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")} min`;
+  if (s < 172800) return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")} min`;
+  return `${Math.floor(s / 86400)} d`;
 }
 
 /** "just now", "12 s ago", "3 min ago", "2 h ago" */

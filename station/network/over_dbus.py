@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from ipaddress import IPv6Address, ip_interface
 from typing import Any
 from uuid import uuid4
 
@@ -246,6 +247,7 @@ def _device(path: str, objects: Objects, names: dict[str, str]) -> Device | None
         return None
     active = objects.get(str(facts.get("ActiveConnection", "/")), {}).get(f"{_NM}.Connection.Active", {})
     ip4 = objects.get(str(facts.get("Ip4Config", "/")), {}).get(f"{_NM}.IP4Config", {})
+    ip6 = objects.get(str(facts.get("Ip6Config", "/")), {}).get(f"{_NM}.IP6Config", {})
     radio = objects[path].get(f"{_NM}.Device.Wireless", {})
     cell = objects.get(str(radio.get("ActiveAccessPoint", "/")), {}).get(f"{_NM}.AccessPoint", {})
     profile = str(active.get("Connection", ""))
@@ -261,7 +263,18 @@ def _device(path: str, objects: Objects, names: dict[str, str]) -> Device | None
         ssid=bytes(cell.get("Ssid", b"")),
         is_hotspot=names.get(profile) == HOTSPOT_NAME,
         is_default=bool(active.get("Default", False)),
+        signal=int(cell["Strength"]) if "Strength" in cell else None,
+        networks=tuple(_network(entry) for entry in ip4.get("AddressData", [])),
+        name_servers=(
+            *(str(_value(entry, "address")) for entry in ip4.get("NameserverData", [])),
+            *(str(IPv6Address(bytes(entry))) for entry in ip6.get("Nameservers", [])),
+        ),
     )
+
+
+def _network(entry: dict[str, Any]) -> str:
+    """The network that an entry of AddressData is in."""
+    return str(ip_interface(f"{_value(entry, 'address')}/{_value(entry, 'prefix') or 32}").network)
 
 
 def _state(state: int, kind: str, active: int) -> str:

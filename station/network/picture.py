@@ -21,7 +21,8 @@ class Refused(Exception):
 @dataclass(frozen=True)
 class Device:
     """One interface. `kind`: "ethernet", "wifi" or "mobile"; `state`: "connected", "connecting", "off", "failed" or
-    "unplugged"; `ssid` of the WiFi it is in (or is, as a hotspot)."""
+    "unplugged"; `ssid` of the WiFi it is in (or is, as a hotspot), `signal` of it 0…100 %, None for what has none.
+    `networks` of its addresses, as "192.168.1.0/24"; `name_servers` that it was given."""
 
     path: str
     interface: str
@@ -34,6 +35,9 @@ class Device:
     ssid: bytes = b""
     is_hotspot: bool = False
     is_default: bool = False
+    signal: int | None = None
+    networks: tuple[str, ...] = ()
+    name_servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from typing import Any
 
-from asgiref.sync import async_to_sync
-from channels.exceptions import ChannelFull
-from channels.layers import get_channel_layer
 from django.contrib import messages
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from hardware import registry
 from hardware.interfaces import HardwareConfig
 from hardware.probe import Probed, probe
 from hardware.serial_port import found_ports
-from station import provisioning
+from station import ask, in_force, provisioning
 from station.errors import StartupError
 from station.hardware_form import OPTIONS, HardwareForm
-from station.live import STATION
 from station.models import Transaction
 from station.roles import Role, needs
 
@@ -33,10 +29,15 @@ BUSY = "A session is running: it needs the present devices. Try again when it ha
 @require_http_methods(["GET", "POST"])
 @needs(Role.INSTALLER)
 def page(request: HttpRequest) -> HttpResponse:
-    """The form; `test` tries one device with what the form says, otherwise it is saved and the station starts again."""
+    """The form; `test` tries one device with what the form says, `restart` only starts the station again, otherwise
+    the form is saved and the station starts again."""
     present = provisioning.load().hardware
     form = HardwareForm(request.POST if request.method == "POST" else None, initial=_initial(present))
     result: tuple[str, Probed] | None = None
+    if request.method == "POST" and "restart" in request.POST:
+        reply = ask.order("apply", None, request.user.get_username())
+        (messages.success if reply.ok else messages.warning)(request, reply.text)
+        return redirect("hardware")
     if request.method == "POST" and form.is_valid():
         what = request.POST.get("test", "")
         if what not in ("", *DEVICES):
@@ -45,13 +46,22 @@ def page(request: HttpRequest) -> HttpResponse:
             form.add_error(None, BUSY)
         elif what:
             result = _tried(what, form, present)
-        elif _saved(form, request.user.get_username()):
-            messages.success(request, "Saved. The station starts again with these devices, which takes some seconds.")
+        elif _saved(form):
+            reply = ask.order("hardware", None, request.user.get_username())
+            if reply.ok:
+                text = gettext("Saved. The station starts again with these devices, which takes some seconds.")
+                messages.success(request, text)
+            elif reply.heard:
+                messages.warning(request, gettext("Saved; it counts from the next start.") + " " + reply.text)
+            else:
+                text = gettext("Saved; it counts from the next start. The station's controller does not answer now.")
+                messages.warning(request, text)
             return redirect("hardware")
     context = {
         "form": form,
         "ports": found_ports(),
         "result": result,
+        "waits_for_start": in_force.wait_for_start(),
         "board": registry.BOARDS.get(form["board"].value()),
         "kinds": [
             ("Boards", registry.BOARDS), ("Meters", registry.METERS), ("Readers", registry.READERS),
@@ -80,13 +90,10 @@ def _tried(what: str, form: HardwareForm, present: HardwareConfig) -> tuple[str,
         return None
 
 
-def _saved(form: HardwareForm, user: str) -> bool:
+def _saved(form: HardwareForm) -> bool:
     try:
         provisioning.save_hardware(form.cleaned_data)
     except StartupError as error:
         form.add_error(None, str(error))
         return False
-    with contextlib.suppress(ChannelFull):
-        message = {"type": "station.command", "command": "hardware", "user": user}
-        async_to_sync(get_channel_layer().send)(STATION, message)
     return True

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_safe
 
-from station import __version__, commissioning, provisioning
+from station import __version__, ask, commissioning, provisioning
 from station.alerts import alerts
 from station.navigation import pages_for
 from station.outlook import averaged
 from station.roles import PURPOSES, Role, needs, role_of
 from station.store import MEASUREMENTS
+from station.unit import serial_number
 from station.views import sessions
 
 PAGE_LENGTH = 50
@@ -42,16 +44,33 @@ def station_facts(request: HttpRequest) -> dict[str, Any]:
 @needs(Role.VIEWER)
 def dashboard(request: HttpRequest) -> HttpResponse:
     """The live view; its numbers come over the websocket."""
-    return render(
-        request, "station/dashboard.html", {"rows": sessions.latest(request), "alerts": alerts(role_of(request.user))}
-    )
+    context = {
+        "rows": sessions.latest(request),
+        "alerts": alerts(role_of(request.user)),
+        "network_is_ruled": settings.NETWORK,
+        "serial": serial_number(),
+    }
+    return render(request, "station/dashboard.html", context)
 
 
 @require_GET
 @needs(Role.VIEWER)
 def dashboard_alerts(request: HttpRequest) -> HttpResponse:
     """What needs attention as a piece of the dashboard, asked for again every minute."""
-    return render(request, "station/_alerts.html", {"alerts": alerts(role_of(request.user))})
+    found = alerts(role_of(request.user), network=_network(request))
+    return render(request, "station/_alerts.html", {"alerts": found})
+
+
+@require_GET
+@needs(Role.VIEWER)
+def dashboard_uplinks(request: HttpRequest) -> HttpResponse:
+    """The ways to the world as a piece of the dashboard, asked for when it was opened, and again and again."""
+    return render(request, "station/_uplinks.html", {"network": _network(request)})
+
+
+def _network(request: HttpRequest) -> dict[str, Any] | None:
+    """What the network desk tells; None: nobody rules the network here, or nobody answers."""
+    return ask.network(None, request.user.get_username())[1] if settings.NETWORK else None
 
 
 @require_GET

@@ -13,10 +13,12 @@ from django.test import Client
 
 from hardware.interfaces import HardwareConfig, PortHealth
 from hardware.probe import Probed
-from station import provisioning
+from station import ask, in_force, provisioning
+from station.ask import Reply
 from station.command_face import StationConsumer
 from station.models import Transaction
 from station.views import hardware as view
+from tests.appliance import disk_store
 from tests.station.test_worker import CHARGING, VIEW, Bench
 
 FORM = {
@@ -33,6 +35,25 @@ def inside() -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("installer"))
     return client
+
+
+class Station:
+    """Takes the orders of the page."""
+
+    def __init__(self) -> None:
+        self.orders: list[str] = []
+        self.reply = Reply(True, "The station starts again.")
+
+    def __call__(self, command: str, argument: Any, user: str) -> Reply:
+        self.orders.append(command)
+        return self.reply
+
+
+@pytest.fixture(autouse=True)
+def station(monkeypatch: pytest.MonkeyPatch) -> Station:
+    played = Station()
+    monkeypatch.setattr(ask, "order", played)
+    return played
 
 
 def text(answer: Any) -> str:
@@ -129,6 +150,24 @@ def test_only_an_installer_may_open_it(client: Client) -> None:
     provisioning.apply(provisioning.Provision())
     client.force_login(User.objects.create_user("viewer"))
     assert client.get("/hardware").status_code == 403
+
+
+def test_what_waits_for_a_start_is_said_with_a_button_that_names_its_consequence(
+    inside: Client, station: Station
+) -> None:
+    disk_store().set_value(in_force.VALUE, in_force.stored())
+    assert "Restart now" not in text(inside.get("/hardware"))
+    station.reply = Reply(False, "The devices are changed when the session has ended.")
+    page = text(inside.post("/hardware", FORM, follow=True))
+    assert "Saved; it counts from the next start. The devices are changed when the session has ended." in page
+    assert "Restart now, away for some seconds" in page
+    station.reply = Reply(False, "Nothing was changed.", heard=False)
+    page = text(inside.post("/hardware", {**FORM, "board_unit": 3}, follow=True))
+    assert "Nothing was changed" not in page, "it was saved"
+    station.orders.clear()
+    inside.post("/hardware", {"restart": "yes"})
+    assert station.orders == ["apply"]
+    assert provisioning.load().hardware.board_unit == 3
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from station import provisioning
 from station.errors import StartupError
 from station.models import Certificate, OneTimePassword, Setting
 from station.people import must_choose_a_password
-from station.provision_file import Secret
+from station.provision_file import Secret, SupportSettings
 from station.provision_rules import RULES
 from station.roles import Role, role_of
 from station.store import DjangoStore
@@ -162,6 +162,7 @@ def test_every_field_of_the_parts_can_be_provisioned() -> None:
     assert {field.name for field in dataclasses.fields(Factory)} <= set(RULES["factory"])
     assert {field.name for field in dataclasses.fields(provisioning.BackendSettings)} == set(RULES["backend"])
     assert {field.name for field in dataclasses.fields(provisioning.WebSettings)} == set(RULES["web"])
+    assert {field.name for field in dataclasses.fields(SupportSettings)} == set(RULES["support"])
 
 
 def test_a_client_certificate_comes_with_its_key(folder: Path) -> None:
@@ -203,7 +204,7 @@ def test_secrets_do_not_show_themselves(folder: Path) -> None:
 KEY = 'authorization_key = "0123456789abcdef"'
 BAD = [
     ("[identiy]\n", r"\[identiy\] is not a table of this file; did you mean \[identity\]\?"),
-    ("[zzz]\n", r"\[zzz\] is not a table .*; use backend, electrical, factory, hardware, identity, ocpp, web"),
+    ("[zzz]\n", r"\[zzz\] is not a table .*; use backend, electrical, factory, hardware, identity, ocpp, support, web"),
     ("vendor = 1\n", r"\[vendor\] is not a table"),
     ("identity = 1\n", r"identity must be a table: write \[identity\] on a line of its own"),
     ('[identity]\nserial = "x"\n', r"\[identity\] serial is not a name of this table; did you mean serial_number\?"),
