@@ -20,8 +20,6 @@ import pytest
 from tests.journeys.backend import ScriptedBackend
 from tests.journeys.station import Station, free_port, until
 
-pytestmark = pytest.mark.journey
-
 PROVISION = {
     "backend": {"charge_point_id": "CP1"},
     "web": {"admin_password": "correct horse battery"},
