@@ -8,14 +8,21 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from ocppclient.clock import format_utc, parse_utc
-from ocppclient.store import Store
 
 _RUNNING, CRASHES = "run.machine", "run.crashes"
 #: So many crashes are remembered.
 _KEPT = 20
 _MACHINE = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Values(Protocol):
+    """The small named facts of the store."""
+
+    def value(self, name: str) -> str | None: ...
+    def set_value(self, name: str, value: str | None) -> None: ...
 
 
 def machine_boot() -> str:
@@ -26,7 +33,7 @@ def machine_boot() -> str:
         return ""
 
 
-def begin(store: Store, machine: str, now: datetime) -> bool:
+def begin(store: Values, machine: str, now: datetime) -> bool:
     """A run begins on the machine as `machine_boot` calls it. True: the former run crashed; it is remembered."""
     crashed = bool(machine) and store.value(_RUNNING) == machine
     if crashed:
@@ -35,7 +42,7 @@ def begin(store: Store, machine: str, now: datetime) -> bool:
     return crashed
 
 
-def end(store: Store) -> None:
+def end(store: Values) -> None:
     """This run ends because it was asked to."""
     store.set_value(_RUNNING, None)
 

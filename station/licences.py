@@ -47,7 +47,11 @@ def _licence(distribution: metadata.Distribution) -> str:
 def _said(distribution: metadata.Distribution) -> Iterator[str]:
     """The SPDX expression (PEP 639), the classifiers, the old free text: the first that is there counts."""
     about = distribution.metadata
-    yield (about.get("License-Expression") or "").strip()
+    yield _field(about, "License-Expression")
     classifiers = about.get_all("Classifier") or []
     yield ", ".join(one.removeprefix(_CLASSIFIER) for one in classifiers if one.startswith(_CLASSIFIER))
-    yield (about.get("License") or "").strip().partition("\n")[0]
+    yield _field(about, "License").partition("\n")[0]
+
+
+def _field(about: metadata.PackageMetadata, name: str) -> str:
+    return about[name].strip() if name in about else ""
