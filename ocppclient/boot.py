@@ -1,32 +1,24 @@
-"""BootNotification, registration, Heartbeat and the clock they set (OCPP 1.6 sections 4.2 and 4.6)."""
+"""BootNotification, registration and Heartbeat (OCPP 1.6 sections 4.2 and 4.6)."""
 
 from __future__ import annotations
 
 import random
-from datetime import timedelta
 from typing import Literal
 
-from ocppclient.clock import Clock, format_utc, parse_utc
+from ocppclient.clock import Clock
 from ocppclient.codec import Payload, tolerant_int
 from ocppclient.configuration import Configuration
-from ocppclient.events import Action, Connect, Explain, SetClock
+from ocppclient.events import Action, Connect, Explain
 from ocppclient.outbox import Outbox, Outcome
-from ocppclient.security_events import SecurityEvents
 from ocppclient.settings import ChargePointSettings, Identity
 from ocppclient.store import Store
+from ocppclient.timekeeping import Timekeeping
 
 Registration = Literal["waiting", "accepted", "pending", "rejected"]
 
-#: The backend's time is adopted when it differs by more: below lies the delay of the line, not the clock.
-CLOCK_TOLERANCE_S = 1.0
-#: Messages of a plausible clock are dated again when it was off by more: a clock that starts where the box was
-#: switched off is. Less is mere drift, and the older messages were right.
-_REDATE_S = 60.0
 _DAY_S = 86_400.0
 #: Why this process is about to end; noted before, used up by the next boot (the reason of an open transaction's stop).
 RESET_CAUSE = "reset.cause"
-#: The last good time is stored at most this often; after a power cut no clock starts before it.
-_FLOOR_S = 3600.0
 _LONGEST_RETRY_S = 300.0
 
 
@@ -58,7 +50,7 @@ class Boot:
         clock: Clock,
         config: Configuration,
         outbox: Outbox,
-        security_events: SecurityEvents,
+        timekeeping: Timekeeping,
         settings: ChargePointSettings,
         actions: list[Action],
     ) -> None:
@@ -66,7 +58,7 @@ class Boot:
         self._clock = clock
         self._config = config
         self._outbox = outbox
-        self._security_events = security_events
+        self._timekeeping = timekeeping
         self._settings = settings
         self._actions = actions
         self.registration: Registration = "waiting"
@@ -75,7 +67,6 @@ class Boot:
         self._unanswered = 0
         self._heartbeat_asked = False
         self._time_asked_at = clock.monotonic()
-        self._floor_at: float | None = None
         self._accepted_here = False  # Accepted came over this connection
         #: The backend refused or postponed this station, and never accepted it with these settings (section 4.2.1).
         self.denied = False
@@ -162,7 +153,7 @@ class Boot:
             self._config.set(Configuration.heartbeat_interval, interval_s)
         if not self._accepted_before:
             self._store.set_value("registration.accepted_by", self._settings.backend_key)
-        self._adopt_time(response.get("currentTime"))
+        self._timekeeping.backend_told(response.get("currentTime"))
 
     def _refused(self, status: str, interval_s: int) -> None:
         self.registration = "pending" if status == "Pending" else "rejected"
@@ -188,7 +179,7 @@ class Boot:
         """Heartbeat.conf (section 6.30)."""
         self._heartbeat_asked = False
         if outcome.response is not None:
-            self._adopt_time(outcome.response.get("currentTime"))
+            self._timekeeping.backend_told(outcome.response.get("currentTime"))
 
     def heartbeat(self, *, passes_gate: bool = False) -> bool:
         """Send a Heartbeat now; False when it cannot leave."""
@@ -210,34 +201,3 @@ class Boot:
         # section 4.6 and conformance CLK-02: at least one a day, whatever the traffic
         if not self._heartbeat_asked and (silent_s >= interval_s or now - self._time_asked_at >= _DAY_S):
             self.heartbeat()
-
-    def _adopt_time(self, current_time: object) -> None:
-        try:
-            utc = parse_utc(current_time)  # type: ignore[arg-type]  # anything may stand there; parse_utc refuses it
-            first, guess = not self._clock.confirmed, not self._clock.synchronised
-            if not guess and abs(utc - self._clock.utc()) <= timedelta(seconds=CLOCK_TOLERANCE_S):
-                self._clock.confirm()
-                self._keep_floor()
-                return
-            delta_s = self._clock.set_utc(utc)
-        except ValueError as problem:
-            self._outbox.quirks += 1
-            self._actions.append(
-                Explain("currentTime", "ignored", f"The backend's time was not adopted: {problem}.",
-                        str(current_time)[:40], "CLK-01")
-            )  # fmt: skip
-            return
-        if guess or (first and abs(delta_s) > _REDATE_S):
-            self._clock.correction_s = delta_s
-            self._outbox.redate(delta_s)
-            self._security_events.redate(delta_s)
-        self._floor_at = None
-        self._keep_floor()
-        self._actions.append(SetClock(utc, delta_s))
-        self._security_events.raise_event("SettingSystemTime", f"moved by {delta_s:+.1f} s to the backend's time")
-
-    def _keep_floor(self) -> None:
-        now = self._clock.monotonic()
-        if self._floor_at is None or now - self._floor_at >= _FLOOR_S:
-            self._floor_at = now
-            self._store.set_value("clock.floor", format_utc(self._clock.utc()))

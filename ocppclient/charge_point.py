@@ -66,6 +66,7 @@ from ocppclient.events import (
     ShutdownRequested,
     SwitchFailed,
     Tick,
+    TimeTold,
 )
 from ocppclient.facts import Facts
 from ocppclient.firmware import Firmware
@@ -86,6 +87,7 @@ from ocppclient.settings import ChargePointSettings, Electrical
 from ocppclient.smart_charging import SmartCharging
 from ocppclient.status import Status
 from ocppclient.store import Store, Transaction
+from ocppclient.timekeeping import Timekeeping
 from ocppclient.transactions import Transactions
 from ocppclient.view import ReservationView, TransactionView, View
 
@@ -125,7 +127,8 @@ class ChargePoint:
         self.security = security = Security(
             store, clock, config, outbox, security_events, certificates, charge_point_certificate, settings, out
         )
-        self.boot = boot = Boot(store, clock, config, outbox, security_events, settings, out)
+        self.timekeeping = timekeeping = Timekeeping(store, clock, outbox, security_events, out)
+        self.boot = boot = Boot(store, clock, config, outbox, timekeeping, settings, out)
         self.availability = availability = Availability(store, out)
         self.local_auth_list = local_auth_list = LocalAuthList(store, clock, config, out)
         self.reservations = reservations = Reservations(store, clock, config, facts, boot, availability, out)
@@ -213,6 +216,7 @@ class ChargePoint:
         self._actions.clear()
         with self._store.atomic():
             self._take(event)
+            self.timekeeping.update()
             self.boot.update()
             self.availability.update()
             self.reservations.update()
@@ -242,6 +246,8 @@ class ChargePoint:
                     self._reply(outcome)
             case Reading():
                 self.facts.take(event)
+            case TimeTold(source, utc, at_s, by):
+                self.timekeeping.told(source, utc, at_s, by)
             case FrameReceived(text, read):
                 self.facts.heard_at = self._clock.monotonic()
                 self.outbox.alive()
@@ -474,6 +480,7 @@ class ChargePoint:
             voltage_v=meter.voltage_v if meter else None,
             temperature_c=meter.temperature_c if meter else None,
             profile_changes=self.smart_charging.changes,
+            clock=self.timekeeping.view(),
             reservation=self._reservation_view(),
         )
 

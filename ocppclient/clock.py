@@ -1,7 +1,7 @@
 """The one clock: UTC = monotonic + offset. Deadlines use monotonic seconds; wall time is only data (conformance CLK).
 
 The offset starts from the operating system's clock when that is plausible, else from the last good time that was
-stored; it is corrected by BootNotification.conf and Heartbeat.conf.
+stored; timekeeping.py decides who may correct it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 #: No valid time lies before this software existed; a clock that shows less has lost its time.
 FLOOR = datetime(2024, 1, 1, tzinfo=UTC)
-#: Nor after this: protects from a backend with a broken clock.
+#: Nor after this: protects from a source with a broken clock.
 CEILING = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -23,6 +23,9 @@ class Clock:
         monotonic: source of monotonic seconds; tests pass a fake.
         system_utc: source of the operating system's UTC; asked once, at construction.
         floor: the last good time that was stored; UTC never starts before it.
+        built: when the running release was made; no time before it is ever believed.
+
+    Its attributes and `utc` may be read from any thread; only the domain thread changes them.
     """
 
     def __init__(
@@ -30,13 +33,16 @@ class Clock:
         monotonic: Callable[[], float] = time.monotonic,
         system_utc: Callable[[], datetime] = lambda: datetime.now(UTC),
         floor: datetime | None = None,
+        built: datetime = FLOOR,
     ) -> None:
         self.monotonic = monotonic
         start = system_utc()
-        lowest = max(floor or FLOOR, FLOOR)
-        #: False while the time is only a guess (no plausible system clock and no backend yet).
-        self.synchronised = FLOOR <= start < CEILING and start >= lowest - timedelta(days=1)
-        #: False until the backend told the time: a plausible system clock may still be hours behind (a board without
+        #: No source is believed that tells an earlier time.
+        self.lowest = max(built, FLOOR)
+        lowest = max(floor or self.lowest, self.lowest)
+        #: False while the time is only a guess (no plausible system clock, and nobody has told the time yet).
+        self.synchronised = self.lowest <= start < CEILING and start >= lowest - timedelta(days=1)
+        #: False until somebody told the time: a plausible system clock may still be hours behind (a board without
         #: a battery clock starts where it was switched off), so what is dated before is corrected then.
         self.confirmed = False
         #: What was dated before the confirmation is off by that many seconds; 0.0: not worth a correction.
@@ -51,23 +57,32 @@ class Clock:
         """UTC of a moment on the monotonic clock."""
         return self._offset + timedelta(seconds=monotonic_s)
 
+    def check(self, utc: datetime) -> None:
+        """Could this be the present time?
+
+        Raises:
+            ValueError: it lies outside `lowest` … CEILING (naive datetimes are refused as well).
+        """
+        if utc.tzinfo is None:
+            raise ValueError("a naive datetime has no place on a clock; give it a zone")
+        if not self.lowest <= utc < CEILING:
+            span = f"{self.lowest:%Y-%m-%d}…{CEILING:%Y}"
+            raise ValueError(f"{utc.isoformat()} is outside {span}: the clock that tells it looks wrong")
+
     def set_utc(self, utc: datetime) -> float:
         """Make `utc` the present time; returns how far the clock moved, seconds.
 
         Raises:
-            ValueError: the time lies outside FLOOR … CEILING (naive datetimes are refused as well).
+            ValueError: see `check`.
         """
-        if utc.tzinfo is None:
-            raise ValueError("a naive datetime has no place on a clock; give it a zone")
-        if not FLOOR <= utc < CEILING:
-            raise ValueError(f"{utc.isoformat()} is outside {FLOOR:%Y}…{CEILING:%Y}: the backend's clock looks wrong")
+        self.check(utc)
         delta_s = (utc - self.utc()).total_seconds()
         self._offset += timedelta(seconds=delta_s)
         self.confirm()
         return delta_s
 
     def confirm(self) -> None:
-        """The backend's time agrees with this clock."""
+        """Whoever tells the time agrees with this clock."""
         self.synchronised = self.confirmed = True
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from ocppclient.settings import ChargePointSettings
 
@@ -144,6 +144,23 @@ class KeyFormAccepted:
 @dataclass(frozen=True)
 class AliveSeen:
     """The peer answered a ping: the connection is alive though no message came."""
+
+
+@dataclass(frozen=True)
+class TimeTold:
+    """Somebody other than the backend tells the time.
+
+    Attributes:
+        source: "ntp": the operating system's clock follows time servers; "phone": a person sends the time of a phone.
+        utc: the time that was told.
+        at_s: when that was, monotonic seconds.
+        by: the time server, or who the person is.
+    """
+
+    source: Literal["ntp", "phone"]
+    utc: datetime
+    at_s: float
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -295,6 +312,7 @@ Event = (
     | FrameReceived
     | KeyFormAccepted
     | AliveSeen
+    | TimeTold
     | Tick
     | SettingsChanged
     | KeyChosen
@@ -364,10 +382,11 @@ class SetPingInterval:
 
 @dataclass(frozen=True)
 class SetClock:
-    """The backend's time was adopted; `utc` is the new time, `delta_s` how far the clock moved."""
+    """The clock was moved: `utc` is the new time, `delta_s` how far it moved, `source` in words who told it."""
 
     utc: datetime
     delta_s: float
+    source: str
 
 
 @dataclass(frozen=True)

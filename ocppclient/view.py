@@ -31,6 +31,25 @@ class ReservationView:
 
 
 @dataclass(frozen=True)
+class ClockView:
+    """Whose time the station has.
+
+    Attributes:
+        source: "ntp", "backend" or "phone": who told it last; "" while nobody has since the start.
+        by: the time server, or the person with the phone; "" for a backend.
+        told_s: so many seconds ago.
+        confirmed: somebody has told the time since the start.
+        held_s: so far ahead the clock is, and goes back when the session has ended.
+    """
+
+    source: str = ""
+    by: str = ""
+    told_s: float | None = None
+    confirmed: bool = False
+    held_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class View:
     """State of the charge point in its own words.
 
@@ -71,3 +90,4 @@ class View:
     temperature_c: float | None
     reservation: ReservationView | None = None
     profile_changes: int = 0
+    clock: ClockView = ClockView()

@@ -314,7 +314,7 @@ def pack(
     sign: Callable[[bytes], tuple[bytes, bytes]] | None,
     target: Path,
 ) -> None:
-    """Make a release file: `files` as (name in it, path), `facts` are version, models and schema.
+    """Make a release file: `files` as (name in it, path), `facts` are version, models, schema and made.
 
     The same files give the same bytes. `sign` takes the manifest and returns its signature and the signer's PEM.
     """

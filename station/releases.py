@@ -7,9 +7,11 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ocppclient.clock import FLOOR, parse_utc
 from ocppclient.settings import Release
 from station.transfer.part import sync_folder
 
@@ -45,6 +47,14 @@ class Releases:
         except (OSError, ValueError):
             return {}
         return content
+
+    @property
+    def made(self) -> datetime:
+        """When the release that runs was made; `clock.FLOOR` when it does not tell."""
+        try:
+            return parse_utc(self.manifest(self.own_slot)["made"])
+        except (KeyError, ValueError):
+            return FLOOR
 
     def facts(self) -> Release:
         """What the charge point has to know about the release that runs."""

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass, replace
 from django.db import connections
 
 from ocppclient.charge_point import ChargePoint
-from ocppclient.clock import Clock, parse_utc
+from ocppclient.clock import FLOOR, Clock, parse_utc
 from ocppclient.configuration import KEYS
 from ocppclient.link import ConnectionSettings, address_for
 from ocppclient.security import Credentials
@@ -50,7 +50,8 @@ class Wiring:
         changes = tuple(filter(None, (restore.apply_pending(), factory_reset.apply_pending())))
         applied = provisioning.at_start(known_keys=frozenset(key.name for key in KEYS.values()))
         floor = store.value("clock.floor")
-        clock = Clock(floor=parse_utc(floor) if floor else None)
+        ours = releases.here()
+        clock = Clock(floor=parse_utc(floor) if floor else None, built=ours.made if ours else FLOOR)
         self._charge_point = ChargePoint(store, clock, charge_point_settings(applied.provision))
         self.opened = Opened(applied, self._link(applied.provision), changes)
         return Domain(store, self._charge_point, clock, connections.close_all)

@@ -418,8 +418,8 @@ class StationWorker:
             case SetPingInterval(seconds):
                 log.info("WebSocketPingInterval is %d s", seconds)
                 out.link.set_ping_interval(seconds)
-            case SetClock(utc, delta_s):
-                log.info("The clock follows the backend: %s (moved by %+.1f s)", f"{utc:%Y-%m-%d %H:%M:%S}Z", delta_s)
+            case SetClock(utc, delta_s, source):
+                log.info("The clock follows %s: %s (moved by %+.1f s)", source, f"{utc:%Y-%m-%d %H:%M:%S}Z", delta_s)
             case RunJob(uid):
                 if self._job_watch is not None:
                     self._job_watch.expect()

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import ocpp
@@ -35,6 +36,7 @@ from ocppclient.events import (
     SettingsChanged,
     ShutdownRequested,
     Tick,
+    TimeTold,
 )
 from ocppclient.memory_store import MemoryStore
 from tests.ocppclient.harness import Bench, of
@@ -503,6 +505,13 @@ EVENTS = st.one_of(
     st.builds(LocalStart, st.sampled_from("AB")),
     st.builds(LocalStop, st.text(max_size=5)),
     st.builds(ResendParked, st.integers(0, 9)),
+    st.builds(
+        TimeTold,
+        st.sampled_from(["ntp", "phone"]),
+        st.datetimes(datetime(1970, 1, 1), timezones=st.just(UTC)),
+        st.floats(0, 2000),
+        st.just("ann"),
+    ),
 )
 
 

@@ -216,7 +216,7 @@ def test_actions_run_in_order_after_their_event_on_the_one_domain_thread(bench: 
         UpdateLink("another root"),
         Disconnect("two messages without an answer", retry=True),
         SetPingInterval(30),
-        SetClock(datetime(2026, 1, 1, tzinfo=UTC), 3.0),
+        SetClock(datetime(2026, 1, 1, tzinfo=UTC), 3.0, "the backend"),
         Feedback(CardFeedback.ACCEPTED, "Welcome"),
         Explain("Authorize", "Rejected", "The card is blocked."),
         SendFrame("consequence"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
 
+from ocppclient.clock import format_utc, parse_utc
 from station import __version__, release_archive
 
 #: What a station needs of the checkout.
@@ -40,9 +42,15 @@ class Command(BaseCommand):
         if bool(key) != bool(certificate):
             raise CommandError("--key and --certificate belong together")
         sign = _signer(key.read_bytes(), certificate.read_bytes()) if key else None
-        facts = {"version": options["release_version"], "models": options["model"], "schema": newest_migration()}
         root = Path(settings.BASE_DIR)
-        release_archive.pack(((name, root / name) for name in _tracked(root)), facts, sign, options["target"])
+        files = _tracked(root)
+        facts = {
+            "version": options["release_version"],
+            "models": options["model"],
+            "schema": newest_migration(),
+            "made": format_utc(_made(root, files)),
+        }
+        release_archive.pack(((name, root / name) for name in files), facts, sign, options["target"])
         size = options["target"].stat().st_size
         signed = "signed" if sign else "NOT signed: only a station with allow_unsigned_update takes it"
         self.stdout.write(f"{options['target']}: version {facts['version']}, {size // 1024} KiB, {signed}")
@@ -52,6 +60,17 @@ def newest_migration() -> str:
     """The schema of the database that this software works with."""
     loader = MigrationLoader(None, ignore_no_migrations=True)
     return max(name for app, name in loader.disk_migrations if app == "station")
+
+
+def _made(root: Path, files: list[str]) -> datetime:
+    """When the newest of it was written: no clock of a station that runs it shows less."""
+    try:
+        told = subprocess.run(
+            ["git", "log", "-1", "--format=%cI"], cwd=root, capture_output=True, check=True, text=True
+        ).stdout
+        return parse_utc(told)
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return datetime.fromtimestamp(max((root / name).stat().st_mtime for name in files), UTC)
 
 
 def _tracked(root: Path) -> list[str]:
