@@ -18,6 +18,7 @@ from hardware.interfaces import (
     Fault,
     FaultCode,
     HardwareConfig,
+    Hold,
     MeterSample,
     PanelInputs,
     PortHealth,
@@ -58,6 +59,7 @@ class Box:
             meter sample. It must not wait for anything that waits for the box.
         on_card: called from the reader's thread with the card's text, once a presentation.
         on_crash: called with the port's name and the exception when a driver crashed; it is started again by itself.
+        on_hold: called from the panel's thread when its button was let go after it was held for so long.
         clock: monotonic seconds.
         open_line: opens a serial line (path, baud, parity); raises LineLost. Tests put devices of their own here.
         weld: of the last reading before a restart: a stuck contactor does not come loose by it.
@@ -71,6 +73,7 @@ class Box:
         on_reading: Callable[[BoxReading], None],
         on_card: Callable[[str], None],
         on_crash: Callable[[str, BaseException], None] | None = None,
+        on_hold: Callable[[Hold], None] = lambda hold: None,
         clock: Callable[[], float] = time.monotonic,
         open_line: Callable[[str, int, str], Line] = SerialLine,
         start_port: Callable[[Port], None] = Port.start,
@@ -109,7 +112,7 @@ class Box:
             raise ValueError(problem[1])
         self._build_board_and_meter(config)
         self._build_reader(config, on_card)
-        self._build_panel(config)
+        self._build_panel(config, on_hold)
 
     # --- for the station ----------------------------------------------------------------------------------------------
     def start(self) -> None:
@@ -249,12 +252,12 @@ class Box:
         baud = config.reader_baud or kind.baud
         self._add_port("reader", config.reader_port, baud, kind.parity, reader, counters)
 
-    def _build_panel(self, config: HardwareConfig) -> None:
+    def _build_panel(self, config: HardwareConfig, on_hold: Callable[[Hold], None]) -> None:
         if not config.panel:
             return
         kind, counters = panel_kind(config.panel), Counters()
         path = config.panel_port
-        self._panel = PanelDriver(self._clock, counters, self._take_inputs, lambda: port.wake())
+        self._panel = PanelDriver(self._clock, counters, self._take_inputs, lambda: port.wake(), on_hold)
         open_line = kind.line_opener(config) or (lambda: self._open_line(path, kind.baud, kind.parity))
         port = self._add("panel", path, open_line, self._panel, counters)
 

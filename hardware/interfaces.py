@@ -201,9 +201,9 @@ class HardwareConfig:
     world can run faster than the clock; default 1); `uid_order` is `normal` (byte 0 first, default) or `reversed`;
     `on_meter_lost`, `on_wrong_voltage` and `on_tamper` are `warn` (default) or `stop`: no energy while it lasts;
     `em4100` is `full10` (with the version byte, default) or `id8`; `panel_red`, `panel_green`, `panel_blue`,
-    `panel_buzzer`, `panel_enable`, `panel_estop`, `panel_tamper`, `panel_door` name the GPIO lines that are wired
-    ("!" before a name inverts it); `simulated_lock` is `boot` (default), `authorisation` or `none`: how a simulated
-    OpenEVSE board is compiled (a real one is asked).
+    `panel_buzzer`, `panel_enable`, `panel_estop`, `panel_tamper`, `panel_door`, `panel_button` name the GPIO lines that
+    are wired ("!" before a name inverts it); `simulated_lock` is `boot` (default), `authorisation` or `none`: how a
+    simulated OpenEVSE board is compiled (a real one is asked).
     """
 
     board: str = "openevse"
@@ -256,11 +256,20 @@ class CardSignal(StrEnum):
 
 @dataclass(frozen=True)
 class PanelInputs:
-    """Contacts of the panel: emergency stop pressed, housing tampered with, door open."""
+    """Contacts of the panel: emergency stop pressed, housing tampered with, door open, button held."""
 
     estop: bool = False
     tamper: bool = False
     door: bool = False
+    button: bool = False
+
+
+class Hold(StrEnum):
+    """For how long the button of the panel was held (hardware/button.py); the station knows what each asks for."""
+
+    SHORT = "short"
+    LONG = "long"
+    VERY_LONG = "very long"
 
 
 class Panel(Protocol):

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hardware.interfaces import CardSignal, Show
+from hardware.interfaces import CardSignal, Hold, Show
 from hardware.modbus_rtu import crc16
 
 OUTPUTS = ("red", "green", "blue", "buzzer", "enable")
-INPUTS = ("estop", "tamper", "door")
+INPUTS = ("estop", "tamper", "door", "button")
 _MAX_FRAME_BYTES = 128
 
 _OFF, _RED, _GREEN, _BLUE = (0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)
@@ -42,12 +42,21 @@ _SIGNALS: dict[CardSignal, tuple[Colour, float, float]] = {
 }
 _BEEPS = {CardSignal.ACCEPTED: 1, CardSignal.REJECTED: 3}
 _BEEP_S, _BEEP_PERIOD_S = 0.1, 0.2
+#: while the button is held: colour, seconds of its blinking, beeps when it begins
+_HOLDS: dict[Hold, tuple[Colour, float, int]] = {
+    Hold.SHORT: (_WHITE, 0.8, 1),
+    Hold.LONG: (_YELLOW, 0.4, 2),
+    Hold.VERY_LONG: (_RED, 0.2, 3),
+}
 _LATCH_S = 1e-6  # so that a period's beginning is inside of it in spite of rounding
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What the panel shall show; `signal_at` is when the card's signal began, `enable` the supply of the coil."""
+    """What the panel shall show; `signal_at` is when the card's signal began, `enable` the supply of the coil.
+
+    `hold`: what the button would ask for if it were let go, since `hold_at`.
+    """
 
     show: Show = Show.STARTING
     warning: bool = False
@@ -55,11 +64,13 @@ class Picture:
     signal: CardSignal | None = None
     signal_at: float = 0.0
     enable: bool = False
+    hold: Hold | None = None
+    hold_at: float = 0.0
 
 
 def outputs(picture: Picture, now: float) -> dict[str, bool]:
     """Every output at `now`, monotonic seconds."""
-    colour, buzzer = _signal(picture, now)
+    colour, buzzer = _held(picture, now) if picture.hold else _signal(picture, now)
     if colour is None:
         colour = _steady(picture, now)
     red, green, blue = (bool(lamp) for lamp in colour)
@@ -69,7 +80,7 @@ def outputs(picture: Picture, now: float) -> dict[str, bool]:
 def is_steady(picture: Picture, now: float) -> bool:
     """Nothing changes by itself."""
     has_signal = picture.signal is not None and now - picture.signal_at < _SIGNALS[picture.signal][1]
-    return not (has_signal or picture.warning) and _LAMPS[picture.show][2] == 1.0
+    return not (picture.hold or has_signal or picture.warning) and _LAMPS[picture.show][2] == 1.0
 
 
 def _steady(picture: Picture, now: float) -> Colour:
@@ -87,9 +98,20 @@ def _signal(picture: Picture, now: float) -> tuple[Colour | None, bool]:
     age_s = now - picture.signal_at + _LATCH_S
     if age_s >= lasts_s:
         return None, False
-    beeps = _BEEPS.get(picture.signal, 0)
-    buzzer = age_s < beeps * _BEEP_PERIOD_S and age_s % _BEEP_PERIOD_S < _BEEP_S
+    buzzer = _beeps(_BEEPS.get(picture.signal, 0), age_s)
     return (colour if not blink_s or age_s % blink_s < blink_s / 2 else _OFF), buzzer
+
+
+def _held(picture: Picture, now: float) -> tuple[Colour, bool]:
+    """What letting go of the button would ask for."""
+    assert picture.hold is not None
+    colour, blink_s, beeps = _HOLDS[picture.hold]
+    age_s = now - picture.hold_at + _LATCH_S
+    return colour if age_s % blink_s < blink_s / 2 else _OFF, _beeps(beeps, age_s)
+
+
+def _beeps(count: int, age_s: float) -> bool:
+    return age_s < count * _BEEP_PERIOD_S and age_s % _BEEP_PERIOD_S < _BEEP_S
 
 
 def encode(kind: str, values: Mapping[str, bool]) -> bytes:

@@ -15,6 +15,7 @@ from django.db import connection
 
 from station import __version__, backup_file, unit
 from station.backup_file import BackupProblem, Manifest
+from station.network import wish
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ PARTS = {
 LEFT_OUT = ("station_apitoken", "station_job", "station_selftest")
 #: Settings that hold a secret have one of these in their names.
 SECRET_WORDS = ("key", "password", "passphrase", "secret", "token", "pin", "psk")
+#: Everything in these is one: the networks with their passwords.
+SECRET_SECTIONS = (wish.UPLINKS, wish.UPLINKS_HERE)
 #: What only this unit has: marks of its own, what a change is at, and how it was set up. It is in no backup.
 OWN_SECTIONS = ("station", "change", "commissioning")
 #: And these values: the key itself, and what was made of it.
@@ -73,6 +76,8 @@ _VALUES, _MIGRATIONS = "station_value", "django_migrations"
 
 def is_secret(section: str, name: str) -> bool:
     """A setting that leaves the station encrypted only."""
+    if section in SECRET_SECTIONS:
+        return True
     if section == "ocpp":
         return name.casefold() == "authorizationkey"
     return any(word in SECRET_WORDS for word in name.casefold().split("_"))

@@ -20,7 +20,9 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 
 from ocppclient.store import UNFINISHED
-from station import local_copies, models, people, provisioning, restore, roles
+from station import local_copies, models, people, provisioning, restore, roles, web_certificate
+from station.network import wish
+from station.network.wish import Wish
 
 log = logging.getLogger("station.factory_reset")
 
@@ -89,6 +91,7 @@ def apply_pending() -> str:
         return ""
     restore.discard()
     shutil.rmtree(settings.DATA_DIR / local_copies.FOLDER, ignore_errors=True)
+    web_certificate.certificate().forget_own()
     try:
         with connection.cursor() as cursor:
             cursor.execute("VACUUM")  # what was deleted must not stay readable in free pages
@@ -114,11 +117,36 @@ def _reset(factory: dict[str, Any]) -> None:
     models.PrivateKey.objects.exclude(key_id__in=factory["key_ids"]).delete()
     _certificates(factory["certificates"])
     _settings(factory["settings"], uids)
+    wish.note(Wish.FORGET)
     with connection.cursor() as cursor:
         for table_name in (*restore.OF_USERS, "auth_user"):
             cursor.execute(f"DELETE FROM {table_name}")
-    user = User.objects.create(username=factory["user"], password=factory["password"])
-    roles.assign(user, roles.Role.INSTALLER)
+    _let_in(factory)
+
+
+def give_label_password() -> str:
+    """Who lost the password gets in again: the first user has the password of the label, as it was delivered.
+
+    Returns the user's name. Whoever is signed in as that user is signed out; everybody else stays.
+
+    Raises:
+        ResetRefused: it is not known how the station was delivered.
+    """
+    factory = provisioning.stored("station", "factory")
+    if factory is None:
+        raise ResetRefused(
+            "How this station was delivered is not known: its data folder was made by an older software."
+        )
+    with transaction.atomic():
+        _let_in(factory)
+    return str(factory["user"])
+
+
+def _let_in(factory: dict[str, Any]) -> None:
+    user, _ = User.objects.update_or_create(
+        username=factory["user"], defaults={"password": factory["password"], "is_active": True}
+    )
+    roles.assign(user, max(roles.Role.INSTALLER, roles.role_of(user)))
     if factory["password_once"]:
         people.must_choose_another(user)
 

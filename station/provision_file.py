@@ -230,6 +230,9 @@ def _conflicts(provision: Provision) -> list[str]:
     backend = provision.backend
     if problem := port_problem(provision.hardware):
         found.append(f"[hardware] {problem[0]}_port: {problem[1]}")
+    hotspot = provision.sections.get("hotspot", {})
+    if ("ssid" in hotspot) != ("passphrase" in hotspot):
+        found.append("[hotspot] ssid and passphrase belong together; give both, or none: the station makes its own.")
     if provision.reconnect_max_s < provision.reconnect_min_s:
         found.append(
             f"[factory] reconnect_max_s is {provision.reconnect_max_s:g}, less than reconnect_min_s "

@@ -15,6 +15,7 @@ from hardware import registry
 from hardware.panel import INPUTS, OUTPUTS
 from ocppclient.firmware_signature import ALGORITHMS
 from ocppclient.link import endpoint
+from station.network import rules as network_rules
 
 #: (value, folder that relative file names start from) → the value as it is kept.
 Rule = Callable[[Any, Path], Any]
@@ -195,6 +196,23 @@ def configuration_value(value: Any, folder: Path) -> str:
     raise Wrong(f"must be text, a number, true or false, not {_spelled(value)}")
 
 
+def hotspot_name(value: Any, folder: Path) -> str:
+    """The name of the station's own WiFi."""
+    return _fits(lambda: network_rules.ssid(text(32, empty=False)(value, folder)).decode())
+
+
+def hotspot_passphrase(value: Any, folder: Path) -> str:
+    """Its passphrase; people type it, so the 64 digits of a raw key are none."""
+    return _fits(lambda: network_rules.wifi_key(text(63, empty=False)(value, folder), "wpa"))
+
+
+def _fits(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except network_rules.Unfit as unfit:
+        raise Wrong(f"cannot be used: {unfit}") from None
+
+
 def _spelled(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -286,6 +304,11 @@ RULES: dict[str, dict[str, Rule]] = {
         "allow_unsigned_update": boolean,
         "firmware_signatures": some_of(*ALGORITHMS),
         "allow_local_transfers": boolean,
+    },
+    "hotspot": {
+        "ssid": hotspot_name,
+        "passphrase": hotspot_passphrase,
+        "wpa3_only": boolean,
     },
     "web": {
         "admin_user": text(150, empty=False),

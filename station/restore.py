@@ -29,6 +29,8 @@ from station.backup import PARTS
 from station.backup_file import BackupProblem, Manifest
 from station.errors import StartupError
 from station.models import Certificate, QueuedCall, Setting, Transaction
+from station.network import wish
+from station.network.wish import Wish
 from station.provision_rules import RULES, Wrong
 
 log = logging.getLogger("station.restore")
@@ -43,6 +45,7 @@ _OF_THE_BOX = {
     "hardware": None,
     "electrical": None,
     "hotspot": None,
+    wish.UPLINKS_HERE: None,
 }
 #: What hangs on users; sign-ins and access tokens end with them.
 OF_USERS = (
@@ -287,6 +290,8 @@ def _take_settings(cursor: Any, plan: Plan) -> None:
         if not _stays(section, name, plan)
     ]
     Setting.objects.bulk_create([*kept, *taken])
+    if any(row.section in backup.SECRET_SECTIONS for row in taken):
+        wish.note(Wish.JOIN)
 
 
 def _stays(section: str, name: str, plan: Plan) -> bool:

@@ -31,6 +31,7 @@ from station.backend_desk import BackendDesk
 from station.environment import choice
 from station.errors import StartupError
 from station.greeting import greeting
+from station.held_button import HeldButton
 from station.job_worker import JobWorker
 from station.live_feed import LiveFeed
 from station.log_files import FrameLog, open_story
@@ -158,6 +159,7 @@ class Runtime:
                 on_reading=self._worker.take_reading,
                 on_card=self._worker.take_card,
                 weld=domain.store.value(WELD) or "",
+                on_hold=HeldButton(self._worker, self._ruled_network).asked,
                 on_crash=lambda port, error: log.error("The driver of the %s crashed: %s", port, error, exc_info=error),
             )
         except ValueError as error:
@@ -221,6 +223,10 @@ class Runtime:
         if last_run.begin(domain.store, last_run.machine_boot(), domain.clock.utc()):
             log.error("The former run of the station ended by a crash")
         domain.store.set_value(in_force.VALUE, in_force.stored())
+
+    def _ruled_network(self) -> tuple[NetworkDesk, asyncio.AbstractEventLoop] | None:
+        assert self._loop is not None
+        return (self._network, self._loop) if self._network is not None else None
 
     def _serve_web(self) -> None:
         from station.web_server import serve

@@ -101,8 +101,12 @@ class WebCertificate:
 
     def remove(self) -> None:
         """Go back to the station's certificate."""
-        (self._folder / _OWN).unlink(missing_ok=True)
+        self.forget_own()
         self.ensure()
+
+    def forget_own(self) -> None:
+        """The owner's certificate and key are deleted."""
+        (self._folder / _OWN).unlink(missing_ok=True)
 
     def show(self) -> Shown:
         """For the pages.

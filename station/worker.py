@@ -265,6 +265,11 @@ class StationWorker:
         assert self._outside is not None
         self._outside.reboot(False, 0)
 
+    def explain(self, explain: Explain) -> None:
+        """Only for `call`: into the why log, as what the charge point explains."""
+        assert self._domain is not None
+        self._why.tell(explain, self._domain.clock.monotonic())
+
     def settings_changed(self) -> SettingsChanged:
         """Only for `call`: the event that tells of the stored settings; StartupError when they cannot be used."""
         assert self._outside is not None
@@ -436,7 +441,7 @@ class StationWorker:
                 log.info("To the driver: %s (%s)", line(text), kind)
                 out.box.signal(card_signal(kind))
             case Explain():
-                self._why.tell(action, domain.clock.monotonic())
+                self.explain(action)
 
     def _keep_reason(self, explain: Explain) -> None:
         assert self._domain is not None

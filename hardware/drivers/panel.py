@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from hardware.interfaces import CardSignal, PanelInputs, Show
+from hardware.button import Button
+from hardware.interfaces import CardSignal, Hold, PanelInputs, Show
 from hardware.panel import INPUTS, Decoder, Picture, encode, is_steady, outputs
 from hardware.serial_port import Counters, Line
 
@@ -22,6 +23,7 @@ class PanelDriver:
 
     Args:
         on_inputs: the contacts, at every change and once at the start; on the line's thread.
+        on_hold: the button was let go after it was held for so long; likewise.
         wake: makes the line's thread look at what is wanted at once.
     """
 
@@ -33,10 +35,12 @@ class PanelDriver:
         counters: Counters,
         on_inputs: Callable[[PanelInputs], None],
         wake: Callable[[], None] = lambda: None,
+        on_hold: Callable[[Hold], None] = lambda hold: None,
     ) -> None:
         self._clock = clock
         self._counters = counters
         self._on_inputs = on_inputs
+        self._on_hold = on_hold
         self._wake = wake
         self._lock = threading.Lock()  # guards the picture
         self._picture = Picture()
@@ -44,6 +48,7 @@ class PanelDriver:
         self._decoder = Decoder("in", INPUTS)
         self._line: Line | None = None
         self._inputs: PanelInputs | None = None
+        self._button = Button()
         self._told: dict[str, bool] = {}
         self._told_at = self._heard_at = -math.inf
         self.warning = ""
@@ -77,6 +82,7 @@ class PanelDriver:
 
     def lost(self, reason: str) -> None:
         self._line = None
+        self._let_go_of_button()
 
     def farewell(self) -> None:
         """Dark, and no supply for the coil: whoever starts next decides anew."""
@@ -86,6 +92,8 @@ class PanelDriver:
     def step(self) -> None:
         assert self._line is not None
         now = self._clock()
+        if (hold := self._button.hold(now)) is not self._picture.hold:
+            self._change(hold=hold, hold_at=now)
         picture = self._picture
         if now - self._enabled_at >= ENABLE_LASTS_S:
             picture = replace(picture, enable=False)
@@ -93,7 +101,7 @@ class PanelDriver:
         if wanted != self._told or now - self._told_at >= REPEAT_S:
             self._line.write(encode("out", wanted))
             self._told, self._told_at = wanted, now
-        wait_s = REPEAT_S if is_steady(picture, now) else TICK_S
+        wait_s = REPEAT_S if is_steady(picture, now) and not self._button.is_down else TICK_S
         self._take(self._line.read(wait_s))
 
     def _take(self, data: bytes) -> None:
@@ -109,6 +117,14 @@ class PanelDriver:
             if inputs != self._inputs:
                 self._inputs = inputs
                 self._on_inputs(inputs)
+            if (asked := self._button.take(inputs.button, now)) is not None:
+                self._on_hold(asked)
         if now - self._heard_at >= SILENT_AFTER_S:
             self._heard_at = now
+            self._let_go_of_button()
             self._counters.timeout(now, "the panel is silent: the emergency stop cannot be seen")
+
+    def _let_go_of_button(self) -> None:
+        """What is not heard any more is held by nobody."""
+        self._button.forget()
+        self._change(hold=None)

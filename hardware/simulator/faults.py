@@ -41,6 +41,7 @@ FAULTS: dict[str, FaultKind] = {
     "estop": FaultKind("the emergency stop is pressed: it cuts the contactor's coil, and the panel tells"),
     "tamper": FaultKind("the housing is tampered with"),
     "door": FaultKind("the door of the housing is open"),
+    "button": FaultKind("the button of the panel is held"),
     "two_cards": FaultKind("a second card, 04FACADE, lies on the reader with each swiped one"),
 }
 # the names of hardware.interfaces.FaultCode and of daily speech

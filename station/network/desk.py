@@ -10,13 +10,14 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from station.network import policy, rules
 from station.network.picture import Applied, Device, Network, Picture, Refused, Unavailable
 from station.network.profiles import Hotspot, kind_of
 from station.network.rules import Mobile, Unfit, Wanted
+from station.network.wish import Wish
 
 log = logging.getLogger("station.network")
 
@@ -66,6 +67,21 @@ class Kept(Protocol):
     def setting_up(self) -> bool:
         """The station is not set up yet."""
 
+    def keep_uplink(self, order: Mapping[str, Any]) -> None:
+        """What was ordered is proven: a backup takes it along."""
+
+    def uplinks(self) -> list[dict[str, Any]]:
+        """Orders of all that was proven."""
+
+    def forget_uplinks(self) -> None:
+        """Nothing was ever proven or preferred; the wish to forget the profiles is noted."""
+
+    def wish(self) -> Wish | None:
+        """What is still to be done to the profiles."""
+
+    def wish_done(self) -> None:
+        """It was done."""
+
 
 @dataclass
 class Change:
@@ -73,6 +89,7 @@ class Change:
 
     kind: str
     what: str
+    order: Mapping[str, Any] = field(repr=False)
     by: str
     token: str
     checkpoint: str
@@ -123,7 +140,8 @@ class NetworkDesk:
 
     async def obey(self, order: Mapping[str, Any], user: str) -> tuple[bool, str]:
         """Do it: {"do": "change" (with what `rules.wanted` reads), "keep" ({"token", "local"}), "keep anyway",
-        "take back", "scan", "hotspot" ({"open"}) or "order" ({"kinds"})}. Returns whether, and words for people."""
+        "take back", "scan", "hotspot" ({"open"}), "forget" or "order" ({"kinds"})}. Returns whether, and words for
+        people."""
         async with self._one_at_a_time:
             try:
                 return await self._obey(order, user)
@@ -133,7 +151,7 @@ class NetworkDesk:
     async def _obey(self, order: Mapping[str, Any], user: str) -> tuple[bool, str]:
         match order.get("do"):
             case "change":
-                return True, await self._begin(rules.wanted(order), user)
+                return True, await self._begin(rules.wanted(order), order, user)
             case "keep":
                 return await self._keep_from(str(order.get("token", "")), str(order.get("local", "")))
             case "keep anyway" if self._on_trial:
@@ -149,6 +167,8 @@ class NetworkDesk:
                 return True, "The station listens; the list renews itself within seconds."
             case "hotspot":
                 return await self._order_hotspot(bool(order.get("open", True)))
+            case "forget":
+                return await self._forget(user)
             case "order":
                 kinds = [kind for kind in order.get("kinds", []) if kind in policy.KINDS]
                 if sorted(kinds) != sorted(policy.KINDS):
@@ -158,7 +178,7 @@ class NetworkDesk:
                 return True, "The station prefers its networks in this order now."
         return False, "The station does not know this order."
 
-    async def _begin(self, wanted: Wanted, user: str) -> str:
+    async def _begin(self, wanted: Wanted, order: Mapping[str, Any], user: str) -> str:
         if self._on_trial:
             raise Refused("Another change is being proven. Keep it or take it back first.")
         if isinstance(wanted, Mobile):
@@ -171,7 +191,8 @@ class NetworkDesk:
             await self._network.go_back(checkpoint)
             raise
         what = rules.ssid_text(wanted.ssid) if isinstance(wanted, rules.Wifi) else _NAMES[kind]
-        self._change = Change(kind, what, user, secrets.token_urlsafe(12), checkpoint, applied, self._monotonic())
+        token = secrets.token_urlsafe(12)
+        self._change = Change(kind, what, order, user, token, checkpoint, applied, self._monotonic())
         log.info("%s changes the network: %s %s", user, kind, what)
         return f"The station tries it. Without a proof the old settings come back within {CONFIRM_S} s."
 
@@ -215,6 +236,7 @@ class NetworkDesk:
         assert change is not None
         await self._network.keep(change.checkpoint)
         change.state, change.why = "confirmed", why
+        await self._recall(lambda: self._kept.keep_uplink(change.order))
         await self._network.drop_others(change.applied)
         log.info("The change of the network is kept")
         return True, "The new network settings are kept."
@@ -225,6 +247,31 @@ class NetworkDesk:
         change.state, change.why = "taken back", why
         log.info("The change of the network is taken back: %s", why)
         await self._network.go_back(change.checkpoint)
+        self._next_look = float("-inf")
+
+    async def _forget(self, user: str) -> tuple[bool, str]:
+        """Everything that people set; the hotspot opens, because it is the only way in then."""
+        if self._on_trial:
+            await self._take_back(f"{user} had all networks forgotten")
+        await self._recall(self._kept.forget_uplinks)
+        await self._fulfil(Wish.FORGET)
+        await self._order_hotspot(True)
+        return True, f"All networks are forgotten. The hotspot is open for {policy.ORDERED_S / 60:.0f} minutes."
+
+    async def _fulfil(self, wish: Wish) -> None:
+        """What could not be done when it was wished for; a network that cannot be had now is left out."""
+        if wish is Wish.FORGET:
+            await self._network.forget()
+        else:
+            for order in await self._recall(self._kept.uplinks):
+                try:
+                    wanted = rules.wanted(order)
+                    if isinstance(wanted, Mobile):
+                        self._check_sim(wanted)
+                    await self._network.apply(wanted)
+                except (Unfit, Refused) as refused:
+                    log.warning("A network of the backup is left out: %s", refused)
+        await self._recall(self._kept.wish_done)
         self._next_look = float("-inf")
 
     async def _order_hotspot(self, is_open: bool) -> tuple[bool, str]:
@@ -260,6 +307,8 @@ class NetworkDesk:
                 self._problem, self._next_look = "", now + _LOOK_EVERY_S
                 if self._on_trial:
                     await self._judge(now)
+                elif (wish := await self._recall(self._kept.wish)) is not None:
+                    await self._fulfil(wish)
                 else:
                     await self._prefer(now)
                     await self._set_hotspot(now)

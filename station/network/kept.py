@@ -1,8 +1,12 @@
-"""What lasts of the network beside NetworkManager's own profiles: settings of the sections [hotspot] and [network]."""
+"""What lasts of the network beside NetworkManager's own profiles: settings of [hotspot], [network] and the uplinks.
+
+NetworkManager gives no secret back to a service without rights, so what was proven is kept here too, for backups.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,9 +14,16 @@ from django.db import transaction
 
 from station import backend_settings, commissioning, provisioning
 from station.models import OneTimePassword, Setting
+from station.network import wish
 from station.network.policy import KINDS
 from station.network.profiles import Hotspot, new_hotspot
+from station.network.wish import UPLINKS, UPLINKS_HERE, Wish
 
+_FIELDS = {
+    "wifi": ("ssid", "ssid_hex", "security", "key", "hidden"),
+    "ethernet": ("interface", "method", "address", "gateway", "dns"),
+    "mobile": ("apn", "username", "password"),
+}
 _PORTS = {"ws": 80, "wss": 443}
 
 
@@ -44,6 +55,38 @@ class Settings:
             return False
         is_bare = not backend_settings.stored().get("url") or OneTimePassword.objects.exists()
         return is_bare or commissioning.begun()
+
+    def keep_uplink(self, order: Mapping[str, Any]) -> None:
+        """One WiFi and one SIM, an address for each cable."""
+        kind = str(order["kind"])
+        values = {name: order[name] for name in ("kind", *_FIELDS[kind]) if order.get(name)}
+        with transaction.atomic():
+            if kind == "ethernet":
+                _store(UPLINKS_HERE, f"ethernet {order['interface']}", values)
+                return
+            _store(UPLINKS, kind, values)
+            if kind == "mobile":
+                _store(UPLINKS_HERE, "pin", str(order.get("pin") or ""))
+
+    def uplinks(self) -> list[dict[str, Any]]:
+        """As they were ordered; a SIM's PIN only where it was typed: tries are few."""
+        pin = provisioning.stored(UPLINKS_HERE, "pin") or ""
+        rows = Setting.objects.filter(section__in=(UPLINKS, UPLINKS_HERE)).exclude(name="pin").order_by("id")
+        found = [json.loads(row.value) for row in rows]
+        return [{**order, "pin": pin} if order["kind"] == "mobile" else order for order in found]
+
+    def forget_uplinks(self) -> None:
+        """And the order of the kinds."""
+        with transaction.atomic():
+            wish.forget_uplinks()
+
+    def wish(self) -> Wish | None:
+        """The one that waits."""
+        return wish.noted()
+
+    def wish_done(self) -> None:
+        """None waits any more."""
+        wish.note(None)
 
 
 def backend_target() -> tuple[str, int] | None:

@@ -135,6 +135,10 @@ class DBusNetwork:
                 if path != applied.profile and same:
                     await settings.delete()
 
+    async def forget(self) -> None:
+        """What hangs on a profile is disconnected with it."""
+        await self._delete(lambda name: name != HOTSPOT_NAME)
+
     async def prefer(self, metrics: Mapping[str, int]) -> None:
         """Only where it differs: what is applied now, with another metric (NetworkManager's Reapply)."""
         with self._service() as bus:
@@ -167,7 +171,7 @@ class DBusNetwork:
         if not able:
             raise Refused("This station has no WiFi radio that can be a hotspot.")
         radio = min(able, key=lambda device: device.state == "connected")
-        await self._drop_hotspot_profiles()
+        await self._delete(lambda name: name == HOTSPOT_NAME)
         await self._start(hotspot_profile(hotspot, uuid4(), radio.interface), radio.path)
 
     async def close_hotspot(self) -> None:
@@ -198,10 +202,11 @@ class DBusNetwork:
                 raise Refused(f"NetworkManager refused it: {error}") from error
         return path
 
-    async def _drop_hotspot_profiles(self) -> None:
+    async def _delete(self, is_meant: Callable[[str], bool]) -> None:
+        """Profiles of the station with such names."""
         with self._service() as bus:
             for path, name in (await self._names(bus)).items():
-                if name == HOTSPOT_NAME:
+                if is_meant(name):
                     await NetworkConnectionSettings(path, bus).delete()
 
     async def _names(self, bus: SdBus) -> dict[str, str]:

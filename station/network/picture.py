@@ -118,6 +118,9 @@ class Network(Protocol):
     async def drop_others(self, applied: Applied) -> None:
         """Delete the station's older profiles for the same device."""
 
+    async def forget(self) -> None:
+        """Delete every profile of the station but the hotspot's; what others made stays."""
+
     async def prefer(self, metrics: Mapping[str, int]) -> None:
         """Give the interfaces these route metrics, for as long as they are connected; no profile changes."""
 

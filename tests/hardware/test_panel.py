@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hardware.alarms import Alarms
 from hardware.drivers.panel import PanelDriver
 from hardware.gpio_line import GpioLine
-from hardware.interfaces import CardSignal, FaultCode, PanelInputs, Show
+from hardware.interfaces import CardSignal, FaultCode, Hold, PanelInputs, Show
 from hardware.panel import INPUTS, OUTPUTS, Decoder, Picture, encode, is_steady, outputs
 from hardware.serial_port import Counters, LineLost
 from tests.hardware.fakes import FakeLine, VirtualTime, repeatable
@@ -26,10 +26,14 @@ def lit(picture: Picture, seconds: float = 12.0) -> list[str]:
     seen: list[str] = []
     for n in range(int(seconds / 0.05)):
         now = outputs(picture, 100 + n * 0.05)
-        colour = "".join(letter for letter, name in (("r", "red"), ("g", "green"), ("b", "blue")) if now[name]) or "-"
+        colour = lamps_of(now)
         if not seen or seen[-1] != colour:
             seen.append(colour)
     return seen
+
+
+def lamps_of(values: dict[str, bool]) -> str:
+    return "".join(letter for letter, name in (("r", "red"), ("g", "green"), ("b", "blue")) if values[name]) or "-"
 
 
 # --- patterns ---------------------------------------------------------------------------------------------------------
@@ -60,7 +64,11 @@ def test_a_warning_flashes_red_beside_the_state() -> None:
 
 
 def beeps(signal: CardSignal) -> int:
-    sounds = [outputs(Picture(signal=signal, signal_at=50.0), 50 + n / 100)["buzzer"] for n in range(300)]
+    return sum_of_beeps(Picture(signal=signal, signal_at=50.0))
+
+
+def sum_of_beeps(picture: Picture) -> int:
+    sounds = [outputs(picture, 50 + n / 100)["buzzer"] for n in range(300)]
     return sum(1 for before, now in zip([False, *sounds], sounds, strict=False) if now and not before)
 
 
@@ -144,7 +152,8 @@ class Bench:
         self.line = FakeLine(self.clock, self.panel)
         self.counters = Counters()
         self.inputs: list[PanelInputs] = []
-        self.driver = PanelDriver(self.clock, self.counters, self.inputs.append, self.line.wake)
+        self.holds: list[Hold] = []
+        self.driver = PanelDriver(self.clock, self.counters, self.inputs.append, self.line.wake, self.holds.append)
         self.driver.attach(self.line)
 
     def run(self, seconds: float) -> None:
@@ -218,6 +227,90 @@ def test_a_silent_panel_is_told_on_the_hardware_page() -> None:
     bench.panel.press()
     bench.run(0.1)
     assert bench.counters.error == ""
+
+
+# --- the button -------------------------------------------------------------------------------------------------------
+def held(bench: Bench, seconds: float) -> None:
+    """Somebody holds the button; the panel says so once a second, and that it was let go."""
+    bench.panel.press()
+    bench.run(0.1)
+    until = bench.clock() + seconds
+    while bench.clock() < until:
+        bench.panel.press(button=True)
+        bench.run(min(1.0, until - bench.clock()))
+    bench.panel.press()
+    bench.run(0.1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked"),
+    [(4.5, []), (5.5, [Hold.SHORT]), (14.0, [Hold.SHORT]), (16.0, [Hold.LONG]), (29.0, [Hold.LONG]),
+     (31.0, [Hold.VERY_LONG]), (59.0, [Hold.VERY_LONG]), (61.0, [])],
+)  # fmt: skip
+def test_a_button_asks_when_it_is_let_go_and_a_stuck_one_asks_for_nothing(seconds: float, asked: list[Hold]) -> None:
+    bench = Bench()
+    held(bench, seconds)
+    assert bench.holds == asked
+
+
+def test_each_stage_of_holding_looks_and_sounds_different() -> None:
+    looks = {}
+    for hold in Hold:
+        picture = Picture(show=Show.AVAILABLE, hold=hold, hold_at=50.0)
+        looks[hold] = (set(lit(picture)), sum_of_beeps(picture))
+    assert looks == {
+        Hold.SHORT: ({"rgb", "-"}, 1), Hold.LONG: ({"rg", "-"}, 2), Hold.VERY_LONG: ({"r", "-"}, 3)
+    }  # fmt: skip
+
+
+def test_the_lamps_tell_each_stage_when_it_is_reached_and_the_state_again_afterwards() -> None:
+    bench = Bench()
+    bench.driver.show(Show.AVAILABLE, warning=False, alarm=False)
+    bench.panel.press()
+    bench.run(0.1)
+    pressed_at = bench.clock()
+    for _ in range(40):
+        bench.panel.press(button=True)
+        bench.run(1)
+    first = {
+        colours: next(at - pressed_at for at, values in bench.panel.history if lamps_of(values) == colours)
+        for colours in ("rgb", "rg", "r")
+    }
+    assert [round(first[colours]) for colours in ("rgb", "rg", "r")] == [5, 15, 30]
+    bench.panel.press()
+    bench.run(0.5)
+    assert lamps_of(bench.panel.outputs) == "g"
+
+
+def test_a_button_that_is_down_at_the_start_asks_for_nothing_until_it_was_seen_up() -> None:
+    bench = Bench()
+    for _ in range(8):
+        bench.panel.press(button=True)
+        bench.run(1)
+    bench.panel.press()
+    bench.run(0.1)
+    assert bench.holds == []
+    held(bench, 6)
+    assert bench.holds == [Hold.SHORT]
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_panel_that_is_lost_or_silent_while_its_button_is_held_asks_for_nothing(is_lost: bool) -> None:
+    bench = Bench()
+    bench.panel.press()
+    bench.run(0.1)
+    for _ in range(7):
+        bench.panel.press(button=True)
+        bench.run(1)
+    if is_lost:
+        bench.driver.lost("unplugged")
+        bench.driver.attach(bench.line)
+    else:
+        bench.run(5)
+    bench.panel.press()
+    bench.run(0.5)
+    assert bench.holds == []
+    assert lamps_of(bench.panel.outputs) != "rgb"
 
 
 # --- alarms -----------------------------------------------------------------------------------------------------------

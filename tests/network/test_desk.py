@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from station.network import rules
 from station.network.desk import CONFIRM_S, NetworkDesk
 from station.network.picture import Applied, Device, Modem, Picture, Refused, Unavailable
 from station.network.profiles import Hotspot, kind_of
 from station.network.rules import Wanted
+from station.network.wish import Wish
 
 ETHERNET = Device("/eth0", "eth0", "ethernet", "connected", addresses=("192.168.1.5",), profile="/old")
 RADIO = Device("/wlan0", "wlan0", "wifi", "off")
@@ -73,6 +75,14 @@ class PlayedNetwork:
     async def drop_others(self, applied: Applied) -> None:
         self.profiles = [applied.profile]
 
+    async def forget(self) -> None:
+        await self.look()
+        self.profiles = []
+        self.devices = {
+            path: device if device.is_hotspot else replace(device, state="off", addresses=(), profile="")
+            for path, device in self.devices.items()
+        }
+
     async def prefer(self, metrics: Mapping[str, int]) -> None:
         self.preferred = dict(metrics)
 
@@ -89,6 +99,8 @@ class PlayedSettings:
     def __init__(self) -> None:
         self.kinds = ["ethernet", "wifi", "mobile"]
         self.is_setting_up = False
+        self.proven: list[dict[str, Any]] = []
+        self.waiting: Wish | None = None
 
     def hotspot(self) -> Hotspot:
         return Hotspot("charger-1", "pass-word-pass-word")
@@ -101,6 +113,21 @@ class PlayedSettings:
 
     def setting_up(self) -> bool:
         return self.is_setting_up
+
+    def keep_uplink(self, order: Mapping[str, Any]) -> None:
+        self.proven.append(dict(order))
+
+    def uplinks(self) -> list[dict[str, Any]]:
+        return self.proven
+
+    def forget_uplinks(self) -> None:
+        self.proven, self.waiting = [], Wish.FORGET
+
+    def wish(self) -> Wish | None:
+        return self.waiting
+
+    def wish_done(self) -> None:
+        self.waiting = None
 
 
 class Bench:
@@ -325,3 +352,72 @@ def test_without_networkmanager_it_says_so_and_looks_again_later(bench: Bench) -
     bench.network.absent = False
     bench.pass_s(60)
     assert bench.told["problem"] == ""
+
+
+# -- what outlives NetworkManager: backups and resets
+
+
+def test_only_what_is_proven_is_kept_for_a_backup(bench: Bench) -> None:
+    bench.order(**WIFI)
+    assert bench.settings.proven == []
+    bench.network.becomes("/wlan0", "connected", "192.168.7.9")
+    bench.order(do="keep", token=bench.change["token"], local="192.168.7.9")
+    assert [order["ssid"] for order in bench.settings.proven] == ["Home"]
+    bench.order(**{**WIFI, "ssid": "Elsewhere"})
+    bench.order(do="take back")
+    assert [order["ssid"] for order in bench.settings.proven] == ["Home"]
+
+
+def test_the_networks_of_a_backup_are_joined_as_soon_as_networkmanager_is_there(bench: Bench) -> None:
+    bench.network.absent = True
+    bench.settings.waiting = Wish.JOIN
+    bench.settings.proven = [{"kind": "wifi", "ssid": "Depot", "key": "correct horse"}]
+    bench.pass_s(60)
+    assert bench.network.wanted == []
+    bench.network.absent = False
+    bench.pass_s(60)
+    (wifi,) = bench.network.wanted
+    assert wifi == rules.Wifi(b"Depot", "wpa", "correct horse", hidden=False)
+    assert bench.settings.waiting is None
+    bench.pass_s(60)
+    assert len(bench.network.wanted) == 1
+
+
+def test_a_network_of_a_backup_that_this_box_cannot_have_is_left_out_and_the_others_are_joined(bench: Bench) -> None:
+    bench.settings.proven = [
+        {"kind": "mobile", "apn": "internet.example"},  # this box has no modem
+        {"kind": "wifi", "ssid": "x" * 40, "key": "correct horse"},
+        {"kind": "wifi", "ssid": "Depot", "key": "correct horse"},
+    ]
+    bench.settings.waiting = Wish.JOIN
+    bench.pass_s(10)
+    assert [wanted.ssid for wanted in bench.network.wanted if isinstance(wanted, rules.Wifi)] == [b"Depot"]
+    assert bench.settings.waiting is None
+
+
+def test_after_a_reset_the_profiles_go_even_when_networkmanager_comes_later(bench: Bench) -> None:
+    bench.network.absent = True
+    bench.settings.waiting = Wish.FORGET
+    bench.pass_s(60)
+    assert bench.settings.waiting is Wish.FORGET
+    bench.network.absent = False
+    bench.pass_s(60)
+    assert bench.network.profiles == []
+    assert bench.settings.waiting is None
+
+
+def test_forgetting_all_networks_takes_a_change_back_and_opens_the_hotspot(bench: Bench) -> None:
+    bench.order(**WIFI)
+    ok, text = bench.order(do="forget")
+    assert ok
+    assert "hotspot is open for 15 minutes" in text
+    assert bench.change["state"] == "taken back"
+    assert bench.network.profiles == []
+    bench.pass_s(5)
+    assert bench.told["hotspot"]["why"] == "order"
+
+
+def test_forgetting_goes_on_when_networkmanager_is_away_just_now(bench: Bench) -> None:
+    bench.network.absent = True
+    assert not bench.order(do="forget")[0]
+    assert bench.settings.waiting is Wish.FORGET

@@ -133,6 +133,26 @@ def test_a_change_that_is_kept_drops_the_stations_older_profile_only(services: S
     assert len(profiles(services)) == 2
 
 
+def test_forgetting_deletes_the_stations_profiles_but_the_hotspots_and_nobody_elses(services: Services) -> None:
+    services.play(
+        "nm.AddAccessPoint(DEVICES + '/wlan0', 'ap0', 'Foreign', '00:00', 2, 2412, 54000, 50, 0x100)\n"
+        "nm.AddWiFiConnection(DEVICES + '/wlan0', 'foreign', 'Foreign', 'wpa-psk')"
+    )
+
+    async def forgotten(network: DBusNetwork) -> None:
+        await network.apply(HOME)
+        await network.apply(Ethernet("eth0", None))
+        await network.open_hotspot(Hotspot("charger-1", "pass-word-pass-word"))
+        assert len(profiles(services)) == 4
+        await network.forget()
+
+    on(forgotten)
+    left = profiles(services)
+    assert len(left) == 2
+    assert any("hotspot" in name for name in left)
+    assert any("Foreign" in name for name in left)
+
+
 def test_a_device_that_fails_is_heard_with_its_reason(services: Services) -> None:
     async def heard(network: DBusNetwork) -> int | None:
         applied = await network.apply(HOME)

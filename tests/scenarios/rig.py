@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hardware.box import Box
-from hardware.interfaces import BoxReading, HardwareConfig, PortHealth
+from hardware.interfaces import BoxReading, HardwareConfig, Hold, PortHealth
 from hardware.serial_port import Line, LineLost, Port
 from hardware.simulator.control import Control
 from hardware.simulator.openevse_build import BoardBuild
@@ -79,6 +79,7 @@ class StationRig:
     Attributes:
         sent: every CALL of the station, oldest first; all were answered.
         readings: every reading of the box.
+        holds: what the button of the panel asked for.
         attendant: who runs a self-test, as the worker has it.
     """
 
@@ -96,6 +97,7 @@ class StationRig:
         self.threads = VirtualThreads(1000.0)
         self.sent: list[Sent] = []
         self.readings: list[BoxReading] = []
+        self.holds: list[Hold] = []
         self.heard: dict[str, bytearray] = {port: bytearray() for port in PORTS}
         self.plugs = dict.fromkeys(self.heard, 0)
         sim.setdefault("build", BoardBuild(boot_lock=boot_lock, auth_lock=auth_lock))
@@ -137,6 +139,7 @@ class StationRig:
             on_reading=self._take_reading,
             on_card=self._take_card,
             on_crash=self._crashed,
+            on_hold=self.holds.append,
             clock=lambda: self.threads.now,
             open_line=self._open_line,
             start_port=self._start_port,

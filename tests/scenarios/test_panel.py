@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hardware.interfaces import Hold
 from tests.scenarios.rig import CARD, StationRig
 
 
@@ -99,3 +100,13 @@ def test_without_the_station_a_board_with_an_enable_line_gives_nothing_after_a_p
     supplied.run(60)
     assert not supplied.state["relay"]
     assert supplied.state["current_a"] == 0
+
+
+def test_a_held_button_shows_its_stages_and_asks_once_when_it_is_let_go(rig: StationRig) -> None:
+    rig.fault("button")
+    assert 4 < rig.until(lambda: lamps(rig)["red"] and lamps(rig)["green"] and lamps(rig)["blue"], 8) < 7
+    assert 9 < rig.until(lambda: lamps(rig)["red"] and lamps(rig)["green"] and not lamps(rig)["blue"], 12) < 12
+    assert rig.holds == []
+    rig.clear("button")
+    rig.until(lambda: lamps(rig)["green"] and not lamps(rig)["red"], 3)
+    assert rig.holds == [Hold.LONG]

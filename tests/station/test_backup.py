@@ -28,6 +28,8 @@ from station.backup import PARTS
 from station.backup_file import BackupProblem
 from station.command_face import StationConsumer
 from station.models import Certificate, ChargingProfile, IdTag, PrivateKey, QueuedCall, Setting, Transaction, Value
+from station.network.kept import Settings
+from station.network.wish import Wish
 from station.roles import Role, assign, role_of
 from tests.appliance import empty_tables
 from tests.station.test_worker import CHARGING, VIEW, Bench
@@ -159,6 +161,51 @@ def test_on_another_unit_what_belongs_to_the_box_and_its_place_at_the_backend_st
     assert list(PrivateKey.objects.values_list("key_id", flat=True)) == ["S-2"]
     assert sorted(Certificate.objects.values_list("fingerprint", flat=True)) == ["S-2", "f"]
     assert sorted(User.objects.values_list("username", flat=True)) == ["owner", "second"]
+
+
+def uplinks() -> None:
+    """WiFi, SIM and a fixed address were proven."""
+    kept = Settings()
+    kept.keep_uplink({"kind": "wifi", "ssid": "Depot", "security": "wpa", "key": "wifi password"})
+    kept.keep_uplink({"kind": "mobile", "apn": "internet.example", "pin": "1234"})
+    kept.keep_uplink({"kind": "ethernet", "interface": "eth0", "method": "manual", "address": "192.168.1.20/24"})
+
+
+def test_the_networks_come_back_to_the_same_unit_and_are_joined(tmp_path: Path) -> None:
+    a_station()
+    uplinks()
+    path = saved(tmp_path)
+    a_station()
+    back(path)
+    wifi, mobile, ethernet = Settings().uplinks()
+    assert wifi == {"kind": "wifi", "ssid": "Depot", "security": "wpa", "key": "wifi password"}
+    assert mobile == {"kind": "mobile", "apn": "internet.example", "pin": "1234"}
+    assert ethernet["address"] == "192.168.1.20/24"
+    assert Settings().wish() is Wish.JOIN
+
+
+def test_another_unit_joins_the_same_networks_but_never_with_the_address_or_the_pin_of_the_first(
+    tmp_path: Path,
+) -> None:
+    a_station("S-1")
+    uplinks()
+    path = saved(tmp_path)
+    a_station("S-2")
+    back(path)
+    wifi, mobile = Settings().uplinks()
+    assert wifi["key"] == "wifi password"
+    assert mobile == {"kind": "mobile", "apn": "internet.example", "pin": ""}
+    assert Settings().wish() is Wish.JOIN
+
+
+def test_without_a_passphrase_no_network_is_in_the_file_and_the_present_ones_stay(tmp_path: Path) -> None:
+    a_station()
+    uplinks()
+    path = saved(tmp_path, PLAIN, "")
+    assert b"Depot" not in path.read_bytes()
+    back(path, "")
+    assert len(Settings().uplinks()) == 3
+    assert Settings().wish() is None
 
 
 def test_another_unit_can_take_the_place_at_the_backend(tmp_path: Path) -> None:

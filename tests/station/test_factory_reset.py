@@ -16,9 +16,11 @@ from django.test import Client
 from station import backup, factory_reset, local_copies, models, people, provisioning, restore
 from station.ask import Reply
 from station.factory_reset import ResetRefused
+from station.network.kept import Settings
+from station.network.wish import Wish
 from station.roles import Role, role_of
 from station.views.factory_reset import WORDS
-from tests.station.test_backup import NOW, a_session, a_station
+from tests.station.test_backup import NOW, a_session, a_station, uplinks
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +80,22 @@ def test_the_hotspot_stays_as_its_label_says() -> None:
     assert reset() == "factory reset by me"
     assert provisioning.stored("hotspot", "ssid") == "station-7f3a"
     assert provisioning.stored("hotspot", "passphrase") == "on the label"
+
+
+def test_networks_and_the_owners_web_certificate_go_too() -> None:
+    used()
+    uplinks()
+    Settings().set_order(["mobile", "wifi", "ethernet"])
+    folder = settings.DATA_DIR / "https"
+    folder.mkdir(exist_ok=True)
+    (folder / "own.pem").write_text("of the owner")
+    (folder / "made.pem").write_text("of the station")
+    reset()
+    assert Settings().uplinks() == []
+    assert Settings().order() == ["ethernet", "wifi", "mobile"]
+    assert Settings().wish() is Wish.FORGET, "NetworkManager's profiles go as soon as it can be reached"
+    assert [path.name for path in folder.iterdir()] == ["made.pem"]
+    (folder / "made.pem").unlink()
 
 
 def test_every_table_is_dealt_with() -> None:

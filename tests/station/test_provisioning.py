@@ -203,8 +203,11 @@ def test_secrets_do_not_show_themselves(folder: Path) -> None:
 
 KEY = 'authorization_key = "0123456789abcdef"'
 BAD = [
+    ('[hotspot]\nssid = "Depot"\n', r"\[hotspot\] ssid and passphrase belong together"),
+    ('[hotspot]\nssid = "Depot"\npassphrase = "short"\n', "passphrase cannot be used: .* 8 to 63 characters"),
+    (f'[hotspot]\nssid = "{"ä" * 20}"\npassphrase = "long enough"\n', "ssid cannot be used: .* at most 32 bytes"),
     ("[identiy]\n", r"\[identiy\] is not a table of this file; did you mean \[identity\]\?"),
-    ("[zzz]\n", r"\[zzz\] is not a table .*; use backend, electrical, factory, hardware, identity, ocpp, support, web"),
+    ("[zzz]\n", r"\[zzz\] is .*; use backend, electrical, factory, hardware, hotspot, identity, ocpp, support, web"),
     ("vendor = 1\n", r"\[vendor\] is not a table"),
     ("identity = 1\n", r"identity must be a table: write \[identity\] on a line of its own"),
     ('[identity]\nserial = "x"\n', r"\[identity\] serial is not a name of this table; did you mean serial_number\?"),

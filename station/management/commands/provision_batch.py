@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from station import mass_production
 class Command(BaseCommand):
     """Errors are `StartupError`s, which manage.py tells in words with their exit code."""
 
-    help = "Make a provisioning file for each of many units; what their labels say comes out as JSON lines."
+    help = "Make a provisioning file for each of many units; what their labels say comes out as JSON lines, or CSV."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,11 +25,19 @@ class Command(BaseCommand):
         parser.add_argument("--serial", default="{:08d}", help='pattern of the serial numbers, like "HEV{:06d}"')
         parser.add_argument("--first", type=int, required=True, help="number of the first unit")
         parser.add_argument("--count", type=int, default=1, help="how many")
+        parser.add_argument("--csv", action="store_true", help="the labels as CSV, for programs that print them")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """The output holds the secrets of the labels: keep it like them."""
         units = mass_production.make(
             Path(options["template"]), Path(options["folder"]), options["serial"], options["first"], options["count"]
         )
+        table: csv.DictWriter[str] | None = None
         for unit in units:
-            self.stdout.write(json.dumps(unit))
+            if not options["csv"]:
+                self.stdout.write(json.dumps(unit))
+                continue
+            if table is None:
+                table = csv.DictWriter(self.stdout, list(unit))
+                table.writeheader()
+            table.writerow(unit)
