@@ -1,18 +1,25 @@
-"""What anybody at the station may know: its state in plain words, energy and time; never a card number."""
+"""What anybody at the station may know: its state in plain words, energy and time, a receipt; never a card number."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from django.core import signing
 from django.core.cache import cache
 
+from ocppclient.clock import parse_utc
 from station import ask, live, provisioning
-from station.models import Setting
+from station.models import Setting, Transaction
 
 #: Strangers may ask as often as they like: the station is asked at most once in so many seconds.
 FRESH_S = 2
+#: The page shows the link to a receipt so long after the end of the session; whoever has the link can use it so long.
+RECEIPT_SHOWN, RECEIPT_KEPT = timedelta(minutes=15), timedelta(days=90)
 
 #: ChargePointStatus → what a driver should know or do.
 _SENTENCES = {
@@ -32,7 +39,8 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Sight:
-    """Attributes: kind and word as on the dashboard; energy_kwh and minutes of the session, None without one."""
+    """Attributes: kind and word as on the dashboard; energy_kwh and minutes of the session, None without one; `receipt`
+    of it: what `receipt_of` takes, "" without one."""
 
     kind: str
     word: str
@@ -40,6 +48,7 @@ class Sight:
     energy_kwh: float | None = None
     minutes: int | None = None
     power_kw: float | None = None
+    receipt: str = ""
 
 
 def is_open() -> bool:
@@ -50,6 +59,33 @@ def is_open() -> bool:
 def switch(is_open: bool) -> None:
     """Open the page to everybody, or switch it off."""
     Setting.objects.update_or_create(section="web", name="driver_page", defaults={"value": json.dumps(is_open)})
+
+
+def gives_receipts() -> bool:
+    """The page has a link to the receipt, unless somebody switched it off."""
+    return provisioning.stored("web", "driver_receipt") is not False
+
+
+def switch_receipts(wanted: bool) -> None:
+    """Give receipts from now on, or none; links that are out there follow it."""
+    Setting.objects.update_or_create(section="web", name="driver_receipt", defaults={"value": json.dumps(wanted)})
+
+
+def receipt_of(token: str, now: datetime | None = None) -> Transaction | None:
+    """The session that a link is for; None for a made-up one, one that is too old, and when no receipts are given."""
+    try:
+        uid = _signer().unsign(token)
+    except signing.BadSignature:
+        return None
+    if not (is_open() and gives_receipts()):
+        return None
+    oldest = (now or datetime.now(UTC)) - RECEIPT_KEPT
+    return Transaction.objects.filter(uid=uid, started_at__gte=oldest).first()
+
+
+def _signer() -> signing.Signer:
+    """Nobody can make a link without the secret key of this station, so nobody can guess one."""
+    return signing.Signer(salt="receipt")
 
 
 def sight() -> Sight:
@@ -74,4 +110,12 @@ def _seen() -> Sight:
     return Sight(
         kind, word, _SENTENCES.get(status, _SENTENCES["Unavailable"]), session["energy_wh"] / 1000,
         session["elapsed_s"] // 60, power / 1000 if power is not None and session["running"] else None,
+        _receipt(session, parse_utc(snapshot["at"])),
     )  # fmt: skip
+
+
+def _receipt(session: Mapping[str, Any], now: datetime) -> str:
+    """For the driver who stands there; not for who comes later."""
+    ended = session["stopped_at"]
+    is_over = ended is not None and now - parse_utc(ended) > RECEIPT_SHOWN
+    return "" if is_over or not gives_receipts() else _signer().sign(session["uid"])

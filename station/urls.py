@@ -47,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("why", why.why, name="why"),
     path("why/export", why.export, name="why_export"),
     path("driver", driver.page, name="driver"),
+    path("driver/receipt/<str:token>", driver.receipt, name="driver_receipt"),
     path("driver-sign", driver.sign, name="driversign"),
     path("profiles", profiles.profiles, name="profiles"),
     path("profiles/chart", profiles.profiles_chart, name="profiles_chart"),

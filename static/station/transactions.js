@@ -1,11 +1,11 @@
-// Sessions: local times and days, printing, and sending a given-up message again.
+// Sessions: local times and days, and sending a given-up message again.
 
+import "./print.js";
 import { connect } from "./socket.js";
 import "./times.js";
 
 const zone = document.getElementById("zone");
 if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
-document.getElementById("print")?.addEventListener("click", () => print());
 
 const buttons = document.querySelectorAll("[data-resend]");
 if (buttons.length) {

@@ -1,4 +1,4 @@
-"""The page of the driver, open to everybody, and the sign with the QR code that leads to it."""
+"""The page of the driver and the receipt, open to everybody, and the sign with the QR code that leads to the page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from station import driver
+from station import commissioning, driver, provisioning
 from station.roles import Role, needs
+from station.views.sessions import Row
 
 
 @login_not_required
@@ -23,6 +24,24 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "station/driver.html", {"sight": driver.sight()})
 
 
+@login_not_required
+@require_safe
+def receipt(request: HttpRequest, token: str) -> HttpResponse:
+    """What a session has taken, to print or to keep; whoever has the link sees it."""
+    found = driver.receipt_of(token)
+    if found is None:
+        raise Http404
+    provision = provisioning.load()
+    said = commissioning.said().get("identity", {})
+    context = {
+        "row": Row(found, ""),
+        "name": said.get("name") or provision.backend.charge_point_id,
+        "location": said.get("location", ""),
+        "identity": provision.identity,
+    }
+    return render(request, "station/receipt.html", context)
+
+
 @require_http_methods(["GET", "POST"])
 @needs(Role.INSTALLER)
 def sign(request: HttpRequest) -> HttpResponse:
@@ -30,8 +49,15 @@ def sign(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         is_open = "open" in request.POST
         driver.switch(is_open)
+        driver.switch_receipts("receipt" in request.POST)
         messages.success(request, "Drivers can see the page." if is_open else "The page is switched off.")
         return redirect("driversign")
     address = request.build_absolute_uri(reverse("driver"))
     code = segno.make(address, error="m").svg_inline(scale=6, border=3, dark="#000", light="#fff", omitsize=True)
-    return render(request, "station/driver_sign.html", {"address": address, "code": code, "is_open": driver.is_open()})
+    context = {
+        "address": address,
+        "code": code,
+        "is_open": driver.is_open(),
+        "gives_receipts": driver.gives_receipts(),
+    }
+    return render(request, "station/driver_sign.html", context)

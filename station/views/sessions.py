@@ -152,9 +152,9 @@ def transactions(request: HttpRequest) -> HttpResponse:
 @require_GET
 @needs(Role.VIEWER)
 def export(request: HttpRequest) -> HttpResponse:
-    """What the filter lets through, as CSV."""
+    """What the filter lets through, as CSV; `?style=excel` for a spreadsheet with decimal commas."""
     rows = rows_of(request, Filter.of(request).rows())
-    return csv_file.download("sessions", csv_file.write(COLUMNS, map(_cells, rows)))
+    return csv_file.download("sessions", csv_file.write(COLUMNS, map(_cells, rows), csv_file.Style.of(request)))
 
 
 def _cells(row: Row) -> Iterable[str | int | float | None]:

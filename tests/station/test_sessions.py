@@ -90,6 +90,15 @@ def test_the_csv_has_every_session_and_no_formula(inside: Client) -> None:
     assert inside.get("/transactions/export").content.count(b"\r\n") == 3
 
 
+def test_the_csv_for_excel_has_semicolons_decimal_commas_and_a_mark_of_its_encoding(inside: Client) -> None:
+    save("u1", id_tag="=A;B", meter_stop_wh=3500)
+    text_of_file = inside.get("/transactions/export?style=excel").content.decode()
+    assert text_of_file.startswith("\ufefftransaction_id;id_tag;")
+    (row,) = csv.DictReader(io.StringIO(text_of_file, newline=""), delimiter=";")
+    assert (row["id_tag"], row["energy_kwh"], row["meter_stop_wh"]) == ("'=A;B", "2,5", "3500")
+    assert "style=excel" in text(inside, "/transactions")
+
+
 def test_a_viewer_gets_masked_cards_and_cannot_search_them_out(inside: Client) -> None:
     save("u1")
     client = browser(Role.VIEWER)
