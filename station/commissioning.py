@@ -19,13 +19,13 @@ from django.db import transaction
 
 from station import __version__, backend_settings, local_list, models, people, provisioning, self_test
 from station.hosts import machine_addresses
+from station.languages import LANGUAGES
 from station.network.rules import HOTSPOT_ADDRESS
 from station.provision_file import Provision
 
 SECTION = "commissioning"
 #: The phone and the station may differ by that much, seconds (installer-ui.md, step 7).
 CLOCK_TOLERANCE_S = 2.0
-LANGUAGES = {"en": "English", "de": "Deutsch", "ko": "한국어"}
 
 
 class State(StrEnum):

@@ -10,8 +10,10 @@ from channels.db import database_sync_to_async
 from channels.exceptions import ChannelFull
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.contrib.sessions.models import Session
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
+from station.languages import of_browser
 from station.live import GROUP, STATION, shown_to
 from station.middleware import CHOOSE
 from station.roles import Role, refusal, role_now, role_of
@@ -47,6 +49,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         if self.role < Role.VIEWER or self.scope["session"].get(CHOOSE):
             await self.close()
             return
+        accepts = dict(self.scope["headers"]).get(b"accept-language", b"").decode("latin-1")
+        self.language = await database_sync_to_async(of_browser)(self.scope["cookies"], accepts)
         self.wants_frames = self.role >= Role.OPERATOR and b"frames=1" in self.scope["query_string"].split(b"&")
         self.session_checked_at = time.monotonic()
         self.newest_frame = 0
@@ -95,11 +99,10 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         if not await self._session_counts(at_once=True):
             await self.close(code=4401)
         elif (held := await database_sync_to_async(role_now)(self.scope["user"].pk)) < role:
-            await self.send_json({"type": "reply", "ok": False, "text": refusal(held, role)})
+            with translation.override(self.language):
+                await self._refuse(refusal(held, role))
         elif wanted is not None and (not isinstance(argument, wanted) or isinstance(argument, bool)):
-            await self.send_json(
-                {"type": "reply", "ok": False, "text": f"{command} needs {'a number' if wanted is int else 'a text'}."}
-            )
+            await self._refuse(f"{command} needs {'a number' if wanted is int else 'a text'}.")  # no page of ours
         else:
             message = {
                 "type": "station.command",
@@ -111,8 +114,13 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             try:
                 await self.channel_layer.send(STATION, message)
             except ChannelFull:
-                text = "The station's controller takes no commands now. Try again in a moment."
-                await self.send_json({"type": "reply", "ok": False, "text": text})
+                with translation.override(self.language):
+                    await self._refuse(
+                        gettext("The station's controller takes no commands now. Try again in a moment.")
+                    )
+
+    async def _refuse(self, text: str) -> None:
+        await self.send_json({"type": "reply", "ok": False, "text": text})
 
     async def _session_counts(self, at_once: bool = False) -> bool:
         if not at_once and time.monotonic() - self.session_checked_at < SESSION_CHECK_S:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import resolve, reverse
+from django.utils.translation import gettext_noop as noop
 
 from station.roles import Role
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One page: the name of its route, its icon in icons.svg, and one line about what it is for."""
+    """One page: its route, its icon in icons.svg, and what it is for; the texts are translated where they are shown."""
 
     route: str
     label: str
@@ -34,36 +35,70 @@ class Entry:
 #: Heading → its pages. The first group stands in the bar at the bottom of a phone.
 PAGES: dict[str, tuple[Entry, ...]] = {
     "": (
-        Entry("dashboard", "Live", "live", "What the station does now, and why"),
-        Entry("transactions", "Sessions", "sessions", "Every charging session and its messages"),
-        Entry("cards", "Cards", "cards", "Who may charge"),
-        Entry("frames", "Messages", "messages", "Every OCPP message, live"),
+        Entry("dashboard", noop("Live"), "live", noop("What the station does now, and why")),
+        Entry("transactions", noop("Sessions"), "sessions", noop("Every charging session and its messages")),
+        Entry("cards", noop("Cards"), "cards", noop("Who may charge")),
+        Entry("frames", noop("Messages"), "messages", noop("Every OCPP message, live")),
     ),
-    "Limits": (
-        Entry("profiles", "Charging profiles", "profiles", "What the operator allows and when, and what was drawn"),
-        Entry("reservations", "Reservations", "reservations", "For whom the station is kept, and how it ended before"),
+    noop("Limits"): (
+        Entry(
+            "profiles",
+            noop("Charging profiles"),
+            "profiles",
+            noop("What the operator allows and when, and what was drawn"),
+        ),
+        Entry(
+            "reservations",
+            noop("Reservations"),
+            "reservations",
+            noop("For whom the station is kept, and how it ended before"),
+        ),
     ),
-    "Station": (
-        Entry("setup", "Set-up", "setup", "From the box to the first charge, step by step, each with its proof"),
-        Entry("hardware", "Hardware", "hardware", "Which board, meter, reader and panel the station has, and where"),
-        Entry("selftest", "Self-test", "selftest", "Does every part of the station work"),
-        Entry("backend", "Backend", "backend", "The operator's system: address, security, live trial"),
-        Entry("keys", "Keys", "keys", "Every OCPP configuration key: meaning, range, value"),
-        Entry("network", "Network", "network", "How the station reaches the world: WiFi, cable, mobile, hotspot"),
-        Entry("certificates", "Certificates", "certificates", "Whom the station trusts, and until when"),
-        Entry("label", "Label", "label", "Address, fingerprint and QR codes; the certificate of these pages"),
-        Entry("driversign", "Driver page", "driver", "What drivers see without a login, and its sign with the QR code"),
-        Entry("users", "Users", "users", "Who may sign in, and what each may do"),
-        Entry("firmware", "Firmware", "firmware", "Which version runs, installing another one, going back"),
-        Entry("backup", "Backup", "backup", "Save everything in one file, and restore it"),
-        Entry("factory_reset", "Factory reset", "reset", "Delete everything that people left here"),
-        Entry("tokens", "Tokens", "tokens", "Access for programs: the API and the metrics"),
+    noop("Station"): (
+        Entry(
+            "setup",
+            noop("Set-up"),
+            "setup",
+            noop("From the box to the first charge, step by step, each with its proof"),
+        ),
+        Entry(
+            "hardware",
+            noop("Hardware"),
+            "hardware",
+            noop("Which board, meter, reader and panel the station has, and where"),
+        ),
+        Entry("selftest", noop("Self-test"), "selftest", noop("Does every part of the station work")),
+        Entry("backend", noop("Backend"), "backend", noop("The operator's system: address, security, live trial")),
+        Entry("keys", noop("Keys"), "keys", noop("Every OCPP configuration key: meaning, range, value")),
+        Entry(
+            "network",
+            noop("Network"),
+            "network",
+            noop("How the station reaches the world: WiFi, cable, mobile, hotspot"),
+        ),
+        Entry("certificates", noop("Certificates"), "certificates", noop("Whom the station trusts, and until when")),
+        Entry(
+            "label", noop("Label"), "label", noop("Address, fingerprint and QR codes; the certificate of these pages")
+        ),
+        Entry(
+            "driversign",
+            noop("Driver page"),
+            "driver",
+            noop("What drivers see without a login, and its sign with the QR code"),
+        ),
+        Entry("users", noop("Users"), "users", noop("Who may sign in, and what each may do")),
+        Entry("firmware", noop("Firmware"), "firmware", noop("Which version runs, installing another one, going back")),
+        Entry("backup", noop("Backup"), "backup", noop("Save everything in one file, and restore it")),
+        Entry("factory_reset", noop("Factory reset"), "reset", noop("Delete everything that people left here")),
+        Entry("tokens", noop("Tokens"), "tokens", noop("Access for programs: the API and the metrics")),
     ),
-    "Records": (
-        Entry("why", "Why", "why", "Why something was refused, ignored or limited"),
-        Entry("diagnostics", "Diagnostics", "diagnostics", "One file with logs and state, for whoever helps"),
-        Entry("security_log", "Security", "security", "What happened to the security of this station"),
-        Entry("about", "About", "about", "Versions, serial number, support, licences"),
+    noop("Records"): (
+        Entry("why", noop("Why"), "why", noop("Why something was refused, ignored or limited")),
+        Entry(
+            "diagnostics", noop("Diagnostics"), "diagnostics", noop("One file with logs and state, for whoever helps")
+        ),
+        Entry("security_log", noop("Security"), "security", noop("What happened to the security of this station")),
+        Entry("about", noop("About"), "about", noop("Versions, serial number, support, licences")),
     ),
 }
 

@@ -13,6 +13,8 @@ from typing import Any
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission, User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 Page = Callable[..., HttpResponseBase]
 
@@ -28,16 +30,28 @@ class Role(IntEnum):
 
     @property
     def word(self) -> str:
-        """As it is stored and said."""
+        """As it is stored, and told to programs."""
         return self.name.lower()
 
+    @property
+    def shown(self) -> str:
+        """As people read it."""
+        return str(_SHOWN[self])
 
+
+_SHOWN: dict[Role, Promise] = {
+    Role.NOBODY: pgettext_lazy("role", "no role"),
+    Role.VIEWER: pgettext_lazy("role", "viewer"),
+    Role.OPERATOR: pgettext_lazy("role", "operator"),
+    Role.INSTALLER: pgettext_lazy("role", "installer"),
+    Role.MANUFACTURER: pgettext_lazy("role", "manufacturer"),
+}
 #: What each role is there for, in the words of the users page.
-PURPOSES = {
-    Role.VIEWER: "sees the state and the sessions; cards are masked",
-    Role.OPERATOR: "starts and stops, manages the cards, reads messages and reasons",
-    Role.INSTALLER: "sets the station up: limits, hardware, network, backend, firmware, users",
-    Role.MANUFACTURER: "also changes what leaves the factory fixed",
+PURPOSES: dict[Role, Promise] = {
+    Role.VIEWER: gettext_lazy("sees the state and the sessions; cards are masked"),
+    Role.OPERATOR: gettext_lazy("starts and stops, manages the cards, reads messages and reasons"),
+    Role.INSTALLER: gettext_lazy("sets the station up: limits, hardware, network, backend, firmware, users"),
+    Role.MANUFACTURER: gettext_lazy("also changes what leaves the factory fixed"),
 }
 #: The role → the permissions in the Django admin that it adds.
 _ADMIN = {Role.OPERATOR: ("view_idtag", "add_idtag", "change_idtag", "delete_idtag")}
@@ -79,8 +93,17 @@ def needs(role: Role) -> Callable[[Page], Page]:
 
 def refusal(held: Role, needed: Role) -> str:
     """Why somebody may not, and the cure."""
-    yours = f"you are signed in as {held.word}" if held else "you have no role on this station"
-    return f"This needs the role {needed.word}; {yours}. Ask an installer of this station to change your role."
+    if not held:
+        text = gettext(
+            "This needs the role %(needed)s; you have no role on this station. "
+            "Ask an installer of this station to change your role."
+        )
+        return text % {"needed": needed.shown}
+    text = gettext(
+        "This needs the role %(needed)s; you are signed in as %(held)s. "
+        "Ask an installer of this station to change your role."
+    )
+    return text % {"needed": needed.shown, "held": held.shown}
 
 
 def shown_tag(id_tag: str, role: Role) -> str:

@@ -30,8 +30,11 @@ ASGI_APPLICATION = "station.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
+# The texts in the source are English; station/locale has the others (docs/translations.md).
 LANGUAGE_CODE = "en"
-USE_I18N = False
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ko", "한국어")]
+#: Named here, so that the station's words win over Django's own for the same English ones.
+LOCALE_PATHS = [BASE_DIR / "station" / "locale"]
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -48,6 +51,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "station.middleware.content_security_policy",
     "station.middleware.StaticFiles",
+    "station.languages.language",
     "station.front_door.front_door",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "station.middleware.session_idle",
@@ -70,6 +74,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "station.views.pages.station_facts",
@@ -139,6 +144,7 @@ SESSION_COOKIE_AGE = 15 * 60
 # Several stations run side by side on one machine, and cookies know no ports: a name of its own for each.
 SESSION_COOKIE_NAME = f"station_session_{HTTP_PORT}"
 CSRF_COOKIE_NAME = f"station_csrf_{HTTP_PORT}"
+LANGUAGE_COOKIE_NAME = f"station_language_{HTTP_PORT}"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_PORT is not None
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 
-from station.commissioning import LANGUAGES
+from station.languages import LANGUAGES
 from station.provision_rules import RULES, Wrong
 
 _PLAIN = {"autocomplete": "off", "spellcheck": "false"}

@@ -30,6 +30,7 @@ from station.views import (
     setup,
     tokens,
     why,
+    words,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -97,6 +98,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("label", label.page, name="label"),
     path("tokens", tokens.page, name="tokens"),
     path("tokens/<int:pk>/revoke", tokens.revoke, name="tokens_revoke"),
+    path("words/<str:language>.js", words.Words.as_view(), name="words"),
     path("api/v1/", include("station.api.urls")),
     path("about", about.page, name="about"),
     path(".well-known/security.txt", about.security_txt, name="security_txt"),

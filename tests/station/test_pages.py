@@ -24,9 +24,17 @@ from tests.appliance import disk_store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 #: What strangers may see.
-OPEN = {"/login", "/driver", "/healthz", "/network/keep/1", "/.well-known/security.txt", "/driver/receipt/1"}
-#: Of these what is not there: nobody has named a contact, and no session has this number.
-EMPTY = {"/.well-known/security.txt", "/driver/receipt/1"}
+OPEN = {
+    "/login",
+    "/driver",
+    "/healthz",
+    "/network/keep/1",
+    "/.well-known/security.txt",
+    "/driver/receipt/1",
+    "/words/1.js",
+}
+#: Of these what is not there: nobody has named a contact, no session has this number, no language this name.
+EMPTY = {"/.well-known/security.txt", "/driver/receipt/1", "/words/1.js"}
 #: What programs ask: strangers get 401 instead of the login page.
 MACHINES = {"/readyz", "/metrics"}
 PAGES = ["/", "/frames", "/transactions", "/why"]

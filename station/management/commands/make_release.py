@@ -74,7 +74,7 @@ def _made(root: Path, files: list[str]) -> datetime:
 
 
 def _tracked(root: Path) -> list[str]:
-    """The files of the checkout that belong into a release: what git knows, or everything where there is no git."""
+    """What belongs into a release: what git knows (everything where there is no git), and the compiled translations."""
     try:
         listed = subprocess.run(
             ["git", "ls-files", "-z", *_FOLDERS, *_FILES], cwd=root, capture_output=True, check=True, text=True
@@ -82,7 +82,8 @@ def _tracked(root: Path) -> list[str]:
     except (OSError, subprocess.CalledProcessError):
         found = [path for folder in _FOLDERS for path in (root / folder).rglob("*") if "__pycache__" not in path.parts]
         listed = [str(path.relative_to(root)) for path in found] + list(_FILES)
-    return sorted(name for name in listed if name and (root / name).is_file())
+    listed += [str(path.relative_to(root)) for path in (root / "station" / "locale").rglob("*.mo")]
+    return sorted({name for name in listed if name and (root / name).is_file()})
 
 
 def _signer(key_pem: bytes, certificate_pem: bytes) -> Any:
