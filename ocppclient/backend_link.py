@@ -63,7 +63,7 @@ class BackendLink:
     Args:
         settings: None: no backend is configured, the link stays off until `reconnect`.
         on_event: takes the events; must not block.
-        clock: monotonic time of the status.
+        clock: monotonic time of the status; its UTC judges the dates of certificates. It is only read.
         rng: jitter of the back-off.
     """
 
@@ -77,6 +77,7 @@ class BackendLink:
         self._settings = settings
         self._wanted = settings is not None
         self._on_event = on_event
+        self._clock = clock
         self._monotonic = clock.monotonic
         self._back_off = BackOff(rng or random.Random())
         self._ping_interval_s = settings.ping_interval_s if settings else 0.0
@@ -222,7 +223,7 @@ class BackendLink:
     async def _attempt(self, settings: ConnectionSettings) -> LinkError | None:
         self._become("connecting", url=final_url(settings), attempts=self._status.attempts + 1)
         try:
-            link = await open_socket(settings, self._monotonic, self._known_addresses)
+            link = await open_socket(settings, self._clock, self._known_addresses)
         except LinkFailure as failure:
             if failure.error.kind == "password" and has_other_key_form(settings) and not self._key_form_tried:
                 self._key_form_tried = self._other_key_form = True
@@ -249,7 +250,7 @@ class BackendLink:
         log.info("Connected to %s%s", self._status.url, f" (attempt {attempts})" if attempts > 1 else "")
         if link.subprotocol_warning:
             log.warning("%s", link.subprotocol_warning.capitalize())
-        self._on_event(Connected(link.verified_by))
+        self._on_event(Connected(link.verified_by, link.valid))
         error = LinkError("closed", "the connection was given up")
         try:
             async with asyncio.TaskGroup() as tasks:

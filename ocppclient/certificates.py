@@ -170,7 +170,7 @@ class Certificates:
     def _checked(self, kind: str, text: str) -> X509:
         """The root of a PEM text; ValueError says in words why it cannot be one."""
         root = _single(text)
-        if problem := pki.problem_of_root(root, self._clock.utc()):
+        if problem := pki.problem_of_root(root, self._clock.utc(), self._clock.confirmed):
             raise ValueError(problem)
         former = self._to_replace(kind)
         if former is not None and not (self._has(kind, root) or pki.issued(root, _own(former))):

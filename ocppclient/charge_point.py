@@ -259,12 +259,12 @@ class ChargePoint:
                 self.authorization.present(id_tag)
             case LocalStop(reason):
                 self.transactions.stop(reason)
-            case Connected(verified_by):
+            case Connected(verified_by, valid):
                 self.facts.heard_at = self._clock.monotonic()
                 self._answers.clear()
                 self.outbox.connected()
                 self.security_events.connected()
-                self.security.connected(verified_by)
+                self.security.connected(verified_by, valid)
                 self.boot.connected()
             case Disconnected(reason, kind):
                 if not self.outbox.online:

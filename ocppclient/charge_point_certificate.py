@@ -115,11 +115,17 @@ class ChargePointCertificate:
         self._asked_with = ""
 
     def _valid(self) -> list[Certificate]:
-        """Valid now, the one that began last first; authorities round, so of two that began together the newer."""
+        """Valid now, the one that began last first; authorities round, so of two that began together the newer.
+
+        A clock that nobody has confirmed may be behind: without a valid one those that have not begun by it, the
+        oldest first.
+        """
         now = self._clock.utc()
         rows = [(pki.describe(pki.read_chain(row.pem)[0]), row) for row in self._store.certificates(CHARGE_POINT)]
         valid = [item for item in rows if item[0].not_before <= now <= item[0].not_after]
         valid.sort(key=lambda item: (item[0].not_before, item[1].installed_at), reverse=True)
+        if not valid and not self._clock.confirmed:
+            valid = sorted((item for item in rows if now < item[0].not_before), key=lambda item: item[0].not_before)
         return [row for _, row in valid]
 
     # -- the request
@@ -210,7 +216,9 @@ class ChargePointCertificate:
             return str(error)
         if self._store.private_key(pki.key_id(chain[0])) is None:
             return "it does not belong to a key of this station"
-        return pki.problem_of_charge_point(chain, roots, self.serial_number, self._config.cpo_name, self._clock.utc())
+        return pki.problem_of_charge_point(
+            chain, roots, self.serial_number, self._config.cpo_name, self._clock.utc(), self._clock.confirmed
+        )
 
     # -- time
 

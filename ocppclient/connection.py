@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import broadcast
@@ -20,6 +21,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from ocppclient import tls
+from ocppclient.clock import Clock
 from ocppclient.link import ConnectionSettings, LinkError, authorization_header, final_url
 
 __all__ = [
@@ -102,6 +104,7 @@ class Socket(ClientConnection):
         silent_since: when something was sent after which nothing has been heard; None while nothing is owed.
         verdict: why we gave the connection up ourselves.
         verified_by: fingerprints of the backend's verified chain, its own certificate first; () without TLS.
+        valid: from when until when that chain is valid; None without TLS.
     """
 
     def __init__(self, uri: WebSocketURI, monotonic: Callable[[], float]) -> None:
@@ -111,6 +114,7 @@ class Socket(ClientConnection):
         self.silent_since: float | None = None
         self.verdict: LinkError | None = None
         self.verified_by: tuple[str, ...] = ()
+        self.valid: tuple[datetime, datetime] | None = None
         self._closing = False
         self._handshake = _Protocol(uri, subprotocols=[SUBPROTOCOL], max_size=MAX_MESSAGE_BYTES)
         super().__init__(
@@ -147,13 +151,14 @@ class Socket(ClientConnection):
 
 async def open_socket(
     settings: ConnectionSettings,
-    monotonic: Callable[[], float],
+    clock: Clock,
     known_addresses: dict[str, str],
     passed: Passed = lambda stage, detail: None,
 ) -> Socket:
     """Open the websocket: name and TCP, TLS, upgrade; each stage has `open_timeout_s`. No proxy, no redirects.
 
     Args:
+        clock: judges the dates of certificates.
         known_addresses: host name → address that worked last; used when the name cannot be resolved (fault F17).
         passed: is told of each stage that worked.
 
@@ -162,11 +167,12 @@ async def open_socket(
     """
     uri = parse_uri(final_url(settings))
     where = f"{uri.host}:{uri.port}"
-    transport = await _open_line(settings, uri, known_addresses, passed)
-    link = Socket(uri, monotonic)
+    transport = await _open_line(settings, clock, uri, known_addresses, passed)
+    link = Socket(uri, clock.monotonic)
     try:
         if uri.secure:
             link.verified_by = tls.verified_by(_ssl_object(transport))
+            link.valid = tls.validity(_ssl_object(transport))
         transport.set_protocol(link)
         link.connection_made(transport)
         headers = {}
@@ -185,13 +191,13 @@ async def open_socket(
     return link
 
 
-async def knock(settings: ConnectionSettings, passed: Passed) -> None:
+async def knock(settings: ConnectionSettings, clock: Clock, passed: Passed) -> None:
     """TCP and TLS only, and away again: nothing is asked of the websocket server.
 
     Raises:
         LinkFailure: in words, with the cure.
     """
-    transport = await _open_line(settings, parse_uri(final_url(settings)), {}, passed)
+    transport = await _open_line(settings, clock, parse_uri(final_url(settings)), {}, passed)
     transport.abort()
 
 
@@ -212,14 +218,14 @@ async def resolve(settings: ConnectionSettings) -> list[str]:
 
 
 async def _open_line(
-    settings: ConnectionSettings, uri: WebSocketURI, known_addresses: dict[str, str], passed: Passed
+    settings: ConnectionSettings, clock: Clock, uri: WebSocketURI, known_addresses: dict[str, str], passed: Passed
 ) -> asyncio.Transport:
     """TCP, and TLS for wss://."""
     where = f"{uri.host}:{uri.port}"
     loop = asyncio.get_running_loop()
     transport: asyncio.Transport | None = None
     try:
-        context = await asyncio.to_thread(tls.client_context, settings) if uri.secure else None
+        context = await asyncio.to_thread(tls.client_context, settings, clock) if uri.secure else None
         async with _stage(settings, f"{where} does not answer; check the address, the network and the firewall"):
             transport = await _connect_tcp(loop, uri, known_addresses)
         passed("tcp", f"{known_addresses[uri.host]}, port {uri.port}")
@@ -233,6 +239,7 @@ async def _open_line(
                     ssl_handshake_timeout=settings.open_timeout_s + 1,
                     ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
                 )
+            tls.check_dates(_ssl_object(transport), clock, uri.host)
             tls.check_name(_ssl_object(transport), settings, uri.host)
             passed("tls", tls.describe(_ssl_object(transport)))
         if transport is None:  # only start_tls of a transport that is already closed gives that
@@ -282,7 +289,7 @@ def _explain(error: BaseException, host: str, where: str) -> LinkError:
     match error:
         case ssl.SSLError():
             return tls.explain(error, host)
-        case tls.WildcardOnly():
+        case tls.WildcardOnly() | tls.OutOfDate():
             return LinkError("certificate", str(error))
         case socket.gaierror():
             return LinkError("dns", f"the name {host} cannot be resolved; check the address and the network's DNS")

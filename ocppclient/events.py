@@ -109,10 +109,11 @@ class Connected:
     """The websocket is open and speaks ocpp1.6.
 
     `verified_by`: fingerprints (SHA-256, hex) of the verified chain of the backend, its own certificate first; empty
-    without TLS, or when the TLS library does not tell.
+    without TLS, or when the TLS library does not tell. `valid`: from when until when that chain is valid.
     """
 
     verified_by: tuple[str, ...] = ()
+    valid: tuple[datetime, datetime] | None = None
 
 
 @dataclass(frozen=True)

@@ -172,9 +172,22 @@ def _key_id(spki: bytes) -> str:
 # --- checks ----------------------------------------------------------------------------------------------------------
 
 
-def problem_of_root(certificate: x509.Certificate, now: datetime) -> str:
-    """Why the certificate cannot be a trusted root, in words; "" when it can."""
-    if problem := _problem_of_any(certificate, now):
+def out_of_date(certificate: x509.Certificate, now: datetime, sure: bool) -> str:
+    """Why the certificate is not valid at this time, in words; "" when it is.
+
+    A clock that nobody has confirmed (`sure` False) may be behind, as one that starts where the box was switched off:
+    by it nothing is "not yet valid". What has ended by it has ended.
+    """
+    if now > certificate.not_valid_after_utc:
+        return f"it expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
+    if sure and now < certificate.not_valid_before_utc:
+        return f"it is not valid before {certificate.not_valid_before_utc:%Y-%m-%d} (is the station's clock right?)"
+    return ""
+
+
+def problem_of_root(certificate: x509.Certificate, now: datetime, sure: bool = True) -> str:
+    """Why the certificate cannot be a trusted root, in words; "" when it can. `sure` as in `out_of_date`."""
+    if problem := _problem_of_any(certificate, now, sure):
         return problem
     if not _may_issue(certificate):
         return "it may not issue certificates (basic constraints or key usage)"
@@ -183,17 +196,19 @@ def problem_of_root(certificate: x509.Certificate, now: datetime) -> str:
     return ""
 
 
-def problem_of_chain(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], now: datetime) -> str:
+def problem_of_chain(
+    chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], now: datetime, sure: bool = True
+) -> str:
     """Why the first certificate of the chain does not lead to one of the roots, in words; "" when it does."""
     current, rest, below = chain[0], list(chain[1:]), 0
     for _ in range(_CHAIN_LENGTH):
-        if any(issued(current, root) and not _out_of_date(root, now) for root in roots):
+        if any(issued(current, root) and not out_of_date(root, now, sure) for root in roots):
             return ""
         issuer = next((item for item in rest if issued(current, item)), None)
         if issuer is None:
             break
         rest.remove(issuer)
-        if problem := _problem_of_any(issuer, now):
+        if problem := _problem_of_any(issuer, now, sure):
             return f"the issuer {_common_name(issuer)!r} cannot be used: {problem}"
         if not _may_issue(issuer, below):
             return f"{_common_name(issuer)!r} may not issue it"
@@ -207,13 +222,14 @@ def problem_of_charge_point(
     common_name: str,
     organisation: str,
     now: datetime,
+    sure: bool = True,
 ) -> str:
     """Why the chain is no certificate of this station, in words; "" when it is one (conformance CRT-05).
 
     A certificate that becomes valid later is fine. Key usages count when they are there.
     """
     leaf = chain[0]
-    if problem := _problem_of_any(leaf, max(now, leaf.not_valid_before_utc)):
+    if problem := _problem_of_any(leaf, max(now, leaf.not_valid_before_utc), sure):
         return problem
     if _common_name(leaf) != common_name:
         return f"its CN is {_common_name(leaf)!r} instead of this station's serial number {common_name!r}"
@@ -226,7 +242,7 @@ def problem_of_charge_point(
         return "its key usage does not allow signatures"
     if _extension(leaf, x509.ExtendedKeyUsage, lambda value: not _for_clients(value)):
         return "its extended key usage does not allow TLS clients"
-    return problem_of_chain(chain, roots, max(now, leaf.not_valid_before_utc))
+    return problem_of_chain(chain, roots, max(now, leaf.not_valid_before_utc), sure)
 
 
 def issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -259,16 +275,8 @@ def _plain_name(name: str) -> str:
         return name.rstrip(".").casefold()
 
 
-def _problem_of_any(certificate: x509.Certificate, now: datetime) -> str:
-    return _out_of_date(certificate, now) or _weakness(certificate)
-
-
-def _out_of_date(certificate: x509.Certificate, now: datetime) -> str:
-    if now > certificate.not_valid_after_utc:
-        return f"it expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
-    if now < certificate.not_valid_before_utc:
-        return f"it is not valid before {certificate.not_valid_before_utc:%Y-%m-%d} (is the station's clock right?)"
-    return ""
+def _problem_of_any(certificate: x509.Certificate, now: datetime, sure: bool) -> str:
+    return out_of_date(certificate, now, sure) or _weakness(certificate)
 
 
 def _weakness(certificate: x509.Certificate) -> str:

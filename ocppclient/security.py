@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, Certificates
 from ocppclient.charge_point_certificate import ChargePointCertificate, ClientCertificate
 from ocppclient.clock import Clock
 from ocppclient.codec import Payload
 from ocppclient.configuration import Configuration, Refused
-from ocppclient.events import Action, Connect, Explain, UpdateLink
+from ocppclient.events import Action, Connect, Disconnect, Explain, UpdateLink
 from ocppclient.outbox import Outbox
 from ocppclient.security_events import SecurityEvents
 from ocppclient.settings import ChargePointSettings
@@ -88,6 +89,8 @@ class Security:
         self._failures = 0
         self._raised: set[str] = set()  # kinds of failures that were told in this outage
         self._reconnect_at: float | None = None
+        #: Of the backend's chain, when it was accepted by a clock that nobody had confirmed.
+        self._to_judge: tuple[datetime, datetime] | None = None
         self._linked_with = self.credentials()
 
     def credentials(self) -> Credentials:
@@ -233,8 +236,9 @@ class Security:
         self._store.set_value(_KEY_AS_TEXT, "1" if as_text else None)
         self._linked_with = self.credentials()
 
-    def connected(self, verified_by: tuple[str, ...]) -> None:
+    def connected(self, verified_by: tuple[str, ...], valid: tuple[datetime, datetime] | None) -> None:
         """The credentials work: the former ones are forgotten, and never come back (A05.FR.09)."""
+        self._to_judge = None if self._clock.confirmed else valid
         self._failures = 0
         self._raised.clear()
         self._certificates.connected(verified_by)
@@ -267,6 +271,7 @@ class Security:
 
     def update(self) -> None:
         """Let the link follow what it has to be opened with."""
+        self._judge_again()
         self._look_at_settings()
         credentials = self.credentials()
         if credentials != self._linked_with:
@@ -278,6 +283,19 @@ class Security:
         if self._reconnect_at is not None and self._clock.monotonic() >= self._reconnect_at:
             self._reconnect_at = None
             self._actions.append(Connect("the credentials changed"))
+
+    def _judge_again(self) -> None:
+        """The clock is confirmed since the connection was opened: the backend's certificates are judged by it."""
+        if self._to_judge is None or not self._clock.confirmed:
+            return
+        (since, until), self._to_judge = self._to_judge, None
+        if since <= self._clock.utc() <= until or not self._outbox.online:
+            return
+        span = f"{since:%Y-%m-%d} to {until:%Y-%m-%d}"
+        reason = f"the clock is confirmed now, and the backend's certificates are valid from {span} only"
+        self._security_events.raise_event("InvalidCentralSystemCertificate", reason)
+        self._actions.append(Explain("certificate", "refused", f"The connection was ended: {reason}.", "", "CLK-06"))
+        self._actions.append(Disconnect(reason))
 
 
 def _identity(credentials: Credentials) -> tuple[object, ...]:

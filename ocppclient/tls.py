@@ -9,23 +9,26 @@ import hashlib
 import os
 import ssl
 import sys
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from cryptography import x509
+
 from ocppclient import pki
+from ocppclient.clock import Clock
 from ocppclient.link import ConnectionSettings, LinkError
 
 #: Forward secrecy first, then the two certified suites, which Python leaves out by default.
 CIPHERS = "ECDHE+AESGCM:AES128-GCM-SHA256:AES256-GCM-SHA384"
 
+#: X509_V_FLAG_NO_CHECK_TIME. The library judges dates by the operating system's clock; `check_dates` does by ours.
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 _DER = 2  # _ssl.ENCODING_DER
 # X509_V_ERR_… of OpenSSL's x509_vfy.h
-_NOT_YET_VALID = 9
-_EXPIRED = 10
 _HOSTNAME_MISMATCH = 62
 _IP_MISMATCH = 64
 _CURES = {
-    _NOT_YET_VALID: "is not valid yet; is the station's clock right?",
-    _EXPIRED: "has expired; the operator has to renew it (or the station's clock is wrong)",
     _HOSTNAME_MISMATCH: "was made for another host name; check the backend address",
     _IP_MISMATCH: "was made for another address; use the backend's host name instead of its number",
     18: "is self-signed and not trusted; install it as a root certificate if it is the right one",
@@ -59,8 +62,10 @@ _REASONS = {
 }
 
 
-def client_context(settings: ConnectionSettings) -> ssl.SSLContext:
+def client_context(settings: ConnectionSettings, clock: Clock) -> ssl.SSLContext:
     """The context for one attempt: TLS ≥ 1.2, chain and host name checked, the client certificate for profile 3.
+
+    It does not look at dates: whoever opens the connection calls `check_dates`.
 
     Raises:
         ValueError: a certificate or key is missing or unusable; the text says which.
@@ -73,14 +78,17 @@ def client_context(settings: ConnectionSettings) -> ssl.SSLContext:
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     # an installed root may have been signed by its predecessor, which is gone (white paper section 7.1, note)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    _load_roots(context, settings)
+    context.verify_flags |= _NO_CHECK_TIME
+    _load_roots(context, settings, clock)
     if settings.security_profile == 3:
         _load_client(context, settings)
     return context
 
 
-def _load_roots(context: ssl.SSLContext, settings: ConnectionSettings) -> None:
-    for root in settings.root_certificates:
+def _load_roots(context: ssl.SSLContext, settings: ConnectionSettings, clock: Clock) -> None:
+    # the library would take a root that ended as well as its successor with the same name and key
+    lasting = [root for root in settings.root_certificates if not _has_ended(root, clock)]
+    for root in lasting or settings.root_certificates:
         try:
             context.load_verify_locations(cadata=root)
         except (ValueError, ssl.SSLError) as error:
@@ -91,6 +99,13 @@ def _load_roots(context: ssl.SSLContext, settings: ConnectionSettings) -> None:
         raise ValueError(
             f"security profile {settings.security_profile} needs a root certificate of the backend; install it"
         )
+
+
+def _has_ended(pem: str, clock: Clock) -> bool:
+    try:
+        return any(pki.out_of_date(root, clock.utc(), sure=False) for root in pki.read_chain(pem))
+    except ValueError:
+        return False  # the library says what is wrong with it
 
 
 def _load_client(context: ssl.SSLContext, settings: ConnectionSettings) -> None:
@@ -127,14 +142,43 @@ def check_name(ssl_object: ssl.SSLObject, settings: ConnectionSettings, host: st
         )
 
 
+class OutOfDate(Exception):
+    """A certificate of the backend's chain has ended, or has not begun; the text says which, with the cure."""
+
+
+def check_dates(ssl_object: ssl.SSLObject, clock: Clock, host: str) -> None:
+    """The verified chain is valid by the station's clock, as far as that is sure (`pki.out_of_date`).
+
+    Raises:
+        OutOfDate: it is not.
+    """
+    now, whose = clock.utc(), f"the certificate of {host}"
+    for der in _chain(ssl_object):
+        certificate = x509.load_der_x509_certificate(der)
+        if pki.out_of_date(certificate, now, clock.confirmed):
+            if now < certificate.not_valid_before_utc:
+                raise OutOfDate(f"{whose} is not valid yet; is the station's clock right?")
+            raise OutOfDate(f"{whose} has expired; the operator has to renew it (or the station's clock is wrong)")
+        whose = f"the issuer of {whose.removeprefix('the issuer of ')}"
+
+
+def validity(ssl_object: ssl.SSLObject) -> tuple[datetime, datetime]:
+    """From when until when the whole verified chain is valid, both included."""
+    chain = [x509.load_der_x509_certificate(der) for der in _chain(ssl_object)]
+    return max(one.not_valid_before_utc for one in chain), min(one.not_valid_after_utc for one in chain)
+
+
 def verified_by(ssl_object: ssl.SSLObject) -> tuple[str, ...]:
     """Fingerprints (SHA-256, hex) of the verified chain, the backend's own certificate first."""
+    return tuple(hashlib.sha256(der).hexdigest() for der in _chain(ssl_object))
+
+
+def _chain(ssl_object: ssl.SSLObject) -> Sequence[bytes]:
+    """The verified chain, DER, the backend's own certificate first."""
     if sys.version_info >= (3, 13):
-        chain = [bytes(item) for item in ssl_object.get_verified_chain()]
-    else:  # the same, not public yet
-        found = ssl_object._sslobj.get_verified_chain()  # type: ignore[attr-defined]
-        chain = [item.public_bytes(_DER) for item in found]
-    return tuple(hashlib.sha256(item).hexdigest() for item in chain)
+        return [bytes(item) for item in ssl_object.get_verified_chain()]
+    found = ssl_object._sslobj.get_verified_chain()  # type: ignore[attr-defined]  # the same, not public yet
+    return [item.public_bytes(_DER) for item in found]
 
 
 def describe(ssl_object: ssl.SSLObject) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from ocppclient.boot import boot_notification
-from ocppclient.clock import parse_utc
+from ocppclient.clock import Clock, parse_utc
 from ocppclient.codec import CallError, CallResult, Payload, decode, dumps, encode_call, tolerant_int
 from ocppclient.connection import ConnectionClosed, LinkFailure, Socket, explain_end, knock, open_socket, resolve
 from ocppclient.link import ConnectionSettings, LinkError, has_other_key_form, is_secure
@@ -52,8 +52,7 @@ async def run(
     settings: ConnectionSettings,
     identity: Identity,
     tell: Callable[[Stage], None],
-    monotonic: Callable[[], float],
-    utc: Callable[[], datetime],
+    clock: Clock,
     *,
     gently: str = "",
 ) -> None:
@@ -65,11 +64,11 @@ async def run(
             text says why.
     """
     told: set[str] = set()
-    since = monotonic()
+    since = clock.monotonic()
 
     def over(name: str, verdict: Verdict, text: str) -> None:
         nonlocal since
-        now = monotonic()
+        now = clock.monotonic()
         told.add(name)
         tell(Stage(name, verdict, now - since, text))
         since = now
@@ -81,13 +80,13 @@ async def run(
     try:
         passed("dns", ", ".join(await resolve(settings)))
         if gently:
-            await knock(settings, passed)
+            await knock(settings, clock, passed)
             for name in ("http", "subprotocol", "boot"):
                 over(name, "left out", gently)
             return
-        link = await _opened(settings, passed, told, monotonic)
+        link = await _opened(settings, passed, told, clock)
         try:
-            over("boot", *await _registered(link, identity, utc))
+            over("boot", *await _registered(link, identity, clock))
         finally:
             await link.close(1000, "trial")
     except LinkFailure as failure:
@@ -101,19 +100,19 @@ async def run(
 
 
 async def _opened(
-    settings: ConnectionSettings, passed: Callable[[str, str], None], told: set[str], monotonic: Callable[[], float]
+    settings: ConnectionSettings, passed: Callable[[str, str], None], told: set[str], clock: Clock
 ) -> Socket:
     """The websocket; a refused hex key is tried in its other form, as the link does (field problem 7)."""
     try:
-        return await open_socket(settings, monotonic, {}, passed)
+        return await open_socket(settings, clock, {}, passed)
     except LinkFailure as failure:
         if failure.error.kind != "password" or not has_other_key_form(settings):
             raise
     other = replace(settings, key_as_text=not settings.key_as_text)
-    return await open_socket(other, monotonic, {}, lambda name, text: None if name in told else passed(name, text))
+    return await open_socket(other, clock, {}, lambda name, text: None if name in told else passed(name, text))
 
 
-async def _registered(link: Socket, identity: Identity, utc: Callable[[], datetime]) -> tuple[Verdict, str]:
+async def _registered(link: Socket, identity: Identity, clock: Clock) -> tuple[Verdict, str]:
     """Ask with a BootNotification; requests of the backend are not answered by a trial."""
     message_id = str(uuid.uuid4())
     try:
@@ -123,7 +122,7 @@ async def _registered(link: Socket, identity: Identity, utc: Callable[[], dateti
                 data = await link.recv(decode=False)
                 match decode(data.decode(errors="replace")):
                     case CallResult(answered, payload) if answered == message_id:
-                        return _judged(payload, utc())
+                        return _judged(payload, clock.utc())
                     case CallError() as refusal if refusal.message_id == message_id:
                         return "failed", f"the backend answers BootNotification with the error {refusal.code}"
     except ConnectionClosed as closed:

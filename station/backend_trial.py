@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from ocppclient import trial
+from ocppclient.clock import Clock
 from ocppclient.link import final_url, is_secure
 from ocppclient.trial import Stage
 from station.backend_desk import Prepared
@@ -20,7 +20,8 @@ log = logging.getLogger("station.backend")
 class Trials:
     """Belongs to the loop on which the command face lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._stages: list[Stage] = []
         self._prepared: Prepared | None = None
@@ -57,8 +58,7 @@ class Trials:
                 prepared.link,
                 prepared.identity,
                 stages.append,
-                time.monotonic,
-                lambda: datetime.now(UTC),
+                self._clock,
                 gently=prepared.gently,
             )
         except Exception as error:  # the page says it; the station goes on

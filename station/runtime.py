@@ -23,7 +23,7 @@ from hardware.box import Box
 from hardware.interfaces import FaultCode
 from hardware.registry import board_kind
 from ocppclient.backend_link import BackendLink
-from ocppclient.clock import Clock, format_utc
+from ocppclient.clock import format_utc
 from ocppclient.events import SecurityEventSeen, ShutdownRequested
 from ocppclient.link import final_url
 from station import in_force, last_run, local_copies, releases
@@ -167,8 +167,9 @@ class Runtime:
         self._link = BackendLink(
             opened.link,
             self._worker.put,
-            Clock(),
+            domain.clock,
         )
+        self._clock = domain.clock
         self._feed = LiveFeed(
             domain.clock.monotonic,
             self._simulator.url if self._simulator else "",
@@ -306,7 +307,9 @@ class Runtime:
             self._network = await asyncio.to_thread(_network_desk, self._worker)
         layer = get_channel_layer()
         self._feed.connect_to(layer, asyncio.get_running_loop())
-        face = StationConsumer.as_asgi(worker=self._worker, desk=self._desk, trials=Trials(), network=self._network)
+        face = StationConsumer.as_asgi(
+            worker=self._worker, desk=self._desk, trials=Trials(self._clock), network=self._network
+        )
         application = ChannelNameRouter({STATION: face})
         await Worker(application, [STATION], layer).arun()
 

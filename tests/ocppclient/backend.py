@@ -75,11 +75,14 @@ def settings_for(port: int, **changes: Any) -> ConnectionSettings:
 
 @asynccontextmanager
 async def station(
-    settings: ConnectionSettings | None, *, take_frames: bool = True, **options: Any
+    settings: ConnectionSettings | None, *, take_frames: bool = True, clock: Clock | None = None, **options: Any
 ) -> AsyncIterator[tuple[BackendLink, Events]]:
-    """A running connection and its events."""
+    """A running connection and its events; its clock is confirmed unless another one is given."""
+    if clock is None:
+        clock = Clock()
+        clock.confirm()
     events = Events(take_frames)
-    connection = BackendLink(settings, events, Clock(), random.Random(7), **options)
+    connection = BackendLink(settings, events, clock, random.Random(7), **options)
     events.connection = connection
     task = asyncio.create_task(connection.run())
     try:

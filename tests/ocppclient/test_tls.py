@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ocppclient import pki
+from ocppclient.clock import Clock
 from ocppclient.events import Connected, Disconnected, FrameReceived
 from ocppclient.link import ConnectionSettings
 from ocppclient.tls import WildcardOnly, check_name, client_context
@@ -249,7 +250,7 @@ async def test_big_messages_pass_over_tls(root: Issued, rsa_server: Issued) -> N
 
 def test_the_context_checks_names_refuses_old_tls_and_is_not_strict_about_key_identifiers() -> None:
     """SEC-07, SEC-08, SEC-10"""
-    context = client_context(settings_for(1, url="wss://h"))
+    context = client_context(settings_for(1, url="wss://h"), Clock())
     assert context.check_hostname
     assert context.options & ssl.OP_NO_COMPRESSION
     assert context.verify_mode == ssl.CERT_REQUIRED
@@ -355,6 +356,7 @@ def test_the_private_key_is_never_a_file_on_the_disk(
     client = issue(folder, "CP-MEMORY", root)
     loaded: list[str] = []
     monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", lambda self, path: loaded.append(path))
-    client_context(secure(1, root, security_profile=3, client_certificate=client.pem, client_key=client.key_pem))
+    settings = secure(1, root, security_profile=3, client_certificate=client.pem, client_key=client.key_pem)
+    client_context(settings, Clock())
     assert len(loaded) == 1
     assert loaded[0].startswith("/proc/self/fd/")

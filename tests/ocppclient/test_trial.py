@@ -14,6 +14,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from ocppclient import trial
+from ocppclient.clock import Clock
 from ocppclient.link import ConnectionSettings
 from ocppclient.settings import Identity
 from ocppclient.trial import Stage
@@ -28,7 +29,8 @@ PLAIN = ["dns", "tcp", "http", "subprotocol", "boot"]
 async def tried(settings: ConnectionSettings, gently: str = "") -> list[Stage]:
     told: list[Stage] = []
     ticks = iter(range(1000))
-    await trial.run(settings, Identity(), told.append, lambda: float(next(ticks)), lambda: NOON, gently=gently)
+    clock = Clock(lambda: next(ticks) / 100, lambda: NOON)
+    await trial.run(settings, Identity(), told.append, clock, gently=gently)
     return told
 
 

@@ -11,6 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from ocppclient.clock import Clock
 from ocppclient.link import ConnectionSettings
 from ocppclient.settings import Identity
 from station import ask, backend_settings
@@ -199,7 +200,7 @@ def test_a_trial_runs_beside_the_worker_and_its_stages_are_told(bench: Bench) ->
 
     async def test() -> None:
         async with backend(answering(status("Accepted"))) as (port, _):
-            face = StationConsumer(bench.worker, Desk(port), Trials())  # type: ignore[arg-type]
+            face = StationConsumer(bench.worker, Desk(port), Trials(Clock()))  # type: ignore[arg-type]
             face.channel_layer = layer = Layer()
             await face.station_trial({"reply_channel": "r"})
             assert layer.sent[-1] == {"type": "live.trial", "ok": True, "text": "", "trial": None}
@@ -221,7 +222,7 @@ def test_a_trial_runs_beside_the_worker_and_its_stages_are_told(bench: Bench) ->
 
 def test_saving_is_answered_in_words(bench: Bench) -> None:
     bench.start()
-    face = StationConsumer(bench.worker, Desk(1), Trials())  # type: ignore[arg-type]
+    face = StationConsumer(bench.worker, Desk(1), Trials(Clock()))  # type: ignore[arg-type]
     argument = {"values": {"url": "x"}, "unproven": False}
     assert face._obey("backend", argument, "ann") == (True, "Saved by ann.")
     assert face._obey("backend", {**argument, "values": {}}, "ann") == (False, "It cannot work.")
