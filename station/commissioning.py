@@ -63,7 +63,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Step:
-    """One step. `page`: route of the page where it is done, "" when the wizard asks itself."""
+    """One step.
+
+    Attributes:
+        page: route of the page where it is done, "" when the wizard asks itself.
+        others: of pages that help with it. All of them lead back to the step.
+    """
 
     key: str
     title: str
@@ -71,6 +76,7 @@ class Step:
     prove: Callable[[Evidence], Proof]
     may_skip: bool = True
     page: str = ""
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,10 @@ def begin(now: datetime) -> None:
 
 # -- the proofs
 
+_NO_CONTROLLER = (
+    "The station's controller does not answer. Wait some seconds; if it stays so, switch the station off and on."
+)
+
 
 def _language(evidence: Evidence) -> Proof:
     told = evidence.said.get("language", {})
@@ -157,7 +167,7 @@ def _limits(evidence: Evidence) -> Proof:
         text = f"{amps:g} A were confirmed, but {electrical.max_current_a:g} A are set now. Confirm the limit again."
         return Proof(State.FAILED, text)
     if evidence.live is None:
-        return Proof(State.FAILED, "The station's controller does not answer; the limit cannot be proven now.")
+        return Proof(State.FAILED, f"The limit cannot be proven now. {_NO_CONTROLLER}")
     working_a, hardware_a = evidence.live["limit"]["limit_a"], evidence.live["limit"]["hardware_a"]
     if working_a > amps:
         return Proof(State.FAILED, f"The station still works with {working_a:g} A. Save the limit again.")
@@ -179,11 +189,11 @@ def _self_test(evidence: Evidence) -> Proof:
     checks = report["checks"]
     numbers = {check["title"]: f"{check['verdict']}: {check['measured']}".rstrip(": ") for check in checks}
     numbers["Tested"] = f"{row.asked_at:%Y-%m-%d %H:%M} UTC"
-    failed = [check["title"] for check in checks if check["verdict"] == "failed"]
+    failed = [f"{check['title']}. {check['cure']}" for check in checks if check["verdict"] == "failed"]
     if row.state == self_test.PASSED:
         skipped = sum(check["verdict"] == "skipped" for check in checks)
         return Proof(State.DONE, f"{len(checks) - skipped} checks passed, {skipped} skipped.", numbers)
-    why = f"Failed: {', '.join(failed)}." if failed else f"It was {row.state}: {report['why']}"
+    why = f"Failed: {'; '.join(failed)}" if failed else f"It was {row.state}: {report['why']}"
     return Proof(State.FAILED, why, numbers)
 
 
@@ -222,8 +232,11 @@ def _firmware(evidence: Evidence) -> Proof:
     if told.get("version") != __version__:
         return Proof(State.OPEN, f"Version {__version__} is installed. Is that the one you were told to use?", numbers)
     if evidence.live is None:
-        return Proof(State.FAILED, f"Version {__version__} is installed, but its controller does not answer.", numbers)
+        return Proof(State.FAILED, f"Version {__version__} is installed. {_NO_CONTROLLER}", numbers)
     return Proof(State.DONE, f"Version {__version__} is installed and running.", numbers)
+
+
+_TRY_BACKEND = "Try it on the page Backend: it tells at which stage it fails, and what helps."
 
 
 def _backend(evidence: Evidence) -> Proof:
@@ -231,7 +244,7 @@ def _backend(evidence: Evidence) -> Proof:
     if not backend.url:
         return Proof(State.OPEN, "No backend is configured.")
     if evidence.live is None:
-        return Proof(State.FAILED, "The station's controller does not answer.")
+        return Proof(State.FAILED, _NO_CONTROLLER)
     link = evidence.live["backend"]
     numbers = {
         "Address": link["url"],
@@ -245,7 +258,7 @@ def _backend(evidence: Evidence) -> Proof:
     if link["state"] == "connected" and link["registration"] == "accepted":
         return Proof(State.DONE, f"Accepted, heartbeat every {link['heartbeat_interval_s']} s.", numbers)
     why = link["last_error"] or link["registration_words"]
-    return Proof(State.FAILED, f"The backend does not accept this station: {why}", numbers)
+    return Proof(State.FAILED, f"The backend does not accept this station: {why}. {_TRY_BACKEND}", numbers)
 
 
 def _cards(evidence: Evidence) -> Proof:
@@ -295,15 +308,22 @@ def _hand_over(evidence: Evidence) -> Proof:
 
 STEPS = (
     Step("language", "Language and time zone", "How this station speaks, and whose time its report tells.", _language),
-    Step("password", "Your own password", "The password on the label is known to whoever read it.", _password, False),
+    Step(
+        "password",
+        "Your own password",
+        "The password on the label is known to whoever read it.",
+        _password,
+        False,
+        others=("password", "backup"),
+    ),
     Step("identity", "Name and place", "How people call this station, and where it stands.", _identity),
     Step("limits", "Largest current", "What the breaker and the cable of this installation allow.", _limits),
     Step("selftest", "Self-test", "Contactor, meter, reader and protection are tried.", _self_test, page="selftest"),
     Step("network", "Network", "How the station reaches its backend.", _network, page="network"),
     Step("time", "Clock", "Certificates, schedules and receipts need the right time.", _time),
-    Step("firmware", "Software", "Which version runs.", _firmware),
+    Step("firmware", "Software", "Which version runs.", _firmware, page="firmware"),
     Step("backend", "Backend", "The operator's system accepts this station.", _backend, page="backend"),
-    Step("cards", "Cards", "Who may charge.", _cards),
+    Step("cards", "Cards", "Who may charge.", _cards, others=("cards",)),
     Step("charge", "Test charge", "A real session from card to receipt.", _charge),
     Step("handover", "Hand-over", "The report with all numbers.", _hand_over, False),
 )

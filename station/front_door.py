@@ -22,15 +22,18 @@ from station.web_certificate import certificate
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-#: Path → what the system that asks takes for "online": Apple, Android, Windows, Firefox.
+_APPLE = b"<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>"
+#: Path → what the system that asks takes for "online": Apple, Android and ChromeOS, Windows, Firefox, GNOME.
 PROBES = {
-    "/hotspot-detect.html": b"<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>",
+    "/hotspot-detect.html": _APPLE,
+    "/library/test/success.html": _APPLE,
     "/generate_204": b"",
     "/gen_204": b"",
     "/connecttest.txt": b"Microsoft Connect Test",
     "/ncsi.txt": b"Microsoft NCSI",
     "/canonical.html": b'<meta http-equiv="refresh" content="0;url=https://support.mozilla.org/kb/captive-portal"/>',
     "/success.txt": b"success\n",
+    "/check_network_status.txt": b"NetworkManager is online\n",
 }
 #: Programs of this computer ask these without TLS.
 _LOCAL = ("/healthz", "/readyz")
@@ -52,12 +55,15 @@ def front_door(get_response: GetResponse) -> GetResponse:
             return HttpResponse("Only over HTTPS.", status=403, content_type="text/plain")
         if path in PROBES:
             if time.monotonic() - continued.get(peer, float("-inf")) < CONTINUED_S:
-                return HttpResponse(PROBES[path], status=200 if PROBES[path] else 204)
+                kind = "text/plain" if path.endswith(".txt") else "text/html"
+                return HttpResponse(PROBES[path], status=200 if PROBES[path] else 204, content_type=kind)
             return HttpResponseRedirect(_here(request))
         try:
             host = split_domain_port(request.get_host())[0]
         except DisallowedHost:  # the hotspot's DNS sends every name here
-            return HttpResponseRedirect(_here(request))
+            host = split_domain_port(request.META.get("HTTP_HOST", ""))[0]
+            if host.strip("[]") != request.META["SERVER_NAME"]:  # an address that is as new as the hotspot is our own
+                return HttpResponseRedirect(_here(request))
         if path == "/continue":
             continued.pop(peer, None)
             continued[peer] = time.monotonic()
@@ -65,7 +71,7 @@ def front_door(get_response: GetResponse) -> GetResponse:
                 continued.popitem(last=False)
         elif path != "/":
             return HttpResponseRedirect(secure_url(host) + request.get_full_path().lstrip("/"))
-        return _landing(host, path == "/continue")
+        return _landing(request, host, path == "/continue")
 
     return answer
 
@@ -83,12 +89,21 @@ def _here(request: HttpRequest) -> str:
     return f"http://{shown}/" if port == "80" else f"http://{shown}:{port}/"
 
 
-def _landing(host: str, has_continued: bool) -> HttpResponse:
+def _landing(request: HttpRequest, host: str, has_continued: bool) -> HttpResponse:
     identity = provisioning.load().identity
     context = {
         "identity": identity,
         "certificate": certificate().show(),
         "address": secure_url(host),
+        "number": request.META["SERVER_NAME"],
+        "browser": _for_the_browser(request, secure_url(host)),
         "has_continued": has_continued,
     }
     return HttpResponse(render_to_string("station/landing.html", context))
+
+
+def _for_the_browser(request: HttpRequest, address: str) -> str:
+    """The pages in the real browser: Android opens it from the small window of its login by this kind of link."""
+    if "Android" not in request.headers.get("User-Agent", ""):
+        return address
+    return f"intent://{address.removeprefix('https://')}#Intent;scheme=https;action=android.intent.action.VIEW;end"

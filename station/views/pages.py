@@ -17,7 +17,7 @@ from station.outlook import averaged
 from station.roles import PURPOSES, Role, needs, role_of
 from station.store import MEASUREMENTS
 from station.unit import serial_number
-from station.views import sessions
+from station.views import sessions, setup
 
 PAGE_LENGTH = 50
 #: Hours of the power chart → minutes of one point of it.
@@ -29,11 +29,13 @@ def station_facts(request: HttpRequest) -> dict[str, Any]:
     if not request.user.is_authenticated:
         return {"version": __version__}
     role = role_of(request.user)
+    here = (request.resolver_match.url_name or "").split("_")[0] if request.resolver_match else ""
     return {
         "version": __version__,
         "role": role,
         "navigation": pages_for(role),
-        "here": (request.resolver_match.url_name or "").split("_")[0] if request.resolver_match else "",
+        "here": here,
+        "setup_step": setup.way_back(request, here),
         "station_name": (provisioning.stored(commissioning.SECTION, "identity") or {}).get("name")
         or provisioning.stored("backend", "charge_point_id")
         or "Charging station",

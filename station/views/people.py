@@ -22,6 +22,7 @@ from station import commissioning, people
 from station.forms import OwnPasswordForm, UserForm
 from station.middleware import CHOOSE
 from station.roles import PURPOSES, Role, needs, role_of
+from station.views import setup
 
 log = logging.getLogger("station.people")
 
@@ -73,6 +74,8 @@ def password(request: HttpRequest) -> HttpResponse:
         request.session.pop(CHOOSE, None)
         update_session_auth_hash(request, user)
         messages.success(request, "Your new password counts from now on. The old one is dead.")
+        if step := setup.way_back(request, "password"):
+            return redirect("setup_step", step.key)
         return redirect(first_page(user))
     return render(request, "station/password.html", {"form": form, "forced": forced})
 

@@ -26,6 +26,8 @@ from station.views.cards import to_learn
 #: Steps whose proof changes by itself while somebody looks.
 _WATCHED = ("selftest", "network", "backend", "cards", "charge")
 _SHORTEST_REASON = 4
+#: In the session: the step that somebody is at; the pages that it leads to lead back.
+AT_STEP = "setup_step"
 #: What of a step is kept while it is not saved.
 _KEPT = {
     "language": ("language", "time_zone"),
@@ -50,6 +52,7 @@ def step(request: HttpRequest, key: str) -> HttpResponse:
     """One step."""
     this = _step(key)
     commissioning.begin(datetime.now(UTC))
+    request.session[AT_STEP] = key
     evidence = _evidence(request)
     form = _form(this, request, evidence)
     problem = ""
@@ -94,6 +97,12 @@ def report_json(request: HttpRequest) -> HttpResponse:
     name = f"commissioning-{datetime.now(UTC):%Y-%m-%d}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(text, content_type="application/json; charset=utf-8", headers=headers)
+
+
+def way_back(request: HttpRequest, page: str) -> Step | None:
+    """The step from which somebody came to this page, by the first word of its route's name."""
+    this = BY_KEY.get(request.session.get(AT_STEP, ""))
+    return this if this is not None and page in (this.page, *this.others) else None
 
 
 # -- what is there
@@ -239,6 +248,7 @@ def _judge(request: HttpRequest, this: Step, place: int) -> HttpResponse | str:
         missing = commissioning.hand_over(evidence, datetime.now(UTC))
         if missing:
             return f"Not finished yet: {', '.join(missing)}. Do these steps, or skip each with a reason."
+        request.session.pop(AT_STEP, None)
         messages.success(request, "The station is handed over. Print the report, or keep the file.")
         return redirect("setup_report")
     found: Outcome = commissioning.outcome(this, evidence)

@@ -44,7 +44,8 @@ def test_the_landing_page_is_plain_and_tells_who_this_is(phone: Client) -> None:
     page = answer.content.decode()
     assert answer.status_code == 200
     assert certificate().show().fingerprint in page
-    assert 'href="https://localhost:8443/"' in page
+    assert '<b class="address">10.42.0.1</b>' in page
+    assert 'href="/continue"' in page
     assert "made itself" in page
     assert "<script" not in page
     assert "<form" not in page
@@ -68,10 +69,65 @@ def test_a_phone_sees_the_landing_page_until_the_person_continues(phone: Client,
     host = {"host": "captive.apple.com"}
     assert phone.get(path, headers=host)["Location"] == "http://10.42.0.1/"
     page = phone.get("/continue", headers={"host": "localhost"}).content.decode()
-    assert "Open your browser now" in page
+    assert "stay on this WiFi" in page
+    assert "<b>https://localhost:8443/</b>" in page
     answer = phone.get(path, headers=host)
     assert (answer.status_code, answer.content) == (200 if front_door.PROBES[path] else 204, front_door.PROBES[path])
     assert phone.get(path, headers=host, REMOTE_ADDR="10.42.0.18").status_code == 302
+
+
+#: System → the request by which it looks for the internet (host, path, what its browser calls itself), and what it
+#: takes for "online": status and a part of the body.
+SYSTEMS = {
+    "iOS, macOS": ("captive.apple.com", "/hotspot-detect.html", "CaptiveNetworkSupport-471", 200, b"<TITLE>Success<"),
+    "older Apple": ("www.apple.com", "/library/test/success.html", "CaptiveNetworkSupport", 200, b"<BODY>Success<"),
+    "Android": ("connectivitycheck.gstatic.com", "/generate_204", "Dalvik/2.1.0 (Linux; U; Android 14)", 204, b""),
+    "Android, plain": ("www.google.com", "/gen_204", "Mozilla/5.0 (X11; Linux x86_64)", 204, b""),
+    "ChromeOS": ("clients3.google.com", "/generate_204", "Mozilla/5.0 (X11; CrOS)", 204, b""),
+    "Windows": ("www.msftconnecttest.com", "/connecttest.txt", "Microsoft NCSI", 200, b"Microsoft Connect Test"),
+    "older Windows": ("www.msftncsi.com", "/ncsi.txt", "Microsoft NCSI", 200, b"Microsoft NCSI"),
+    "Firefox": ("detectportal.firefox.com", "/success.txt?ipv4", "Mozilla/5.0 Firefox/140.0", 200, b"success"),
+    "Firefox, page": ("detectportal.firefox.com", "/canonical.html", "Mozilla/5.0 Firefox/140.0", 200, b"captive-por"),
+    "GNOME": ("nmcheck.gnome.org", "/check_network_status.txt", "", 200, b"NetworkManager is online"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_each_system_opens_the_landing_page_by_itself_and_stays_joined_after_continue(
+    phone: Client, system: str
+) -> None:
+    host, path, agent, status, body = SYSTEMS[system]
+    asked = {"host": host, "user-agent": agent}
+    first = phone.get(path, headers=asked)
+    assert (first.status_code, first["Location"]) == (302, "http://10.42.0.1/"), "not what it takes for online"
+    page = phone.get("/", headers={"host": "10.42.0.1", "user-agent": agent})
+    assert page.status_code == 200
+    assert 'href="/continue"' in page.content.decode()
+    assert phone.get(path, headers=asked).status_code == 302, "the page alone is no consent"
+    phone.get("/continue", headers={"host": "10.42.0.1", "user-agent": agent})
+    again = phone.get(path, headers=asked)
+    assert again.status_code == status
+    assert body in again.content
+    assert again["Cache-Control"] == first["Cache-Control"] == "no-store", "the next look has to ask again"
+    assert phone.head(path, headers=asked).status_code == status
+
+
+def test_windows_opens_its_browser_on_an_address_of_its_own(phone: Client) -> None:
+    answer = phone.get("/redirect", headers={"host": "www.msftconnecttest.com"})
+    assert (answer.status_code, answer["Location"]) == (302, "http://10.42.0.1/")
+
+
+@pytest.mark.parametrize(
+    ("agent", "href"),
+    [
+        ("Mozilla/5.0 (Linux; Android 14; Pixel 8; wv)", "intent://10.42.0.1:8443/#Intent;scheme=https;"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X)", "https://10.42.0.1:8443/"),
+    ],
+)
+def test_after_continue_a_button_leads_into_the_browser(phone: Client, agent: str, href: str) -> None:
+    page = phone.get("/continue", headers={"host": "10.42.0.1", "user-agent": agent}).content.decode()
+    assert f'class="button main" href="{href}' in page
+    assert "<script" not in page
 
 
 def test_nothing_is_taken_over_plain_http(phone: Client) -> None:

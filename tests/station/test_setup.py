@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 
 from ocppclient.events import Explain
 from station import __version__, ask, commissioning, models, provisioning
@@ -75,6 +76,34 @@ def test_a_page_without_a_controller_still_shows(inside: Client, worker: Worker)
     worker.shown = None
     for step in STEPS:
         assert inside.get(f"/setup/{step.key}").status_code == 200
+
+
+LEADS = [(step.key, page) for step in STEPS for page in (step.page, *step.others) if page]
+
+
+@pytest.mark.parametrize(("key", "page"), LEADS)
+def test_a_page_to_which_a_step_leads_leads_back_to_it(inside: Client, worker: Worker, key: str, page: str) -> None:
+    link = f'href="/setup/{key}"'
+    before = text(inside.get(reverse(page))).count(link)
+    step_page = text(inside.get(f"/setup/{key}"))
+    assert f'href="{reverse(page)}' in step_page
+    assert text(inside.get(reverse(page))).count(link) == before + 1
+    assert link not in text(inside.get("/why")), "other pages have nothing to do with it"
+
+
+def test_an_own_password_leads_back_to_its_step(inside: Client, user: User, worker: Worker) -> None:
+    inside.get("/setup/password")
+    own = {"old_password": "secret", "new_password1": "a battery staple of 9", "new_password2": "a battery staple of 9"}
+    user.set_password("secret")
+    user.save()
+    inside.force_login(user)
+    inside.get("/setup/password")
+    assert inside.post("/password", own)["Location"] == "/setup/password"
+
+
+def test_a_backup_can_be_restored_instead_of_typing_everything(inside: Client, worker: Worker) -> None:
+    assert 'href="/backup#restore"' in text(inside.get("/setup/password"))
+    assert 'id="restore"' in text(inside.get("/backup"))
 
 
 def test_an_operator_does_not_set_up() -> None:
