@@ -46,17 +46,23 @@ def test_the_landing_page_is_plain_and_tells_who_this_is(phone: Client) -> None:
     assert certificate().show().fingerprint in page
     assert '<b class="address">10.42.0.1</b>' in page
     assert 'href="/continue"' in page
-    assert "made itself" in page
+    assert "pages itself" in page
     assert "<script" not in page
     assert "<form" not in page
     assert not answer.cookies
+
+
+def test_the_landing_page_speaks_the_language_of_the_phone(phone: Client) -> None:
+    page = phone.get("/", headers={"host": "localhost", "accept-language": "ko-KR"}).content.decode()
+    assert '<html lang="ko">' in page
+    assert "계속" in page
 
 
 def test_the_landing_page_does_not_call_an_own_certificate_self_made(phone: Client) -> None:
     certificate().install(certificate().path.read_text())
     page = phone.get("/", headers={"host": "localhost"}).content.decode()
     certificate().remove()
-    assert "made itself" not in page
+    assert "pages itself" not in page
 
 
 def test_foreign_names_come_to_the_landing_page_by_an_address(phone: Client) -> None:
