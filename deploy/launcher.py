@@ -12,6 +12,11 @@ RELEASES holds `slots/<name>/` (one unpacked release each) and two links, which 
     previous  the one before the last confirmed change, for going back by hand
 A station makes a trial by writing `fallback`, then `current`; it confirms one by removing `fallback`. Each is one
 rename or unlink, so a power cut leaves either release, never none. This program needs only Python's standard library.
+
+Outside of a trial failed boots are counted: after FAILED_BOOTS of them in a row the station is in safe mode
+(`safe_mode.py`), and the recovery page takes the place of the followers' pages. A boot has failed when the release
+ended by itself before it told that it works (`station/boot_proof.py`). The count lives as long as this program: a power
+cut is a fresh start, never a failed one.
 """
 
 from __future__ import annotations
@@ -20,14 +25,17 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import safe_mode
+from boot import Boot, manifest, notify, python_of, say
+from recovery_page import Page
 
 #: A release ends with this code to be started anew, perhaps as another release.
 EX_RESTART = 79
@@ -40,6 +48,12 @@ _POLL_S = 0.2
 _LOOK_S = 1.0
 #: A restart gets so long before systemd's watchdog counts again, seconds: a migration on a slow card takes its time.
 START_S = 180.0
+#: So many failed boots in a row lead to safe mode; a boot may take so long, seconds (systemd is asked for more time).
+FAILED_BOOTS, BOOT_S = 3, 300.0
+#: Ends that are no failed boot: by request, and a port or data folder that somebody else uses.
+NO_FAILURE = {0, 75}
+#: Ends of which manage.py says in one sentence what is wrong and what cures it (station/errors.py).
+SENTENCES = {64, 65, 66, 73, 75, 78}
 
 
 class Launcher:
@@ -51,41 +65,102 @@ class Launcher:
         self._trial_s = float(os.environ.get("STATION_TRIAL_S", TRIAL_S))
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = False
+        self._boot_s = float(os.environ.get("STATION_BOOT_S", BOOT_S))
         self._fed_until: float | None = None
 
     def follow(self) -> int:
         """Run the current release, whichever it is, until it ends or this program is asked to; its exit code."""
         self._listen()
         while True:
+            self._sit_out_safe_mode()
+            if self._stopping:
+                return 0
             slot = self._current()
             self._start(slot, "")
             code = self._wait(_LOOK_S)
-            while code is None and self._target("current") in (slot, None):
+            while code is None and self._target("current") in (slot, None) and not self._is_safe():
                 code = self._wait(_LOOK_S)
             if code is None:
-                say(f"another release is current; {slot.name} ends")
+                why = "the station is in safe mode" if self._is_safe() else "another release is current"
+                say(f"{why}; {slot.name} ends")
                 code = self._end_child()
                 if not self._stopping:
                     continue
             return code
 
     def run(self) -> int:
-        """Until the station ends by request, or by a failure outside a trial; its exit code."""
+        """Until the station ends by request, or by a failure after a good boot; its exit code."""
         self._listen()
+        safe_mode.leave(self._releases)  # of a run that was cut off
+        failed = 0
         while True:
             slot = self._choose()
-            on_trial = self._on_trial()
-            code = self._run_slot(slot, on_trial)
+            boot = Boot(self._boot_s)
+            code = self._run_slot(slot, self._on_trial(), boot)
             if self._stopping:
                 return code
             if code == EX_RESTART:
                 continue
-            if not self._on_trial():
+            if self._on_trial():
+                self._note(f"the new release ended with code {code}")
+            elif boot.good or (code in NO_FAILURE and not boot.overdue):
                 return code  # an init system starts this program again
-            self._note(f"the new release ended with code {code}")
-            select.select([], [], [], PAUSE_S)
+            else:
+                failed += 1
+                say(f"release {slot.name} did not get through its start (code {code}), {failed} of {FAILED_BOOTS}")
+            if failed >= FAILED_BOOTS:
+                self._stay_safe(slot, code, boot)
+                failed -= 1  # one try
+            else:
+                select.select([], [], [], PAUSE_S)
             if self._stopping:
                 return code
+
+    # --- safe mode -----------------------------------------------------------------------------------------------
+
+    def _stay_safe(self, slot: Path, code: int, boot: Boot) -> None:
+        """Until it is time to try again."""
+        former = self._target("previous")
+        facts = {
+            "reason": boot.reason(code),
+            "public": boot.overdue or code in SENTENCES,
+            "code": code,
+            "lines": list(boot.lines),
+            "slot": slot.name,
+            "release": manifest(slot).get("version", slot.name),
+            "former": former.name if former and self._can_go_back(slot, former) else "",
+            "former_release": manifest(former).get("version", "") if former else "",
+        }
+        say(f"safe mode: {facts['reason']}")
+        safe = safe_mode.SafeMode(self._releases, facts, python_of(slot), slot)
+        action = ""
+        with safe, nullcontext() if "--no-web" in self._arguments else Page(self._releases):
+            notify("READY=1")
+            while not self._stopping and not (action := safe.look()):
+                notify("WATCHDOG=1")
+                select.select([], [], [], _POLL_S)
+        if action == safe_mode.GO_BACK and facts["former"] and former:
+            say(f"a person wants release {former.name} back")
+            link(self._releases, "fallback", slot.name)
+            link(self._releases, "current", former.name)
+
+    @staticmethod
+    def _can_go_back(present: Path, former: Path) -> bool:
+        """An older release does not know tables that a newer one has changed."""
+        return former != present and manifest(former).get("schema") == manifest(present).get("schema")
+
+    def _is_safe(self) -> bool:
+        return safe_mode.state(self._releases) is not None
+
+    def _sit_out_safe_mode(self) -> None:
+        """A follower: the pages give way to the recovery page, jobs wait."""
+        if not self._is_safe():
+            return
+        with Page(self._releases) if self._arguments[0] == "runweb" else nullcontext():
+            notify("READY=1")
+            while not self._stopping and self._is_safe():
+                notify("WATCHDOG=1")
+                select.select([], [], [], _POLL_S)
 
     # --- which release -------------------------------------------------------------------------------------------
 
@@ -140,20 +215,26 @@ class Launcher:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._pass_on)
 
-    def _run_slot(self, slot: Path, on_trial: bool) -> int:
+    def _run_slot(self, slot: Path, on_trial: bool, boot: Boot) -> int:
         deadline = time.monotonic() + self._trial_s
-        self._start(slot, " on trial" if on_trial else "")
-        while (code := self._wait(_POLL_S if on_trial else None)) is None:
+        notify(f"EXTEND_TIMEOUT_USEC={int((self._boot_s + END_S) * 1e6)}")
+        self._start(slot, " on trial" if on_trial else "", boot)
+        while (code := self._wait(_POLL_S if on_trial or not boot.good else None)) is None:
             on_trial = self._on_trial()
-            if on_trial and not self._stopping and time.monotonic() >= deadline:
+            if self._stopping:
+                continue
+            if on_trial and time.monotonic() >= deadline:
                 self._end_child()
                 self._roll_back(f"it did not prove itself within {self._trial_s:g} s")
                 return EX_RESTART
+            if not on_trial and boot.overdue:
+                code = self._end_child()
+                break
+        boot.ended()
         return code
 
-    def _start(self, slot: Path, how: str) -> None:
-        own = slot / ".venv" / "bin" / "python"
-        command = [str(own) if own.exists() else sys.executable, "manage.py", *self._arguments]
+    def _start(self, slot: Path, how: str, boot: Boot | None = None) -> None:
+        command = [python_of(slot), "manage.py", *self._arguments]
         environment = {
             **os.environ,
             "STATION_RELEASES": str(self._releases.absolute()),
@@ -162,7 +243,8 @@ class Launcher:
         say(f"release {slot.name} starts{how}")
         # The watchdog does not count before systemd heard of the first start; in a later one nobody feeds it but us.
         self._fed_until = 0.0 if self._fed_until is None else time.monotonic() + START_S
-        self._child = subprocess.Popen(command, cwd=slot, env=environment)
+        start = boot.start if boot else subprocess.Popen
+        self._child = start(command, cwd=slot, env=environment)
         if self._stopping:  # the signal came while it was being started
             self._child.terminate()
 
@@ -170,7 +252,7 @@ class Launcher:
         """The exit code of the release; None: it runs on after so long, or a little earlier."""
         assert self._child is not None
         if self._fed_until and time.monotonic() < self._fed_until:
-            feed_watchdog()
+            notify("WATCHDOG=1")
             timeout_s = min(timeout_s or _LOOK_S, _LOOK_S)
         try:
             return self._child.wait(timeout_s)
@@ -239,22 +321,6 @@ def sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def feed_watchdog() -> None:
-    """Tell systemd that we are alive (sd_notify(3)); without systemd nothing happens."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if address:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, suppress(OSError):
-            channel.setblocking(False)
-            channel.connect("\0" + address[1:] if address.startswith("@") else address)
-            channel.sendall(b"WATCHDOG=1")
-
-
-def say(text: str) -> None:
-    """One line for the journal."""
-    sys.stderr.write(f"launcher: {text}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

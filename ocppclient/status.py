@@ -174,8 +174,8 @@ class Status:
 
     def update(self) -> None:
         """Derive both conditions; report what changed and lasted (MinimumStatusDuration)."""
-        if not self._facts.reading.ready:
-            return
+        if not self._facts.reading.ready and not self._facts.blocking_faults:
+            return  # a board that was never reached is a fault after a while, and the backend hears of it
         now = self._clock.monotonic()
         for connector_id, condition in ((0, self._station()), (1, self._connector(now))):
             if self.condition.get(connector_id) != condition:

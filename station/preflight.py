@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import socket
 import threading
@@ -12,8 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from hardware import hold_open
 from hardware.interfaces import HardwareConfig
 from station.errors import EX_CANTCREAT, EX_CONFIG, EX_NOINPUT, EX_TEMPFAIL, StartupError
+
+log = logging.getLogger("station")
 
 T = TypeVar("T")
 
@@ -101,6 +105,22 @@ def check_serial_ports(config: HardwareConfig) -> None:
                 "[hardware], or start with --simulate.",
                 EX_NOINPUT,
             )
+
+
+def tell_missing_ports(config: HardwareConfig) -> None:
+    """An appliance starts without them, shows the fault and waits: nobody sits there to read an exit code."""
+    try:
+        check_serial_ports(config)
+    except StartupError as error:
+        log.error("%s The station starts without it.", error)
+
+
+def note_hardware(folder: Path, config: HardwareConfig) -> None:
+    """Whoever keeps the contactor open in safe mode has to know the board (deploy/safe_mode.py)."""
+    try:
+        hold_open.note(folder / hold_open.NOTE, config)
+    except OSError as error:
+        log.error("What safe mode needs to know of the hardware could not be written: %s", error)
 
 
 def _patiently(attempt: Callable[[], T]) -> T:

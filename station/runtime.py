@@ -26,7 +26,7 @@ from ocppclient.backend_link import BackendLink
 from ocppclient.clock import format_utc
 from ocppclient.events import SecurityEventSeen, ShutdownRequested
 from ocppclient.link import final_url
-from station import in_force, last_run, local_copies, releases
+from station import boot_proof, in_force, last_run, local_copies, releases
 from station.backend_desk import BackendDesk
 from station.environment import choice
 from station.errors import StartupError
@@ -37,13 +37,13 @@ from station.live_feed import LiveFeed
 from station.log_files import FrameLog, open_story
 from station.maintenance import Maintenance
 from station.memory_watch import MemoryWatch
-from station.preflight import check_port, check_serial_ports, lock_folder
+from station.preflight import check_port, check_serial_ports, lock_folder, note_hardware, tell_missing_ports
 from station.process import cancel_all, flush, leave, make_loop
 from station.sd_notify import ALIVE, READY, STOPPING, Pulse, notify, watchdog_s
 from station.self_test import SelfTests
 from station.simulated import SimulatedBox
 from station.supervisor import Supervisor, until, watch_lag
-from station.web_process import cannot_listen, check_web_ports, url_of, watch_certificate, web_server
+from station.web_process import answers, cannot_listen, check_web_ports, url_of, watch_certificate, web_server
 from station.wiring import Wiring
 from station.worker import WELD, Domain, Outside, StationWorker
 
@@ -93,6 +93,8 @@ class Runtime:
         self._simulator: SimulatedBox | None = None
         self._startup_error: StartupError | None = None
         self._network: NetworkDesk | None = None
+        self._hardware_runs = False
+        self._pages = ("", 0)  # where they are served
 
     # --- start ---------------------------------------------------------------------------------------------------
 
@@ -151,8 +153,10 @@ class Runtime:
             hardware = self._simulator.with_ports
             if not self._simulator.adopt():
                 self._simulator.start()
-        else:
+        elif self._releases is None:
             check_serial_ports(hardware)
+        else:
+            tell_missing_ports(hardware)
         try:
             self._box = Box(
                 hardware,
@@ -164,6 +168,8 @@ class Runtime:
             )
         except ValueError as error:
             raise StartupError(f"The hardware cannot be used: {error}. Change [hardware] in the settings.") from error
+        if self._releases is not None:
+            note_hardware(self._releases.folder, hardware)
         self._link = BackendLink(
             opened.link,
             self._worker.put,
@@ -192,11 +198,12 @@ class Runtime:
             self._link.status,
         )
         maintenance = Maintenance(settings.DATA_DIR, self._releases, self._jobs.hint, self._into_another_release)
-        pulse = Pulse(
-            lambda: domain.store.set_value(SIGN_OF_LIFE, format_utc(domain.clock.utc())),
-            domain.clock.monotonic,
-            watchdog_s(),
-        )
+
+        def sign_of_life() -> None:
+            domain.store.set_value(SIGN_OF_LIFE, format_utc(domain.clock.utc()))
+
+        self._sign_of_life = sign_of_life
+        pulse = Pulse(sign_of_life, domain.clock.monotonic, watchdog_s())
 
         def watch() -> None:
             pulse.tick()
@@ -263,6 +270,7 @@ class Runtime:
         supervisor = Supervisor(self._budget_spent)
         supervisor.add("backend link", self._link.run)
         hardware = loop.create_task(self._start_hardware(), name="hardware start")
+        proof = loop.create_task(boot_proof.prove(self._works), name="boot proof")
         if self._simulator:
             supervisor.add("simulator", self._simulator.run)
         supervisor.add("command face", self._command_face, essential=False)
@@ -282,6 +290,7 @@ class Runtime:
         if not self._reexec and self._exit_code != EX_RESTART:
             notify(STOPPING)
         hardware.cancel()
+        proof.cancel()
         await self._shut_down()
         await supervisor.stop()
         if self._simulator and not self._reexec:
@@ -292,6 +301,16 @@ class Runtime:
         if self._simulator:
             await self._simulator.ports_ready()
         self._box.start()
+        self._hardware_runs = True
+
+    async def _works(self) -> bool:
+        """For `boot_proof`."""
+        if not self._hardware_runs or (self._options.web and not await answers(*self._pages)):
+            return False
+        with suppress(Exception):  # the worker has logged it
+            await asyncio.wrap_future(self._worker.call(self._sign_of_life))
+            return True
+        return False
 
     async def _command_face(self) -> None:
         await asyncio.to_thread(_import_command_face)
@@ -395,7 +414,7 @@ class Runtime:
 
     def _greet(self, host: str, port: int) -> None:
         assert self._wiring.opened is not None
-        opened = self._wiring.opened
+        opened, self._pages = self._wiring.opened, (host, port)
         backend = final_url(opened.link) if opened.link else ""
         notify(READY)
         self._say(greeting(url_of(host, port), backend, self._simulator.url if self._simulator else "", opened.applied))

@@ -117,9 +117,8 @@ async def feed_watchdog(
     """Ask our own server, and tell systemd when it answered; without a watchdog it ends at once."""
     if watchdog_s <= 0:
         return
-    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     while True:
-        if await answers(own, port):
+        if await answers(host, port):
             tell(sd_notify.ALIVE)
         else:
             log.error("The web server did not answer its own request within %g s", ANSWER_S)
@@ -127,8 +126,8 @@ async def feed_watchdog(
 
 
 async def answers(host: str, port: int) -> bool:
-    """A view runs: /healthz answers 200."""
-    itself = None
+    """A view runs where this process listens: /healthz answers 200."""
+    host, itself = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), None
     if settings.HTTPS_PORT is not None:  # it asks itself: there is nobody to be proven
         itself = ssl.create_default_context()
         itself.check_hostname, itself.verify_mode = False, ssl.CERT_NONE

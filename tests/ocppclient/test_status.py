@@ -436,6 +436,16 @@ def test_before_the_hardware_was_read_nothing_is_told():
     assert len(bench.settle()) == 2
 
 
+def test_hardware_that_was_never_reached_is_a_fault_that_the_backend_hears_of():
+    """BOOT-10, field problem 26: a board that is dead at the start is no silence"""
+    bench = Bench()
+    bench.boot()
+    bench.read(ready=False, faults=(Fault("OtherError", info="no contact"),))
+    assert statuses(bench.settle()) == ["Faulted"]
+    bench.read(ready=True, faults=())
+    assert statuses(bench.settle()) == ["Available"]
+
+
 def test_a_status_is_dated_by_the_clock_as_it_is_known_when_the_report_leaves():
     """CLK-04, field problem 24: no report from 1970"""
     bench = Bench(NO_SAMPLES, system_utc=START.replace(year=1970))
