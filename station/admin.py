@@ -1,4 +1,7 @@
-"""The Django admin: the local authorization list. What came from the backend is read-only while there is a backend."""
+"""The Django admin: the local authorization list, and the history to read (station/history_admin.py).
+
+What came from the backend is read-only while there is a backend.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from station import local_list
+from station import history_admin, local_list
 from station.forms import EntryForm
 from station.models import IdTag
 
 admin.site.site_header = "Charging station"
 admin.site.site_title = "Charging station"
-admin.site.index_title = "Local list and users"
+admin.site.index_title = "Local list and history"
+admin.site.enable_nav_sidebar = False  # the bar of the pages leads everywhere
 # One login page for all; the admin's own only tells people who may not see the admin that they may not.
 admin.site.login = login_required(admin.site.login)  # type: ignore[method-assign]
 
@@ -92,3 +96,6 @@ class IdTagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         ours = [row.pk for row in queryset if local_list.is_ours(row)]
         super().delete_queryset(request, queryset.filter(pk__in=ours))
         local_list.poke(request.user.get_username())
+
+
+history_admin.register(admin.site)

@@ -7,6 +7,7 @@ worker writes these tables; people own `Setting` and the list entries whose sour
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Value(models.Model):
@@ -45,6 +46,10 @@ class Transaction(models.Model):
     remote = models.BooleanField()
     boot_id = models.TextField()
 
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+
     def __str__(self) -> str:
         return f"{self.id_tag} {self.started_at:%Y-%m-%d %H:%M} {self.reason or 'running'}"
 
@@ -66,6 +71,8 @@ class QueuedCall(models.Model):
     class Meta:
         # The head and the length of the queue, however many calls are parked.
         indexes = [models.Index(fields=["parked_reason", "seq"], name="queue")]
+        verbose_name = _("message that waits or was given up")
+        verbose_name_plural = _("messages that wait or were given up")
 
     def __str__(self) -> str:
         return f"{self.seq} {self.action}" + (f" (parked: {self.parked_reason})" if self.parked_reason else "")
@@ -83,6 +90,10 @@ class DeliveredCall(models.Model):
     sent_at = models.DateTimeField(null=True)
     answered_at = models.DateTimeField()
     attempts = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("delivered message")
+        verbose_name_plural = _("delivered messages")
 
     def __str__(self) -> str:
         return f"{self.seq} {self.action} answered {self.answered_at:%Y-%m-%d %H:%M:%S}"
@@ -161,6 +172,10 @@ class SecurityEvent(models.Model):
     message_id = models.TextField()
     boot_id = models.TextField()
 
+    class Meta:
+        verbose_name = _("security event")
+        verbose_name_plural = _("security log")
+
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.type} {self.tech_info}".strip()
 
@@ -222,6 +237,10 @@ class Reason(models.Model):
     rule = models.TextField()
     value = models.TextField()
     clause = models.TextField()
+
+    class Meta:
+        verbose_name = _("line of the why log")
+        verbose_name_plural = _("why log")
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.what} {self.verdict}: {self.rule}"

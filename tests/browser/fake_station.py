@@ -241,7 +241,9 @@ def picture() -> dict[str, Any]:
         link = replace(link, state=nasty, url=nasty)
         box = replace(box, faults=(Fault(FaultCode.GROUND_FAULT, True, nasty),))
         ports = [replace(port, device=nasty, error=nasty) for port in ports]
-    return live.snapshot(view, box, link, now_utc, now, ports=ports, simulator_url="http://127.0.0.1:8081/")
+    return live.snapshot(
+        view, box, link, now_utc, now, ports=ports, simulator_url="http://127.0.0.1:8081/", uptime_s=now - started
+    )
 
 
 def frames() -> list[dict[str, Any]]:
