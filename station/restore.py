@@ -88,18 +88,36 @@ def prepare(source: Path, passphrase: str, parts: Collection[str], takes_place: 
     Raises:
         BackupProblem: why it cannot be restored; nothing is changed then.
     """
+    return _looked_at(source, passphrase, parts, takes_place, user, keep=True)[1]
+
+
+def preview(
+    source: Path, passphrase: str, parts: Collection[str], takes_place: bool, user: str
+) -> tuple[Manifest, Plan]:
+    """What `prepare` would do, by the same looks; nothing waits afterwards that did not wait before.
+
+    Raises:
+        BackupProblem: as `prepare`.
+    """
+    return _looked_at(source, passphrase, parts, takes_place, user, keep=False)
+
+
+def _looked_at(
+    source: Path, passphrase: str, parts: Collection[str], takes_place: bool, user: str, *, keep: bool
+) -> tuple[Manifest, Plan]:
     told = backup_file.read_manifest(source)
     plan = _plan(told, parts, takes_place, user)
     _check_sessions(plan)
     try:
-        discard()
-        _make_ready(source, passphrase, told, plan)
+        if keep:
+            discard()
+        _make_ready(source, passphrase, told, plan, keep=keep)
     except OSError as error:
         raise BackupProblem(f"The backup cannot be unpacked ({error.strerror}). Make room on the disk.") from error
-    return plan
+    return told, plan
 
 
-def _make_ready(source: Path, passphrase: str, told: Manifest, plan: Plan) -> None:
+def _make_ready(source: Path, passphrase: str, told: Manifest, plan: Plan, *, keep: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="restore-", dir=settings.DATA_DIR) as folder:
         ready = Path(folder) / "ready"
         ready.mkdir()
@@ -108,6 +126,8 @@ def _make_ready(source: Path, passphrase: str, told: Manifest, plan: Plan) -> No
             raise BackupProblem("The file changed while it was read. Try again.")
         _check_database(copy)
         _bring_up_to_date(copy, told)
+        if not keep:
+            return
         (ready / _PLAN).write_text(json.dumps(asdict(plan)))
         for path in (copy, ready / _PLAN, ready):
             _sync(path)

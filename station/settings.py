@@ -171,6 +171,12 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Charging station",
     "DESCRIPTION": "What the pages of the station show and do, for programs.",
     "VERSION": "1",
+    # names for fields that are called alike and take different words
+    "ENUM_NAME_OVERRIDES": {
+        "NetworkKind": ["ethernet", "wifi", "mobile"],
+        "RootKind": ["CentralSystemRootCertificate", "ManufacturerRootCertificate"],
+        "BackupPart": "station.backup.PARTS",
+    },
 }
 
 LOGGING = {

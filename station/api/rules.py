@@ -85,8 +85,9 @@ class Json(JSONParser):
 
 
 class Endpoint(APIView):
-    """One address. `roles`: method → role."""
+    """One address. `page`: the page of the navigation that shows or does the same; `roles`: method → role."""
 
+    page = ""
     roles: dict[str, Role] = {}
     authentication_classes = [TokenAuthentication, SessionAuthentication]
     permission_classes = [HasRole]

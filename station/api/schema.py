@@ -14,6 +14,14 @@ from station.api.rules import Endpoint
 from station.roles import Role
 
 PREFIX = "api/v1/"
+#: Page of the navigation, which is the tag of its operations → why the API has nothing of it.
+WITHOUT = {
+    "users": "a program must not make itself, or others, a new way in",
+    "tokens": "a program must not make itself, or others, a new way in",
+    "label": "it holds the secrets of the label, which a person prints beside the station",
+    "driversign": "a sheet of paper with a QR code",
+    "factory_reset": "a person types what will be deleted, or holds the button",
+}
 
 
 class OpenApi(Endpoint):
@@ -40,6 +48,7 @@ def described() -> dict[str, Any]:
         view = views[_bare(address)]
         for method, operation in operations.items():
             operation["x-role"] = view.roles[method.upper()].word
+            operation["tags"] = [view.page]
     return document
 
 

@@ -167,10 +167,23 @@ class Reservation(s.Serializer):
     until = s.DateTimeField()
 
 
+class PastReservation(s.Serializer):
+    """One reservation that is over."""
+
+    reservation_id = s.IntegerField()
+    id_tag = s.CharField()
+    made_at = s.DateTimeField(allow_null=True)
+    until = s.DateTimeField()
+    ended_at = s.DateTimeField()
+    word = s.CharField(help_text="How it ended.")
+    by = s.CharField()
+
+
 class Reserved(s.Serializer):
-    """The reservation, null when there is none."""
+    """The reservation, null when there is none, and those before, newest first."""
 
     reservation = Reservation(allow_null=True)
+    former = PastReservation(many=True)
 
 
 class Hardware(s.Serializer):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from station.api import views
+from station.api import backend, care, network, views
 from station.api.schema import OpenApi
 
 urlpatterns = [
@@ -18,6 +18,7 @@ urlpatterns = [
     path("cards", views.Cards.as_view()),
     path("cards.csv", views.CardFile.as_view()),
     path("cards/<int:pk>", views.Card.as_view()),
+    path("cache", views.Cache.as_view()),
     path("messages", views.Messages.as_view()),
     path("keys", views.Keys.as_view()),
     path("keys/<str:name>", views.Key.as_view()),
@@ -25,4 +26,22 @@ urlpatterns = [
     path("commands/start", views.Start.as_view()),
     path("commands/stop", views.Stop.as_view()),
     path("commands/resend", views.Resend.as_view()),
+    path("backend", backend.Backend.as_view()),
+    path("backend/trial", backend.BackendTrial.as_view()),
+    path("network", network.Network.as_view()),
+    path("network/change", network.NetworkChange.as_view()),
+    path("network/scan", network.NetworkScan.as_view()),
+    path("network/order", network.NetworkOrder.as_view()),
+    path("network/hotspot", network.NetworkHotspot.as_view()),
+    path("firmware", care.Firmware.as_view()),
+    path("firmware/return", care.FirmwareReturn.as_view()),
+    path("selftest", care.SelfTest.as_view()),
+    path("diagnostics", care.Diagnostics.as_view()),
+    path("backup", care.Backups.as_view()),
+    path("restore", care.Restores.as_view()),
+    path("certificates", care.Certificates.as_view()),
+    path("certificates/<int:pk>", care.OneCertificate.as_view()),
+    path("security-log", care.SecurityLog.as_view()),
+    path("setup", care.SetUp.as_view()),
+    path("about", care.About.as_view()),
 ]

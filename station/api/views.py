@@ -10,7 +10,7 @@ from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -18,6 +18,7 @@ from rest_framework.response import Response
 
 from station import ask, card_csv, card_import, local_list, session_messages
 from station.api import shapes
+from station.api.operation import asked, operation, taken
 from station.api.rules import Endpoint, Problem, outcome, unheard
 from station.card_import import Kind
 from station.consumers import COMMANDS
@@ -27,19 +28,11 @@ from station.models import IdTag, Reason, Transaction
 from station.outlook import described
 from station.roles import Role, role_of
 from station.store import TAGS
+from station.views import reservations
 from station.views.keys import WITH_BACKEND, Row, rows
 from station.views.profiles import outlook_now
 from station.views.sessions import Row as SessionRow
 from station.views.sessions import rows_of
-
-_PROBLEMS = dict.fromkeys((400, 401, 403, 404, 409, 503), shapes.Problem)
-
-
-def _schema(answer: Any, *, many: bool = False, **options: Any) -> Any:
-    """OpenAPI of one method: its answer and every error's form."""
-    code = options.pop("code", 200)
-    shape = answer if isinstance(answer, dict) else {code: answer(many=many) if many else answer}
-    return extend_schema(responses={**shape, **_PROBLEMS}, **options)
 
 
 def _snapshot(request: Request) -> dict[str, Any]:
@@ -52,9 +45,10 @@ def _snapshot(request: Request) -> dict[str, Any]:
 class Status(Endpoint):
     """The live snapshot."""
 
+    page = "dashboard"
     roles = {"GET": Role.VIEWER}
 
-    @_schema(OpenApiTypes.OBJECT, summary="Everything the dashboard shows now")
+    @operation(OpenApiTypes.OBJECT, summary="Everything the dashboard shows now")
     def get(self, request: Request) -> Response:
         return Response(_snapshot(request))
 
@@ -62,9 +56,10 @@ class Status(Endpoint):
 class Hardware(Endpoint):
     """Board, meter, reader."""
 
+    page = "hardware"
     roles = {"GET": Role.VIEWER}
 
-    @_schema(shapes.Hardware, summary="Active faults with their cures, and the quality of the lines")
+    @operation(shapes.Hardware, summary="Active faults with their cures, and the quality of the lines")
     def get(self, request: Request) -> Response:
         return Response(_snapshot(request)["box"])
 
@@ -72,41 +67,67 @@ class Hardware(Endpoint):
 class Reservation(Endpoint):
     """ReserveNow."""
 
-    roles = {"GET": Role.OPERATOR}
+    page = "reservations"
+    roles = {"GET": Role.OPERATOR, "DELETE": Role.OPERATOR}
 
-    @_schema(shapes.Reserved, summary="Whom the station is kept for")
+    @operation(shapes.Reserved, summary="Whom the station is kept for, and how the former reservations ended")
     def get(self, request: Request) -> Response:
-        return Response({"reservation": _snapshot(request)["reservation"]})
+        former = shapes.PastReservation(reservations.past(), many=True).data
+        return Response({"reservation": _snapshot(request)["reservation"], "former": former})
+
+    @operation(
+        shapes.Done, summary="End it: the backend is not asked, and does not hear of it (OCPP 1.6 has no such message)"
+    )
+    def delete(self, request: Request) -> Response:
+        present = _snapshot(request)["reservation"]
+        if present is None:
+            raise Problem(409, "refused", "Nothing is reserved.", "Look at it first.")
+        reply = ask.order("reservation_end", present["id"], request.user.get_username())
+        return outcome(reply, "Look at it again: it may be another one meanwhile.")
+
+
+class Cache(Endpoint):
+    """What the station remembers of the backend's answers."""
+
+    page = "cards"
+    roles = {"DELETE": Role.OPERATOR}
+
+    @operation(shapes.Done, summary="Forget the remembered cards, as ClearCache does")
+    def delete(self, request: Request) -> Response:
+        reply = ask.order("cache_clear", None, request.user.get_username())
+        return outcome(reply, "The reasons (why log) tell more.")
 
 
 class Sessions(Endpoint):
     """The list."""
 
+    page = "transactions"
     roles = {"GET": Role.VIEWER}
 
-    @_schema(shapes.Session, many=True, parameters=[shapes.Sessions], summary="Charging sessions, newest first")
+    @operation(shapes.Session, many=True, parameters=[shapes.Sessions], summary="Charging sessions, newest first")
     def get(self, request: Request) -> Response:
-        asked = _asked(shapes.Sessions, request)
-        found = _older(Transaction.objects.order_by("-id"), asked)
-        if day := asked.get("since"):
+        wanted = asked(shapes.Sessions, request)
+        found = _older(Transaction.objects.order_by("-id"), wanted)
+        if day := wanted.get("since"):
             found = found.filter(started_at__gte=datetime.combine(day, time.min, UTC))
-        if (day := asked.get("until")) and day < date.max:
+        if (day := wanted.get("until")) and day < date.max:
             found = found.filter(started_at__lt=datetime.combine(day + timedelta(days=1), time.min, UTC))
-        if asked.get("running") is not None:
-            found = found.filter(stopped_at__isnull=asked["running"])
-        if card := asked.get("card"):
+        if wanted.get("running") is not None:
+            found = found.filter(stopped_at__isnull=wanted["running"])
+        if card := wanted.get("card"):
             if role_of(request.user) < Role.OPERATOR:
                 raise Problem(403, "role", "Viewers see cards masked, and cannot look for them.", "Leave out `card`.")
             found = found.filter(id_tag__icontains=card)
-        return Response([_session(row) for row in rows_of(request, found[: asked["limit"]])])
+        return Response([_session(row) for row in rows_of(request, found[: wanted["limit"]])])
 
 
 class Session(Endpoint):
     """One of them."""
 
+    page = "transactions"
     roles = {"GET": Role.VIEWER}
 
-    @_schema(shapes.SessionDetail, summary="One session with its messages")
+    @operation(shapes.SessionDetail, summary="One session with its messages")
     def get(self, request: Request, pk: int) -> Response:
         found = get_object_or_404(Transaction, pk=pk)
         (row,) = rows_of(request, [found])
@@ -133,27 +154,29 @@ def _session(row: SessionRow) -> dict[str, Any]:
 class Reasons(Endpoint):
     """The why log."""
 
+    page = "why"
     roles = {"GET": Role.OPERATOR}
 
-    @_schema(shapes.Reason, many=True, parameters=[shapes.Range], summary="Why something was refused or limited")
+    @operation(shapes.Reason, many=True, parameters=[shapes.Range], summary="Why something was refused or limited")
     def get(self, request: Request) -> Response:
-        asked = _asked(shapes.Range, request)
-        found = _older(Reason.objects.order_by("-id"), asked)[: asked["limit"]]
+        wanted = asked(shapes.Range, request)
+        found = _older(Reason.objects.order_by("-id"), wanted)[: wanted["limit"]]
         return Response(shapes.Reason(found, many=True).data)
 
 
 class Cards(Endpoint):
     """The local list and the cache."""
 
+    page = "cards"
     roles = {"GET": Role.OPERATOR, "POST": Role.OPERATOR}
 
-    @_schema(shapes.Card, many=True, parameters=[shapes.Range], summary="Who may charge, newest entry first")
+    @operation(shapes.Card, many=True, parameters=[shapes.Range], summary="Who may charge, newest entry first")
     def get(self, request: Request) -> Response:
-        asked = _asked(shapes.Range, request)
-        found = _older(IdTag.objects.order_by("-id"), asked)[: asked["limit"]]
+        wanted = asked(shapes.Range, request)
+        found = _older(IdTag.objects.order_by("-id"), wanted)[: wanted["limit"]]
         return Response(shapes.Card(found, many=True).data)
 
-    @_schema(shapes.Card, request=shapes.Card, code=201, summary="Add a card to the station's list")
+    @operation(shapes.Card, request=shapes.Card, code=201, summary="Add a card to the station's list")
     def post(self, request: Request) -> Response:
         return Response(_saved(request, None), status=201)
 
@@ -161,17 +184,18 @@ class Cards(Endpoint):
 class Card(Endpoint):
     """One entry of the list."""
 
+    page = "cards"
     roles = dict.fromkeys(("GET", "PUT", "DELETE"), Role.OPERATOR)
 
-    @_schema(shapes.Card, summary="One card")
+    @operation(shapes.Card, summary="One card")
     def get(self, request: Request, pk: int) -> Response:
         return Response(shapes.Card(get_object_or_404(IdTag, pk=pk)).data)
 
-    @_schema(shapes.Card, request=shapes.Card, summary="Change a card; what is left out becomes empty")
+    @operation(shapes.Card, request=shapes.Card, summary="Change a card; what is left out becomes empty")
     def put(self, request: Request, pk: int) -> Response:
         return Response(_saved(request, _own_card(pk)))
 
-    @_schema(OpenApiResponse(description="Gone."), code=204, summary="Take a card off the list")
+    @operation(OpenApiResponse(description="Gone."), code=204, summary="Take a card off the list")
     def delete(self, request: Request, pk: int) -> Response:
         _own_card(pk).delete()
         local_list.poke(request.user.get_username())
@@ -222,16 +246,17 @@ class CsvParser(BaseParser):
 class CardFile(Endpoint):
     """The list as a file, in both directions."""
 
+    page = "cards"
     roles = {"GET": Role.OPERATOR, "POST": Role.OPERATOR}
     parser_classes = [CsvParser]
     renderer_classes = [JSONRenderer, CsvRenderer]
 
-    @_schema({(200, "text/csv"): OpenApiTypes.STR}, summary="The whole list as CSV")
+    @operation({(200, "text/csv"): OpenApiTypes.STR}, summary="The whole list as CSV")
     def get(self, request: Request) -> HttpResponse:
         text = card_csv.write(TAGS.select("WHERE source IN ('backend', 'station') ORDER BY source DESC, key"))
         return HttpResponse(text, content_type="text/csv; charset=utf-8")
 
-    @_schema(
+    @operation(
         shapes.Imported,
         request={"text/csv": OpenApiTypes.STR},
         parameters=[OpenApiParameter("dry_run", bool, description="Only tell what would happen.")],
@@ -266,9 +291,10 @@ class CardFile(Endpoint):
 class Messages(Endpoint):
     """The ring of frames."""
 
+    page = "frames"
     roles = {"GET": Role.OPERATOR}
 
-    @_schema(shapes.Frame, many=True, summary="The newest OCPP messages on the wire, oldest first; secrets masked")
+    @operation(shapes.Frame, many=True, summary="The newest OCPP messages on the wire, oldest first; secrets masked")
     def get(self, request: Request) -> Response:
         frames = ask.frames()
         if frames is None:
@@ -279,9 +305,10 @@ class Messages(Endpoint):
 class Keys(Endpoint):
     """All configuration keys."""
 
+    page = "keys"
     roles = {"GET": Role.OPERATOR}
 
-    @_schema(shapes.Key, many=True, summary="Every configuration key")
+    @operation(shapes.Key, many=True, summary="Every configuration key")
     def get(self, request: Request) -> Response:
         return Response([_key(row) for row in rows()])
 
@@ -289,19 +316,19 @@ class Keys(Endpoint):
 class Key(Endpoint):
     """One configuration key."""
 
+    page = "keys"
     roles = {"GET": Role.OPERATOR, "PUT": Role.INSTALLER}
 
-    @_schema(shapes.Key, summary="One configuration key")
+    @operation(shapes.Key, summary="One configuration key")
     def get(self, request: Request, name: str) -> Response:
         return Response(_key(_named(name)))
 
-    @_schema(shapes.Done, request=shapes.KeyValue, summary="Change it, by the rules of ChangeConfiguration")
+    @operation(shapes.Done, request=shapes.KeyValue, summary="Change it, by the rules of ChangeConfiguration")
     def put(self, request: Request, name: str) -> Response:
-        row, shape = _named(name), shapes.KeyValue(data=request.data)
-        shape.is_valid(raise_exception=True)
+        row, value = _named(name), taken(shapes.KeyValue, request)["value"]
         if row.key.name in WITH_BACKEND:
             raise Problem(409, "refused", row.effect, "Change it on the page Backend.")
-        argument = {"key": row.key.name, "value": shape.validated_data["value"]}
+        argument = {"key": row.key.name, "value": value}
         reply = ask.order("configure", argument, request.user.get_username())
         return outcome(reply, f"It takes {row.key.range_text}.")
 
@@ -331,9 +358,10 @@ def _key(row: Row) -> dict[str, Any]:
 class Profiles(Endpoint):
     """The charging profiles."""
 
+    page = "profiles"
     roles = {"GET": Role.VIEWER}
 
-    @_schema(shapes.Profile, many=True, summary="Installed charging profiles, and whether each counts now")
+    @operation(shapes.Profile, many=True, summary="Installed charging profiles, and whether each counts now")
     def get(self, request: Request) -> Response:
         outlook, stored = outlook_now(datetime.now(UTC))
         told = []
@@ -354,9 +382,10 @@ class Profiles(Endpoint):
 class Start(Endpoint):
     """A card is presented."""
 
+    page = "dashboard"
     roles = {"POST": COMMANDS["swipe"][1]}
 
-    @_schema(shapes.Done, request=shapes.Start, summary="Present a card, as if it were tapped")
+    @operation(shapes.Done, request=shapes.Start, summary="Present a card, as if it were tapped")
     def post(self, request: Request) -> Response:
         return _ordered(request, "swipe", shapes.Start, "id_tag")
 
@@ -364,9 +393,10 @@ class Start(Endpoint):
 class Stop(Endpoint):
     """The session ends."""
 
+    page = "dashboard"
     roles = {"POST": COMMANDS["stop"][1]}
 
-    @_schema(shapes.Done, request=None, summary="Stop the running session")
+    @operation(shapes.Done, request=None, summary="Stop the running session")
     def post(self, request: Request) -> Response:
         return outcome(ask.order("stop", None, request.user.get_username()), "The status tells what runs.")
 
@@ -374,24 +404,17 @@ class Stop(Endpoint):
 class Resend(Endpoint):
     """A parked message goes out again."""
 
+    page = "transactions"
     roles = {"POST": COMMANDS["resend"][1]}
 
-    @_schema(shapes.Done, request=shapes.Resend, summary="Send a parked message again")
+    @operation(shapes.Done, request=shapes.Resend, summary="Send a parked message again")
     def post(self, request: Request) -> Response:
         return _ordered(request, "resend", shapes.Resend, "seq")
 
 
 def _ordered(request: Request, command: str, kind: Any, name: str) -> Response:
-    shape = kind(data=request.data)
-    shape.is_valid(raise_exception=True)
-    reply = ask.order(command, shape.validated_data[name], request.user.get_username())
+    reply = ask.order(command, taken(kind, request)[name], request.user.get_username())
     return outcome(reply, "The reasons (why log) tell more.")
-
-
-def _asked(kind: Any, request: Request) -> dict[str, Any]:
-    shape = kind(data=request.query_params)
-    shape.is_valid(raise_exception=True)
-    return dict(shape.validated_data)
 
 
 def _older(found: Any, asked: dict[str, Any]) -> Any:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -23,15 +25,11 @@ _FRESH = timedelta(days=30)
 @needs(Role.VIEWER)
 def page(request: HttpRequest) -> HttpResponse:
     """One page for whoever has to tell on the telephone what this is."""
-    provision, ours, snapshot = provisioning.load(), releases.here(), ask.snapshot()
+    provision, facts = provisioning.load(), _facts()
     until = provision.support.until
     context = {
+        **facts,
         "identity": provision.identity,
-        "running": running_version(ours),
-        "release": ours.own_slot if ours else "",
-        "uptime_s": snapshot["uptime_s"] if snapshot else None,
-        "machine_uptime_s": _machine_uptime_s(),
-        "machine": f"{platform.system()} {platform.release()} {platform.machine()}, Python {platform.python_version()}",
         "support": provision.support,
         "support_until": date.fromisoformat(until) if until else None,
         "support_ended": bool(until) and date.fromisoformat(until) < datetime.now(UTC).date(),
@@ -53,6 +51,23 @@ def security_txt(request: HttpRequest) -> HttpResponse:
     if support.security_policy:
         lines.append(f"Policy: {support.security_policy}")
     return HttpResponse("\n".join([*lines, "Preferred-Languages: en", ""]), content_type="text/plain; charset=utf-8")
+
+
+def told() -> dict[str, Any]:
+    """The same for programs, without the licences."""
+    provision = provisioning.load()
+    return {"identity": asdict(provision.identity), **_facts(), "support": asdict(provision.support)}
+
+
+def _facts() -> dict[str, Any]:
+    ours, snapshot = releases.here(), ask.snapshot()
+    return {
+        "running": running_version(ours),
+        "release": ours.own_slot if ours else "",
+        "uptime_s": snapshot["uptime_s"] if snapshot else None,
+        "machine_uptime_s": _machine_uptime_s(),
+        "machine": f"{platform.system()} {platform.release()} {platform.machine()}, Python {platform.python_version()}",
+    }
 
 
 def _machine_uptime_s() -> int | None:

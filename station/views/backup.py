@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from station import ask, backup, restore
 from station.backup import PARTS
-from station.backup_file import MOST_FILE, SHORTEST_PASSPHRASE, BackupProblem
+from station.backup_file import MOST_FILE, SHORTEST_PASSPHRASE, BackupProblem, Manifest
 from station.roles import Role, needs
 
 _CHOICES = [(name, part.title) for name, part in PARTS.items()]
@@ -80,16 +82,13 @@ def page(request: HttpRequest) -> HttpResponse:
     """Both forms; POST answers with the backup."""
     form = BackupForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        now = datetime.now(UTC)
         try:
-            with tempfile.TemporaryDirectory(prefix="backup-", dir=settings.DATA_DIR) as folder:
-                target = Path(folder) / "file"
-                backup.make(target, form.cleaned_data["parts"], form.cleaned_data["passphrase"], now)
-                answer = HttpResponse(target.read_bytes(), content_type="application/zip")
+            content, name = made(form.cleaned_data["parts"], form.cleaned_data["passphrase"])
         except BackupProblem as problem:
             form.add_error(None, str(problem))
         else:
-            answer["Content-Disposition"] = f'attachment; filename="station-backup-{now:%Y%m%d-%H%M}.zip"'
+            answer = HttpResponse(content, content_type="application/zip")
+            answer["Content-Disposition"] = f'attachment; filename="{name}"'
             answer["Cache-Control"] = "no-store"
             return answer
     return _shown(request, form, RestoreForm())
@@ -102,27 +101,64 @@ def restored(request: HttpRequest) -> HttpResponse:
     form = RestoreForm(request.POST, request.FILES)
     if form.is_valid():
         chosen = form.cleaned_data
+        wishes = (chosen["passphrase_of_file"], chosen["wanted"], chosen["takes_place"], request.user.get_username())
         try:
-            with tempfile.TemporaryDirectory(prefix="restore-", dir=settings.DATA_DIR) as folder:
-                source = Path(folder) / "upload"
-                if chosen["file"].size > MOST_FILE:
-                    raise BackupProblem(f"The file is larger than {MOST_FILE // 2**20} MiB: it is not a backup.")
-                with source.open("wb") as file:
-                    for chunk in chosen["file"].chunks():
-                        file.write(chunk)
-                user = request.user.get_username()
-                restore.prepare(source, chosen["passphrase_of_file"], chosen["wanted"], chosen["takes_place"], user)
-            reply = ask.order("apply", None, user)
+            reply = restored_from(chosen["file"].chunks(), *wishes)
+        except BackupProblem as problem:
+            form.add_error(None, str(problem))
+        else:
             if reply.ok:
                 messages.success(request, "The backup is restored while the station starts again: some seconds.")
                 return redirect("backup")
-            restore.discard()
             form.add_error(None, reply.text)
-        except BackupProblem as problem:
-            form.add_error(None, str(problem))
-        except OSError as error:
-            form.add_error(None, f"The file cannot be stored ({error.strerror}). Make room on the disk.")
     return _shown(request, BackupForm(), form)
+
+
+# -- what the API does as well
+
+
+def made(parts: Collection[str], passphrase: str) -> tuple[bytes, str]:
+    """A backup as it is now, and the name of its file. Raises `BackupProblem`."""
+    now = datetime.now(UTC)
+    with tempfile.TemporaryDirectory(prefix="backup-", dir=settings.DATA_DIR) as folder:
+        target = Path(folder) / "file"
+        backup.make(target, parts, passphrase, now)
+        return target.read_bytes(), f"station-backup-{now:%Y%m%d-%H%M}.zip"
+
+
+def restored_from(
+    pieces: Iterable[bytes], passphrase: str, parts: Collection[str], takes_place: bool, user: str
+) -> ask.Reply:
+    """Make a backup ready and have the station start again with it. Raises `BackupProblem`; refused, nothing waits."""
+    with _stored(pieces) as source:
+        restore.prepare(source, passphrase, parts, takes_place, user)
+    reply = ask.order("apply", None, user)
+    if not reply.ok:
+        restore.discard()
+    return reply
+
+
+def looked_at(
+    pieces: Iterable[bytes], passphrase: str, parts: Collection[str], takes_place: bool, user: str
+) -> tuple[Manifest, restore.Plan]:
+    """What `restored_from` would do. Raises `BackupProblem`."""
+    with _stored(pieces) as source:
+        return restore.preview(source, passphrase, parts, takes_place, user)
+
+
+@contextmanager
+def _stored(pieces: Iterable[bytes]) -> Iterator[Path]:
+    try:
+        with tempfile.TemporaryDirectory(prefix="restore-", dir=settings.DATA_DIR) as folder:
+            source, size = Path(folder) / "upload", 0
+            with source.open("wb") as file:
+                for piece in pieces:
+                    size += file.write(piece)
+                    if size > MOST_FILE:
+                        raise BackupProblem(f"The file is larger than {MOST_FILE // 2**20} MiB: it is not a backup.")
+            yield source
+    except OSError as error:
+        raise BackupProblem(f"The file cannot be stored ({error.strerror}). Make room on the disk.") from error
 
 
 def _shown(request: HttpRequest, form: BackupForm, restore_form: RestoreForm) -> HttpResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,49 +82,31 @@ def page(request: HttpRequest) -> HttpResponse:
     form = ReleaseForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
-            brought = firmware_files.store(
-                form.cleaned_data["file"].chunks(), allow_older=form.cleaned_data["allow_older"]
-            )
-        except BadRelease as bad:
-            form.add_error("file", f"{str(bad)[:1].upper()}{str(bad)[1:]}.")
-        except OSError as error:
-            form.add_error("file", f"The file cannot be stored ({error.strerror}). Make room on the disk.")
+            older = form.cleaned_data["allow_older"]
+            reply = bring(form.cleaned_data["file"].chunks(), request.user.get_username(), allow_older=older)
+        except Unusable as problem:
+            form.add_error("file", str(problem))
         else:
-            argument = {
-                "file": brought.file,
-                "sha256": brought.sha256,
-                "version": brought.version,
-                "allow_older": form.cleaned_data["allow_older"],
-            }
-            reply = ask.order("install_release", argument, request.user.get_username())
             if reply.ok:
                 messages.success(request, reply.text)
                 return redirect("firmware")
-            if reply.heard:  # otherwise the station may have taken it all the same
-                firmware_files.discard(brought)
             form.add_error(None, reply.text)
-    return render(request, "station/firmware.html", {"form": form, **_state()})
+    return render(request, "station/firmware.html", {"form": form, **state_now()})
 
 
 @require_GET
 @needs(Role.INSTALLER)
 def state(request: HttpRequest) -> HttpResponse:
     """The piece of the page that changes by itself."""
-    return render(request, "station/_firmware_state.html", _state())
+    return render(request, "station/_firmware_state.html", state_now())
 
 
 @require_POST
 @needs(Role.INSTALLER)
 def roll_back(request: HttpRequest) -> HttpResponse:
     """Run another installed release again."""
-    ours, slot = releases.here(), request.POST.get("slot", "")
-    wanted = next((item for item in ours.installed() if item.slot == slot), None) if ours else None
-    if wanted is None or ours is None or _why_not(wanted, ours):
-        messages.warning(request, "That release cannot run any more.")
-    else:
-        argument = {"slot": slot, "version": wanted.version}
-        reply = ask.order("roll_back_release", argument, request.user.get_username())
-        (messages.success if reply.ok else messages.warning)(request, reply.text)
+    reply = go_back(request.POST.get("slot", ""), request.user.get_username())
+    (messages.success if reply.ok else messages.warning)(request, reply.text)
     return redirect("firmware")
 
 
@@ -134,17 +116,60 @@ def diagnostics(request: HttpRequest) -> HttpResponse:
     """What the archive holds; POST answers with it."""
     if request.method != "POST":
         return render(request, "station/diagnostics.html")
-    state = ask.snapshot() or {"controller": "does not answer"}
-    now = datetime.now(UTC)
-    with tempfile.TemporaryDirectory(prefix="diagnostics-", dir=settings.DATA_DIR) as folder:
-        target = Path(folder) / "archive"
-        diagnostics_archive.build(target, "DiagnosticsLog", diagnostics_archive.Span(), state)
-        answer = HttpResponse(target.read_bytes(), content_type="application/zip")
-    answer["Content-Disposition"] = f'attachment; filename="diagnostics-{now:%Y%m%d-%H%M}.zip"'
+    content, name = archive()
+    answer = HttpResponse(content, content_type="application/zip")
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
 
-def _state() -> dict[str, Any]:
+# -- what the API does as well
+
+
+class Unusable(ValueError):
+    """The release cannot be installed, or not be stored; the text says why."""
+
+
+def bring(pieces: Iterable[bytes], user: str, *, allow_older: bool) -> ask.Reply:
+    """Store a release, and have it installed.
+
+    Raises:
+        Unusable: nothing of it is kept.
+    """
+    try:
+        brought = firmware_files.store(pieces, allow_older=allow_older)
+    except BadRelease as bad:
+        raise Unusable(f"{str(bad)[:1].upper()}{str(bad)[1:]}.") from bad
+    except OSError as error:
+        raise Unusable(f"The file cannot be stored ({error.strerror}). Make room on the disk.") from error
+    argument = {
+        "file": brought.file, "sha256": brought.sha256, "version": brought.version, "allow_older": allow_older,
+    }  # fmt: skip
+    reply = ask.order("install_release", argument, user)
+    if not reply.ok and reply.heard:  # otherwise the station may have taken it all the same
+        firmware_files.discard(brought)
+    return reply
+
+
+def go_back(slot: str, user: str) -> ask.Reply:
+    """Have another installed release run again."""
+    ours = releases.here()
+    wanted = next((item for item in ours.installed() if item.slot == slot), None) if ours else None
+    if wanted is None or ours is None or _why_not(wanted, ours):
+        return ask.Reply(False, "That release cannot run any more.")
+    return ask.order("roll_back_release", {"slot": slot, "version": wanted.version}, user)
+
+
+def archive() -> tuple[bytes, str]:
+    """The diagnostics as they are now, and the name of their file."""
+    state = ask.snapshot() or {"controller": "does not answer"}
+    with tempfile.TemporaryDirectory(prefix="diagnostics-", dir=settings.DATA_DIR) as folder:
+        target = Path(folder) / "archive"
+        diagnostics_archive.build(target, "DiagnosticsLog", diagnostics_archive.Span(), state)
+        return target.read_bytes(), f"diagnostics-{datetime.now(UTC):%Y%m%d-%H%M}.zip"
+
+
+def state_now() -> dict[str, Any]:
+    """What runs, what else is installed, what goes on, and how it ended before."""
     ours = releases.here()
     installed = ours.installed() if ours else []
     update = _stored("firmware.update")

@@ -159,7 +159,7 @@ def keep(request: HttpRequest, token: str) -> HttpResponse:
     """The link on the new path: whoever opens it proves that the station can be reached there."""
     ok, text = False, "This link belongs to no change of the network, or to an older one."
     if settings.NETWORK:
-        reply, _ = ask.network({"do": "keep", "token": token, "local": _arrived_at(request)}, "the link")
+        reply, _ = ask.network({"do": "keep", "token": token, "local": arrived_at(request)}, "the link")
         ok, text = reply.ok, reply.text
     return render(request, "station/network_kept.html", {"ok": ok, "text": text})
 
@@ -173,8 +173,8 @@ def _seen(request: HttpRequest) -> dict[str, Any]:
     if told is None:
         return {"ruled": True, "problem": reply.text or "The network is not ruled by this station."}
     current = told["change"]
-    if current and current["token"] and _arrived_at(request) in current["addresses"]:
-        _, again = ask.network({"do": "keep", "token": current["token"], "local": _arrived_at(request)}, user)
+    if current and current["token"] and arrived_at(request) in current["addresses"]:
+        _, again = ask.network({"do": "keep", "token": current["token"], "local": arrived_at(request)}, user)
         told = again or told
         current = told["change"]
     for device in told["devices"]:
@@ -213,6 +213,6 @@ def _forms(seen: dict[str, Any], cell: dict[str, Any] | None, data: Any = None, 
     }
 
 
-def _arrived_at(request: HttpRequest) -> str:
+def arrived_at(request: HttpRequest) -> str:
     """The station's own address on this connection: of the socket, not what the browser claims."""
     return str(request.META.get("SERVER_NAME", ""))

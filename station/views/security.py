@@ -79,7 +79,7 @@ def certificates(request: HttpRequest) -> HttpResponse:
             messages.success(request, reply.text)
             return redirect("certificates")
         form.add_error(None, reply.text)
-    rows = [Row(row, _about(row)) for row in Certificate.objects.order_by("id")]
+    rows = [row_of(row) for row in Certificate.objects.order_by("id")]
     groups = [(title, [row for row in rows if row.certificate.kind == kind]) for kind, (title, _) in KINDS.items()]
     return render(request, "station/certificates.html", {"groups": groups, "form": form})
 
@@ -99,7 +99,7 @@ def certificate(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("certificates")
     title, loss = KINDS[found.kind]
     is_last = Certificate.objects.filter(kind=found.kind).count() == 1
-    context = {"row": Row(found, _about(found)), "title": title, "loss": loss if is_last else ""}
+    context = {"row": row_of(found), "title": title, "loss": loss if is_last else ""}
     return render(request, "station/certificate.html", context)
 
 
@@ -117,6 +117,11 @@ def security_log(request: HttpRequest) -> HttpResponse:
     page = Paginator(SecurityEvent.objects.order_by("-seq"), PAGE_LENGTH).get_page(request.GET.get("page"))
     critical = {name for name, kind in EVENTS.items() if kind.critical}
     return render(request, "station/security_log.html", {"page": page, "critical": critical})
+
+
+def row_of(row: Certificate) -> Row:
+    """As the page, and the API, show it."""
+    return Row(row, _about(row))
 
 
 def _about(row: Certificate) -> pki.Description:

@@ -17,9 +17,10 @@ from ocppclient.events import Explain
 from ocppclient.store import QueuedCall, Transaction
 from station import ask
 from station.api import urls
-from station.api.schema import described
+from station.api.schema import WITHOUT, described
 from station.ask import Reply
 from station.models import IdTag
+from station.navigation import PAGES
 from station.roles import Role, assign
 from station.tokens import issue
 from tests.appliance import disk_store
@@ -61,6 +62,7 @@ def orders(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     monkeypatch.setattr(ask, "snapshot", lambda: shown(transaction=CHARGING))
     frame = {"seq": 1, "at": "2026-01-01T00:00:00.000Z", "direction": "out", "text": "[2]"}
     monkeypatch.setattr(ask, "frames", lambda: [frame])
+    monkeypatch.setattr(ask, "trial", lambda values, user: (order("trial", values, user), None))
     return heard
 
 
@@ -77,6 +79,13 @@ def operations() -> Iterator[tuple[str, str, Role]]:
     for path, methods in described()["paths"].items():
         for method, operation in methods.items():
             yield path.removeprefix("/api/v1/"), method.upper(), Role[operation["x-role"].upper()]
+
+
+def test_every_page_has_its_operations_or_a_reason_to_have_none() -> None:
+    pages = {entry.route for entries in PAGES.values() for entry in entries}
+    tagged = {tag for methods in described()["paths"].values() for one in methods.values() for tag in one["tags"]}
+    assert tagged <= pages
+    assert pages - tagged == set(WITHOUT)
 
 
 def test_every_method_of_every_route_names_its_role() -> None:
