@@ -16,26 +16,27 @@ class Availability:
     Attributes:
         maintenance: what people do to the box now, "" when nothing. It makes the connector inoperative (section 4.9
             lets a station use Unavailable for its own purposes) and does not outlive a reboot.
+        disk_full: a whole session could not be kept, so none may start.
     """
 
     def __init__(self, store: Store, actions: list[Action]) -> None:
         self._store = store
         self._actions = actions
         self.maintenance = ""
-
+        self.disk_full = False
         #: The station itself keeps its connectors out of service while it installs firmware (L01.FR.07); a level.
         self.held = False
 
     def operative(self, connector_id: int) -> bool:
         """Connector 1 is operative only while the whole station is."""
-        if connector_id == 1 and (self.held or self.maintenance):
+        if connector_id == 1 and (self.held or self.maintenance or self.disk_full):
             return False
         return all(self._store.value(f"{_NAME}{connector}") != "Inoperative" for connector in {0, connector_id})
 
     @property
     def cause(self) -> str:
         """Why connector 1 is inoperative, for a sentence."""
-        return self.maintenance or "ChangeAvailability"
+        return self.maintenance or ("its disk is full" if self.disk_full else "ChangeAvailability")
 
     def begin_maintenance(self, what: str) -> None:
         """Take connector 1 out of service for `what`; refused while a transaction is open."""
@@ -48,6 +49,16 @@ class Availability:
     def end_maintenance(self) -> None:
         """Back in service."""
         self.maintenance = ""
+
+    def disk_judged(self, has_room: bool) -> None:
+        """The disk filled up, or has room again."""
+        self.disk_full = not has_room
+        if self.disk_full:
+            rule = (
+                "The disk has too little room to keep a whole session. None can start until there is room; "
+                "a running one goes on and is sent."
+            )
+            self._actions.append(Explain("session", "Refused", rule, "", "STA-15"))
 
     def change_availability(self, request: Payload) -> Payload:
         """ChangeAvailability.req: Accepted, Scheduled while a transaction runs, Rejected for an unknown connector."""

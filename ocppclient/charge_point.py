@@ -43,6 +43,7 @@ from ocppclient.events import (
     CertificateDiscarded,
     Connected,
     Disconnected,
+    DiskJudged,
     Event,
     Explain,
     FrameReceived,
@@ -303,6 +304,8 @@ class ChargePoint:
                 self.availability.begin_maintenance(what)
             case MaintenanceEnded():
                 self.availability.end_maintenance()
+            case DiskJudged(has_room):
+                self.availability.disk_judged(has_room)
             case JobProgressed():
                 self.jobs.progressed(event)
                 self.firmware.progressed(event)

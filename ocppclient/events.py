@@ -223,6 +223,13 @@ class MaintenanceEnded:
 
 
 @dataclass(frozen=True)
+class DiskJudged:
+    """Whether the disk has room for a whole session (a level); without it none may start, a running one goes on."""
+
+    has_room: bool
+
+
+@dataclass(frozen=True)
 class JobProgressed:
     """The row of a job changed: what it says now (`store.Job` explains the fields)."""
 
@@ -326,6 +333,7 @@ Event = (
     | ReservationWithdrawn
     | MaintenanceBegan
     | MaintenanceEnded
+    | DiskJudged
     | JobProgressed
     | ReleaseUploaded
     | RollbackRequested

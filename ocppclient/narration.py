@@ -35,6 +35,8 @@ def sentence(
             return _fault(facts)
         case "Unavailable" if availability.maintenance:
             return f"Out of service: {availability.maintenance}."
+        case "Unavailable" if availability.disk_full:
+            return "The disk is full: no session can start until there is room."
         case "Unavailable" if availability.held:
             return "New software is being installed; charging is possible again in a few minutes."
         case "Unavailable":

@@ -211,6 +211,8 @@ class Status:
         faults = [fault for fault in self._facts.reading.faults if fault.connector_id == 0]
         if any(fault.blocking for fault in faults):
             status = "Faulted"
+        if self._availability.disk_full:
+            faults.append(Fault("OtherError", blocking=False, connector_id=0, info="disk full: no session can start"))
         if conflicts := self._authorization.conflicts:
             faults.append(Fault("LocalListConflict", blocking=False, connector_id=0, info=f"idTag {conflicts[-1]}"))
         return _with_fault(status, faults)

@@ -32,7 +32,7 @@ _HARDWARE_OPTIONS = (
     "simulated_lock",
     *PANEL_LINES,
 )
-_STATION_NAMES = ("reconnect_min_s", "reconnect_max_s", "allow_local_transfers")
+_STATION_NAMES = ("reconnect_min_s", "reconnect_max_s", "allow_local_transfers", "ballast_mib")
 
 
 class Secret(str):
@@ -114,6 +114,7 @@ class Provision:
     reconnect_max_s: float = 300.0
     #: Up- and downloads may reach this very machine and its own networks' service addresses; for test rigs.
     allow_local_transfers: bool = False
+    ballast_mib: int = 16
     #: What the file said, by table and name; `apply` stores it.
     sections: Sections = field(default_factory=dict, repr=False)
 

@@ -304,6 +304,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "allow_unsigned_update": boolean,
         "firmware_signatures": some_of(*ALGORITHMS),
         "allow_local_transfers": boolean,
+        "ballast_mib": whole(0, 1024),
     },
     "hotspot": {
         "ssid": hotspot_name,

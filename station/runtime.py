@@ -28,6 +28,7 @@ from ocppclient.events import SecurityEventSeen, ShutdownRequested
 from ocppclient.link import final_url
 from station import boot_proof, in_force, last_run, local_copies, releases
 from station.backend_desk import BackendDesk
+from station.disk_room import DiskRoom
 from station.environment import choice
 from station.errors import StartupError
 from station.greeting import greeting
@@ -36,7 +37,7 @@ from station.job_worker import JobWorker
 from station.live_feed import LiveFeed
 from station.log_files import FrameLog, open_story
 from station.maintenance import Maintenance
-from station.memory_watch import MemoryWatch
+from station.memory_watch import MIB, MemoryWatch
 from station.preflight import check_port, check_serial_ports, lock_folder, note_hardware, tell_missing_ports
 from station.process import cancel_all, flush, leave, make_loop
 from station.sd_notify import ALIVE, READY, STOPPING, Pulse, notify, watchdog_s
@@ -219,6 +220,7 @@ class Runtime:
                 self._reboot,
                 maintenance,
                 self_tests,
+                DiskRoom(settings.DATA_DIR, opened.applied.provision.ballast_mib * MIB, domain.clock.monotonic),
                 watch=watch,
             )
         )

@@ -7,6 +7,7 @@ import json
 import logging
 from dataclasses import astuple, dataclass, replace
 
+from django.conf import settings
 from django.db import connections
 
 from ocppclient.charge_point import ChargePoint
@@ -15,7 +16,7 @@ from ocppclient.configuration import KEYS
 from ocppclient.link import ConnectionSettings, address_for
 from ocppclient.security import Credentials
 from ocppclient.settings import ChargePointSettings, Identity, Release
-from station import __version__, factory_reset, provisioning, releases, restore
+from station import __version__, disk_room, factory_reset, provisioning, releases, restore
 from station.database import open_store
 from station.provisioning import Applied, BackendSettings, Provision
 from station.worker import Domain
@@ -46,6 +47,7 @@ class Wiring:
         Raises:
             StartupError: see `open_store` and `provisioning.at_start`.
         """
+        disk_room.at_start(settings.DATA_DIR)
         store = open_store()
         changes = tuple(filter(None, (restore.apply_pending(), factory_reset.apply_pending())))
         applied = provisioning.at_start(known_keys=frozenset(key.name for key in KEYS.values()))

@@ -22,6 +22,7 @@ from ocppclient.events import (
     Connect,
     Connected,
     Disconnect,
+    DiskJudged,
     Event,
     Explain,
     Feedback,
@@ -114,6 +115,12 @@ class Attendant(Protocol):
     def give_up(self, why: str) -> None: ...
 
 
+class DiskLike(Protocol):
+    """The room on the disk: looked at before every event, so that its commit finds some."""
+
+    def look(self) -> bool | None: ...
+
+
 class MaintenanceLike(Protocol):
     """Jobs and releases as the worker uses them."""
 
@@ -143,6 +150,7 @@ class Outside:
         reboot: ends the process for a restart. Hard: restarts the EVSE board first, with so many retries when it does
             not obey. Returns at once.
         self_tests: gets every tick, and the first look at every card.
+        disk: looked at before every event.
         watch: called at every tick, after the domain has had it.
     """
 
@@ -154,6 +162,7 @@ class Outside:
     reboot: Callable[[bool, int], None]
     maintenance: MaintenanceLike
     self_tests: Attendant | None = None
+    disk: DiskLike | None = None
     watch: Callable[[], None] = lambda: None
 
 
@@ -317,6 +326,7 @@ class StationWorker:
         while not self._stopping:
             entry = self.inbox.take(next_tick_at - monotonic())
             now = monotonic()
+            self._look_at_disk()
             if now >= next_tick_at:  # late ticks are not made up for
                 next_tick_at = now + TICK_S
                 self.handle_now(Tick())
@@ -336,6 +346,11 @@ class StationWorker:
             elif entry.call is not None:
                 self._answer(entry.call, entry.result)
             self._publish()
+
+    def _look_at_disk(self) -> None:
+        assert self._outside is not None
+        if self._outside.disk is not None and (has_room := self._outside.disk.look()) is not None:
+            self.handle_now(DiskJudged(has_room))
 
     def _look_after_self_test(self) -> None:
         tests = self._outside.self_tests if self._outside else None

@@ -29,7 +29,7 @@ QUICK: Provision = {
         "TransactionMessageRetryInterval": 1,
     },
     "hardware": {"board": "openevse", "meter": "sdm230", "reader": "ascii"},
-    "factory": {"reconnect_min_s": 0.2, "reconnect_max_s": 0.5},
+    "factory": {"reconnect_min_s": 0.2, "reconnect_max_s": 0.5, "ballast_mib": 1},
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocppclient.events import MaintenanceBegan, MaintenanceEnded
+from ocppclient.events import DiskJudged, MaintenanceBegan, MaintenanceEnded
 from tests.ocppclient.harness import Bench, of, statuses
 
 NO_SAMPLES = {"MeterValueSampleInterval": "0"}
@@ -138,3 +138,33 @@ def test_maintenance_does_not_outlive_a_reboot():
     bench.do(MaintenanceBegan("self-test"))
     bench.reboot()
     assert bench.cp.availability.operative(1)
+
+
+def test_on_a_full_disk_no_session_starts_and_a_running_one_goes_on_to_its_end():
+    """STA-15, AVL-05"""
+    bench = Bench(NO_SAMPLES).ready().charge()
+    bench.do(DiskJudged(has_room=False))
+    assert "too little room" in bench.reasons()[-1]
+    assert bench.status == "Charging"
+    bench.settle()
+    bench.swipe("CARD1")
+    bench.open_contactor()
+    bench.read(ev_connected=False)
+    sent = bench.settle()
+    assert of(sent, "StopTransaction")
+    assert statuses(sent)[-1] == "Unavailable"
+    assert bench.cp.view().sentence == "The disk is full: no session can start until there is room."
+    assert bench.call("RemoteStartTransaction", idTag="CARD1", connectorId=1)[2] == {"status": "Rejected"}
+    assert "(its disk is full)" in bench.reasons()[-1]
+    bench.do(DiskJudged(has_room=True))
+    assert statuses(bench.settle()) == ["Available"]
+
+
+def test_a_full_disk_is_told_as_a_warning_of_the_station():
+    """STA-06"""
+    bench = Bench().ready()
+    bench.do(DiskJudged(has_room=False))
+    told = [report for _, report in of(bench.settle(), "StatusNotification") if report["connectorId"] == 0]
+    assert [(report["status"], report["errorCode"], report["info"]) for report in told] == [
+        ("Available", "OtherError", "disk full: no session can start")
+    ]

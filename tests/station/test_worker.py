@@ -24,6 +24,7 @@ from ocppclient.events import (
     Connect,
     Connected,
     Disconnect,
+    DiskJudged,
     Event,
     Explain,
     Feedback,
@@ -261,6 +262,34 @@ def test_without_a_backend_in_the_settings_the_link_goes_off(bench: Bench) -> No
     bench.worker.put(LocalStop())
     bench.done()
     assert bench.notes.told == [("close", "no backend is configured any more", False)]
+
+
+class Filling:
+    """A disk that is full at the third look."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def look(self) -> bool | None:
+        self.looks += 1
+        return False if self.looks == 3 else None
+
+
+def test_the_disk_is_looked_at_before_every_event_and_the_charge_point_hears_of_it(bench: Bench) -> None:
+    """F5: the commit of an event has to find room"""
+    disk = Filling()
+    bench.worker.start(lambda: Domain(bench.notes, bench.charge_point, Clock())).result(5)
+    bench.worker.go(
+        Outside(
+            bench.notes, bench.notes, bench.feed, lambda: None, lambda: STORED, bench.reboot, bench.notes, disk=disk
+        )
+    )
+    for _ in range(5):
+        bench.worker.put(LocalStop())
+    bench.done()
+    heard = [event for event in bench.charge_point.handled if isinstance(event, LocalStop | DiskJudged)]
+    assert heard.index(DiskJudged(has_room=False)) <= 2
+    assert disk.looks >= len(heard) - 1
 
 
 def test_a_peer_cannot_forge_lines_of_the_log(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
