@@ -12,10 +12,10 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import measurements, smart_charging
+from bench import measurements, pages, smart_charging
 from bench.measurements import Figure
 
-MEASUREMENTS = [*measurements.MEASUREMENTS, *smart_charging.MEASUREMENTS]
+MEASUREMENTS = [*measurements.MEASUREMENTS, *smart_charging.MEASUREMENTS, *pages.MEASUREMENTS]
 
 
 def main() -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +20,8 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 #: A session is written again at most that often, seconds: the SD card should not age from people looking at a page.
 RENEW_S = 60
+#: Static files of these types are compressed; fonts and pictures are already.
+_TEXTS = ("text/", "application/javascript", "application/json", "image/svg+xml")
 #: In the session of whoever signed in with a one-time password.
 CHOOSE = "choose_a_password"
 
@@ -60,14 +64,24 @@ def own_password_first(get_response: GetResponse) -> GetResponse:
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
-    """WhiteNoise, with the small file in one piece: an ASGI server cannot stream from a plain file object."""
+    """WhiteNoise, with the small file in one piece (an ASGI server cannot stream from a plain file object), and
+    compressed once a process: no build step, and no stale copy beside a file."""
 
     @staticmethod
     def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
-        """The file, or 304."""
+        """The file, a part of it, or 304."""
         streaming = WhiteNoiseMiddleware.serve(static_file, request)
-        response = HttpResponse(b"".join(streaming.streaming_content), status=streaming.status_code)
-        for name, text in streaming.headers.items():
-            response.headers[name] = text
+        content, status = b"".join(streaming.streaming_content), streaming.status_code
+        headers = dict(streaming.headers)
         streaming.close()
-        return response
+        if headers.get("Content-Type", "").startswith(_TEXTS):
+            headers["Vary"] = "Accept-Encoding"
+            if status == 200 and content and "gzip" in request.headers.get("Accept-Encoding", ""):
+                content = _packed(content)
+                headers |= {"Content-Encoding": "gzip", "Content-Length": str(len(content))}
+        return HttpResponse(content, status=status, headers=headers)
+
+
+@lru_cache(maxsize=256)  # all files of all pages, and those of the admin
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)

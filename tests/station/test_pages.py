@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,21 @@ def test_static_files_come_without_a_login_and_without_a_build_step(client: Clie
         assert not answer.streaming
     assert client.get("/static/admin/css/base.css").status_code == 200
     assert client.get("/static/../manage.py").status_code in (302, 404)
+
+
+def test_static_files_travel_compressed_to_who_can_read_that(client: Client) -> None:
+    address = "/static/vendor/uplot/uPlot.iife.min.js"
+    whole = client.get(address)
+    assert "Content-Encoding" not in whole.headers
+    packed = client.get(address, headers={"Accept-Encoding": "gzip, br"})
+    assert packed["Content-Encoding"] == "gzip"
+    assert packed["Vary"] == whole["Vary"] == "Accept-Encoding"
+    assert gzip.decompress(packed.content) == whole.content
+    assert int(packed["Content-Length"]) == len(packed.content) < len(whole.content) / 2
+    again = client.get(address, headers={"Accept-Encoding": "gzip", "If-None-Match": packed["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    part = client.get(address, headers={"Accept-Encoding": "gzip", "Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, whole.content[10:20])
 
 
 def fill() -> None:
