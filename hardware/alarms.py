@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hardware.interfaces import Fault, FaultCode, PanelInputs
+from hardware.sentence import NOTHING, Sentence
 
 
 class Alarms:
@@ -18,7 +19,7 @@ class Alarms:
         if inputs.estop:
             self._latched.setdefault(FaultCode.ESTOP, Fault(FaultCode.ESTOP, True))
         if inputs.tamper or inputs.door:
-            info = "door" if not inputs.tamper else ""
+            info = Sentence("door") if not inputs.tamper else NOTHING
             self._latched.setdefault(FaultCode.TAMPER, Fault(FaultCode.TAMPER, False, info))
 
     def acknowledge(self) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hardware.interfaces import BoardState, Fault, FaultCode, MeterSample
+from hardware.sentence import Sentence, quoted
 
 MIN_PILOT_A = 6  # no value between 0 and 6 A exists on the pilot
 INCREASE_INTERVAL_S = 5.0  # the pilot must not change more often (IEC_PWM_MAX_UPDATE_INTERVAL)
@@ -90,7 +91,7 @@ class Evse:
         self._was_authorised = False
         self._latched: dict[FaultCode, Fault] = {}
         if weld:
-            self._latch(FaultCode.RELAY_STUCK, weld)
+            self._latch(FaultCode.RELAY_STUCK, quoted(weld))
         self._derate = 1.0
         self._board_limit_a = 0.0
         self._decreased_at = -math.inf
@@ -195,7 +196,7 @@ class Evse:
         if not board.synchronised:
             return False
         if self._lasts("closing down", now, board.relay_closed, RELAY_OPENS_WITHIN_S + CUT_OPENS_WITHIN_S):
-            self._latch(FaultCode.RELAY_STUCK, "the contactor does not open")
+            self._latch(FaultCode.RELAY_STUCK, Sentence("the contactor does not open"))
         return board.relay_closed and now - self._since["closing down"] >= RELAY_OPENS_WITHIN_S
 
     def _watch_relay(self, board: BoardState, meter: MeterSample | None) -> None:
@@ -211,7 +212,7 @@ class Evse:
         if meter is None or meter.current_a is None or not opened_at <= meter.at <= board.at:
             return
         if self._lasts("weld", meter.at, meter.current_a > WELD_CURRENT_A, WELD_AFTER_S):
-            self._latch(FaultCode.RELAY_STUCK, "current flows with the contactor open")
+            self._latch(FaultCode.RELAY_STUCK, Sentence("current flows with the contactor open"))
 
     def _watch_over_current(self, now: float, board: BoardState, meter: MeterSample | None) -> None:
         if board.limit_a < self._board_limit_a:
@@ -223,7 +224,12 @@ class Evse:
         allowed = (board.limit_a + 0.5) * 1.10
         judged = meter.at - self._decreased_at >= OVER_CURRENT_AFTER_S
         if self._lasts("over-current", meter.at, judged and meter.current_a > allowed, OVER_CURRENT_AFTER_S):
-            self._latch(FaultCode.OVER_CURRENT, f"{meter.current_a:.1f} A drawn, {board.limit_a:.0f} A allowed")
+            self._latch(
+                FaultCode.OVER_CURRENT,
+                Sentence(
+                    "{current_a:.1f} A drawn, {limit_a:.0f} A allowed", current_a=meter.current_a, limit_a=board.limit_a
+                ),
+            )
 
     def _watch_pilot(self, now: float, board: BoardState) -> None:
         """A pilot without a state for long is a fault until a board that looks at it sees a good one.
@@ -231,7 +237,7 @@ class Evse:
         The board is put to sleep by the fault and then tells A and B apart only: its B proves nothing.
         """
         if self._lasts("pilot", now, board.cp in ("?", "E"), PILOT_UNKNOWN_AFTER_S):
-            self._latch(FaultCode.PILOT_FAULT, f"pilot state {board.cp}")
+            self._latch(FaultCode.PILOT_FAULT, Sentence("pilot state {cp}", cp=board.cp))
         elif board.cp == "A" or (board.cp in ("B", "C", "D") and board.pilot_is_live):
             self._latched.pop(FaultCode.PILOT_FAULT, None)
 
@@ -245,10 +251,14 @@ class Evse:
         withdrawn_at = self._since.setdefault("withdrawn", now)
         asks = board.pilot_is_live and board.cp in ("C", "D")
         if self._lasts("C1", now, asks, EV_OPENS_S2_WITHIN_S):
-            self._ignored = Fault(FaultCode.EV_IGNORES_PILOT, False, "still asks for energy")
+            self._ignored = Fault(FaultCode.EV_IGNORES_PILOT, False, Sentence("still asks for energy"))
         drawn_a = meter.current_a if meter is not None and meter.at - withdrawn_at >= EV_STOPS_WITHIN_S else None
         if board.relay_closed and (drawn_a or 0.0) > EV_STOPPED_A:
-            self._ignored = Fault(FaultCode.EV_IGNORES_PILOT, False, f"{drawn_a:.1f} A drawn, none allowed")
+            self._ignored = Fault(
+                FaultCode.EV_IGNORES_PILOT,
+                False,
+                Sentence("{drawn_a:.1f} A drawn, none allowed", drawn_a=drawn_a or 0.0),
+            )
         return [] if self._ignored is None else [self._ignored]
 
     def _voltage(self, meter: MeterSample | None) -> list[Fault]:
@@ -257,9 +267,9 @@ class Evse:
         volts, nominal = meter.voltage_v, self._nominal_voltage_v
         faults = []
         if self._lasts("over-voltage", meter.at, volts > 1.10 * nominal, VOLTAGE_AFTER_S):
-            faults.append(Fault(FaultCode.OVER_VOLTAGE, False, f"{volts:.0f} V"))
+            faults.append(Fault(FaultCode.OVER_VOLTAGE, False, quoted(f"{volts:.0f} V")))
         if self._lasts("under-voltage", meter.at, volts < 0.85 * nominal, VOLTAGE_AFTER_S):
-            faults.append(Fault(FaultCode.UNDER_VOLTAGE, False, f"{volts:.0f} V"))
+            faults.append(Fault(FaultCode.UNDER_VOLTAGE, False, quoted(f"{volts:.0f} V")))
         return faults
 
     def _temperature(self, board: BoardState) -> list[Fault]:
@@ -273,9 +283,9 @@ class Evse:
             self._derate = min(self._derate, 0.25)
         elif celsius >= DERATE_HALF_C:
             self._derate = min(self._derate, 0.5)
-        return [Fault(FaultCode.TEMP_DERATE, False, f"{celsius:.0f} °C")] if self._derate < 1 else []
+        return [Fault(FaultCode.TEMP_DERATE, False, quoted(f"{celsius:.0f} °C"))] if self._derate < 1 else []
 
-    def _latch(self, code: FaultCode, info: str) -> None:
+    def _latch(self, code: FaultCode, info: Sentence) -> None:
         self._latched.setdefault(code, Fault(code, True, info))
 
     def _lasts(self, name: str, now: float, condition: bool, seconds: float) -> bool:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from hardware.panel import INPUTS, OUTPUTS, Decoder, encode
+from hardware.sentence import Sentence
 from hardware.serial_port import LineLost
 from hardware.waiter import Wait, Waiter
 
@@ -34,7 +35,7 @@ class GpioLine:
             import gpiod
             from gpiod import line as gpio
         except ImportError as error:
-            raise LineLost("the package gpiod is not installed") from error
+            raise LineLost(Sentence("the package gpiod is not installed")) from error
         self._gpio = gpio
         self._outputs = {name: line.removeprefix("!") for name, line in wiring.items() if name in OUTPUTS and line}
         self._inputs = {name: line.removeprefix("!") for name, line in wiring.items() if name in INPUTS and line}
@@ -56,11 +57,11 @@ class GpioLine:
             for name, line in self._inputs.items()
         }
         if not config:
-            raise LineLost("no GPIO line is wired: name at least one (panel_red, panel_estop …)")
+            raise LineLost(Sentence("no GPIO line is wired: name at least one (panel_red, panel_estop …)"))
         try:
             self._request = gpiod.request_lines(chip, config=config, consumer="station")
         except (OSError, ValueError) as error:
-            raise LineLost(f"the GPIO lines cannot be had: {error}") from error
+            raise LineLost(Sentence("the GPIO lines cannot be had: {error}", error=str(error))) from error
         self._waiter = Waiter(self._request.fd)
         self._decoder = Decoder("out", OUTPUTS)
         self._is_new = True  # the level counts from the start: the edge may have been before us
@@ -102,4 +103,4 @@ class GpioLine:
         try:
             return call()
         except OSError as error:
-            raise LineLost(f"GPIO failed: {error}") from error
+            raise LineLost(Sentence("GPIO failed: {error}", error=str(error))) from error

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from hardware.sentence import NOTHING, Sentence
+
 
 class FaultCode(StrEnum):
     """Internal fault names (hardware.md, section 9). The appliance maps them to the words of its backend protocol."""
@@ -47,7 +49,7 @@ class Fault:
 
     code: FaultCode
     blocking: bool
-    info: str = ""
+    info: Sentence = NOTHING
     final: bool = False
 
 
@@ -118,7 +120,7 @@ class PortHealth:
     timeouts: int = 0
     reconnects: int = 0
     last_frame_at: float | None = None  # monotonic seconds
-    error: str = ""  # the last error in words, empty when fine
+    error: Sentence = NOTHING  # the last error in words, empty when fine
 
     def as_dict(self, now: float) -> dict[str, str | int | bool | float | None]:
         """For snapshots and the diagnostics archive; `now` is monotonic seconds."""
@@ -170,7 +172,7 @@ class BoardState:
     trip_counters: tuple[int, int, int] | None = None
     pilot_is_live: bool = True
     boot_safe: bool | None = None
-    checks_off: str = ""
+    checks_off: Sentence = NOTHING
     detector_test: DetectorTest = DetectorTest.NONE
 
 

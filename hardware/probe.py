@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from hardware.box import Box
 from hardware.interfaces import HardwareConfig, PortHealth
+from hardware.sentence import Sentence
 from hardware.serial_port import Line, Port, SerialLine
 
 ENOUGH_FRAMES = 2  # what a meter says in one reading
@@ -58,11 +59,23 @@ def probe(
 
 def _judged(health: PortHealth, was_open: bool) -> Probed:
     if not was_open:
-        return Probed(False, f"The port cannot be opened: {health.error}.", health)
+        return Probed(False, Sentence("The port cannot be opened: {error}.", error=health.error), health)
     if health.frames:
         bad = health.checksum_errors + health.timeouts
-        extra = f", {bad} lost or damaged" if bad else ""
-        return Probed(True, f"{health.device} answers: {health.frames} good frames{extra}.", health)
+        device, frames = health.device, health.frames
+        if bad:
+            heard = Sentence(
+                "{device} answers: {frames} good frames, {bad} lost or damaged.", device=device, frames=frames, bad=bad
+            )
+        else:
+            heard = Sentence("{device} answers: {frames} good frames.", device=device, frames=frames)
+        return Probed(True, heard, health)
     if health.timeouts or health.checksum_errors:
-        return Probed(False, f"Nothing that makes sense was heard: {health.error or 'damaged frames only'}.", health)
-    return Probed(True, "The port is open. This device only talks: hold a card to it to see more.", health)
+        return Probed(
+            False,
+            Sentence(
+                "Nothing that makes sense was heard: {error}.", error=health.error or Sentence("damaged frames only")
+            ),
+            health,
+        )
+    return Probed(True, Sentence("The port is open. This device only talks: hold a card to it to see more."), health)

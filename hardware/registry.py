@@ -20,6 +20,7 @@ from hardware.evse import Demand
 from hardware.gpio_line import GpioLine
 from hardware.interfaces import BoardCapabilities, BoardState, HardwareConfig, MeterSample
 from hardware.panel import INPUTS, OUTPUTS
+from hardware.sentence import NOTHING, Sentence
 from hardware.serial_port import Counters, Device, Line
 
 Clock = Callable[[], float]
@@ -30,7 +31,7 @@ class NamedDevice(Device, Protocol):
     """A driver: a device on a line, with words for the hardware page."""
 
     @property
-    def warning(self) -> str:
+    def warning(self) -> Sentence:
         """What is wrong with the device although it answers; empty when nothing is."""
 
     @property
@@ -198,33 +199,37 @@ def _ascii(
 BOARDS: Mapping[str, BoardKind] = {
     "openevse": BoardKind(
         title="OpenEVSE controller",
-        wire="RAPI on a UART",
+        wire=Sentence("RAPI on a UART"),
         baud=115_200,
-        note="Buy it with boot lock: without it, a plugged car is charged until the station is up after a power cut.",
+        note=Sentence(
+            "Buy it with boot lock: without it, a plugged car is charged until the station is up after a power cut."
+        ),
         capabilities=BoardCapabilities(
             boot_lock=None,
-            host_death="limits the car to 6 A within 10 s",
+            host_death=Sentence("limits the car to 6 A within 10 s"),
             reset=True,
         ),
         build=_openevse,
     ),
     "evse_din": BoardKind(
-        title="EVSE-DIN or EVSE-WB (evracing), revision 17 or later",
+        title=Sentence("EVSE-DIN or EVSE-WB (evracing), revision 17 or later"),
         wire="Modbus RTU",
         baud=9_600,
         has_unit=True,
-        note="It has no leakage detector, earth check, contactor check, thermometer or watchdog of its own: fit a "
-        "leakage detector (type B, or type A with 6 mA DC), and the enable line of a panel.",
+        note=Sentence(
+            "It has no leakage detector, earth check, contactor check, thermometer or watchdog of its own: fit a "
+            "leakage detector (type B, or type A with 6 mA DC), and the enable line of a panel."
+        ),
         capabilities=BoardCapabilities(
             boot_lock=False,
-            host_death="goes on charging at the last limit",
+            host_death=Sentence("goes on charging at the last limit"),
             reset=False,
         ),
         build=_evse_din,
     ),
 }
 
-_ORNO_NOTE = "Its register moves in steps of 10 Wh: coarse for billing."
+_ORNO_NOTE = Sentence("Its register moves in steps of 10 Wh: coarse for billing.")
 
 METERS: Mapping[str, MeterKind] = {
     "sdm120": MeterKind(
@@ -233,14 +238,24 @@ METERS: Mapping[str, MeterKind] = {
         baud=9_600,
         has_unit=True,
         phases=1,
-        note="New ones talk at 2400 baud: set 2400 here, or 9600 at the meter.",
+        note=Sentence("New ones talk at 2400 baud: set 2400 here, or 9600 at the meter."),
         build=_sdm("sdm120"),
     ),
     "sdm230": MeterKind(
-        title="Eastron SDM230-Modbus", wire="Modbus RTU", baud=9_600, has_unit=True, phases=1, build=_sdm("sdm230")
+        title="Eastron SDM230-Modbus",
+        wire="Modbus RTU",
+        baud=9_600,
+        has_unit=True,
+        phases=1,
+        build=_sdm("sdm230"),
     ),
     "sdm630": MeterKind(
-        title="Eastron SDM630-Modbus", wire="Modbus RTU", baud=9_600, has_unit=True, phases=3, build=_sdm("sdm630")
+        title="Eastron SDM630-Modbus",
+        wire="Modbus RTU",
+        baud=9_600,
+        has_unit=True,
+        phases=3,
+        build=_sdm("sdm630"),
     ),
     "orno514": MeterKind(
         title="ORNO OR-WE-514",
@@ -265,19 +280,19 @@ METERS: Mapping[str, MeterKind] = {
 }
 
 READERS: Mapping[str, ReaderKind] = {
-    "pn532": ReaderKind(title="PN532, ISO 14443 A cards", wire="HSU (UART)", baud=115_200, build=_pn532),
+    "pn532": ReaderKind(title=Sentence("PN532, ISO 14443 A cards"), wire="HSU (UART)", baud=115_200, build=_pn532),
     "rdm6300": ReaderKind(
-        title="RDM6300 or RDM630, EM4100 tags (125 kHz)",
-        wire="UART, talks only",
+        title=Sentence("RDM6300 or RDM630, EM4100 tags (125 kHz)"),
+        wire=Sentence("UART, talks only"),
         baud=9_600,
-        note="Such tags are easily copied, and a dead reader cannot be told from a silent one.",
+        note=Sentence("Such tags are easily copied, and a dead reader cannot be told from a silent one."),
         build=_rdm6300,
     ),
     "ascii": ReaderKind(
-        title="Reader that sends a line of text per card",
-        wire="serial text",
+        title=Sentence("Reader that sends a line of text per card"),
+        wire=Sentence("serial text"),
         baud=115_200,
-        note="A dead reader cannot be told from a silent one.",
+        note=Sentence("A dead reader cannot be told from a silent one."),
         build=_ascii,
     ),
 }
@@ -293,22 +308,22 @@ def _gpio(config: HardwareConfig) -> Callable[[], Line] | None:
 
 PANELS: Mapping[str, PanelKind] = {
     "gpiod": PanelKind(
-        title="Lamps, buzzer and contacts on GPIO lines",
-        wire="GPIO chip of the kernel (libgpiod)",
+        title=Sentence("Lamps, buzzer and contacts on GPIO lines"),
+        wire=Sentence("GPIO chip of the kernel (libgpiod)"),
         baud=115_200,
-        note="The enable line, when it is wired, opens the contactor when the station dies.",
+        note=Sentence("The enable line, when it is wired, opens the contactor when the station dies."),
         line_opener=_gpio,
     ),
     "serial": PanelKind(
-        title="Lamps, buzzer and contacts behind a microcontroller",
-        wire="lines of text with a checksum",
+        title=Sentence("Lamps, buzzer and contacts behind a microcontroller"),
+        wire=Sentence("lines of text with a checksum"),
         baud=115_200,
-        note="The microcontroller must switch everything off when it hears nothing for 3 s.",
+        note=Sentence("The microcontroller must switch everything off when it hears nothing for 3 s."),
     ),
 }
 
 
-def port_problem(config: HardwareConfig) -> tuple[str, str] | None:
+def port_problem(config: HardwareConfig) -> tuple[str, Sentence] | None:
     """Why two devices cannot be on one port: which one is too many, and a sentence with the cure; None: all is well.
 
     Only a board and a meter on Modbus RTU can share one, at the same speed and parity and under different addresses.
@@ -320,30 +335,49 @@ def port_problem(config: HardwareConfig) -> tuple[str, str] | None:
         if not getattr(config, what) or not path:
             continue
         if path in taken:
-            sentence = _sharing_problem(config) if (taken[path], what) == ("board", "meter") else _OWN_PORT
-            if sentence:
-                return what, sentence.format(what=what, other=taken[path])
+            both = (taken[path], what)
+            if sentence := _sharing_problem(config) if both == ("board", "meter") else _own_port(what, taken[path]):
+                return what, sentence
         taken[path] = what
     return None
 
 
-_OWN_PORT = "The {other} is on this port already: give the {what} an own adapter."
+_DEVICES = {
+    "board": Sentence("board"),
+    "meter": Sentence("meter"),
+    "reader": Sentence("reader"),
+    "panel": Sentence("panel"),
+}
 
 
-def _sharing_problem(config: HardwareConfig) -> str:
+def _own_port(what: str, other: str) -> Sentence:
+    return Sentence(
+        "The {other} is on this port already: give the {what} an own adapter.",
+        other=_DEVICES[other],
+        what=_DEVICES[what],
+    )
+
+
+def _sharing_problem(config: HardwareConfig) -> Sentence:
     board, meter = board_kind(config.board), meter_kind(config.meter)
     if not board.has_unit or not meter.has_unit:
-        return f"{_OWN_PORT} Only devices on Modbus RTU can share one."
+        own_port = _own_port("meter", "board")
+        return Sentence("{own_port} Only devices on Modbus RTU can share one.", own_port=own_port)
     if config.board_unit == config.meter_unit:
-        return f"Board and meter share this port and have the same Modbus address {config.board_unit}: change one."
+        return Sentence(
+            "Board and meter share this port and have the same Modbus address {board_unit}: change one.",
+            board_unit=config.board_unit,
+        )
     speeds = (config.board_baud or board.baud, config.meter_baud or meter.baud)
     parities = (board.parity, config.meter_parity or meter.parity)
     if speeds[0] != speeds[1] or parities[0] != parities[1]:
-        return (
-            f"Board and meter share this port: set the meter to {speeds[0]} baud 8{parities[0]}1 as the board, not "
-            f"{speeds[1]} baud 8{parities[1]}1, at the meter and here."
+        return Sentence(
+            "Board and meter share this port: set the meter to {board} as the board, not {meter}, "
+            "at the meter and here.",
+            board=f"{speeds[0]} baud 8{parities[0]}1",
+            meter=f"{speeds[1]} baud 8{parities[1]}1",
         )
-    return ""
+    return NOTHING
 
 
 def panel_kind(name: str) -> PanelKind:

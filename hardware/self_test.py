@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from hardware.evse import DERATE_RESTORE_C, MIN_PILOT_A, WELD_CURRENT_A
 from hardware.interfaces import BoardState, BoxReading, DetectorTest, FaultCode, MeterSample, PortHealth
+from hardware.sentence import NOTHING, Sentence, listed, quoted
 
 ANSWER_WITHIN_S = 10.0  # longer than a board may be deaf
 DETECTOR_WITHIN_S = 45.0  # the test takes about 30 s
@@ -26,10 +27,18 @@ _VOLTS_OFF = 0.10  # of the nominal voltage
 _HERTZ = ((49.0, 51.0), (59.0, 61.0))
 _COLDEST_C = -30.0
 _SELF_TEST_FAULTS = {
-    FaultCode.GFCI_SELFTEST: "the leakage detector failed",
-    FaultCode.GROUND_FAULT: "leakage current",
-    FaultCode.NO_GROUND: "no protective earth",
-    FaultCode.RELAY_STUCK: "the contactor is stuck closed",
+    FaultCode.GFCI_SELFTEST: Sentence("the leakage detector failed"),
+    FaultCode.GROUND_FAULT: Sentence("leakage current"),
+    FaultCode.NO_GROUND: Sentence("no protective earth"),
+    FaultCode.RELAY_STUCK: Sentence("the contactor is stuck closed"),
+}
+
+
+_RESULTS = {
+    DetectorTest.NONE: Sentence("no result"),
+    DetectorTest.READY: Sentence("not begun"),
+    DetectorTest.RUNNING: Sentence("still running"),
+    DetectorTest.FAILED: Sentence("failed"),
 }
 
 
@@ -46,10 +55,10 @@ class Check:
     """One line of the report: what was tested, the number measured, and what to do when it is not passed."""
 
     name: str
-    title: str
+    title: Sentence
     verdict: Verdict
-    measured: str = ""
-    cure: str = ""
+    measured: Sentence = NOTHING
+    cure: Sentence = NOTHING
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ class SelfTest:
         self._nominal_v = nominal_voltage_v
         self._board_restarts = board_restarts
         self.checks: list[Check] = []
-        self.doing = "Looking for the devices"
+        self.doing = Sentence("Looking for the devices")
         self.done = False
         self._facts: Facts
         self._steps = self._sequence()
@@ -124,7 +133,7 @@ class SelfTest:
             return self._steps.send(facts)
         except StopIteration:
             self.done = True
-            self.doing = ""
+            self.doing = NOTHING
             return None
 
     # --- the sequence -------------------------------------------------------------------------------------------------
@@ -159,38 +168,50 @@ class SelfTest:
     def _check_board(self) -> bool:
         board, port = self._facts.board, self._port("board")
         there = self._board_is_there
-        cure = "" if there else "Check the board's supply, its serial cable and the port in the settings."
-        measured = port.device if port and there and board else (port.error if port else "") or "no answer"
-        self._add("board", "The charging board answers", there, measured, cure)
+        cure = (
+            NOTHING if there else Sentence("Check the board's supply, its serial cable and the port in the settings.")
+        )
+        measured = (quoted(port.device) if port and there and board else port.error if port else NOTHING) or Sentence(
+            "no answer"
+        )
+        self._add("board", Sentence("The charging board answers"), there, measured, cure)
         return there
 
     def _restart_board(self) -> Steps:
-        title = "The board's own test: leakage detector, earth, contactor"
-        self.doing = "The board restarts and tests itself"
+        title = Sentence("The board's own test: leakage detector, earth, contactor")
+        self.doing = Sentence("The board restarts and tests itself")
         restarts, began_at = self._facts.restarts, self._facts.now
         yield RestartBoard()
         yield from self._until(lambda: self._has_restarted(restarts), RESTART_WITHIN_S)
         found = [words for code, words in _SELF_TEST_FAULTS.items() if code in self._codes]
         restarted = self._has_restarted(restarts)
-        measured = ", ".join(found) or (f"{self._facts.now - began_at:.1f} s" if restarted else "it did not restart")
-        cure = "" if restarted and not found else "Switch the station off, check earth and wiring, replace the board."
+        if found:
+            measured = listed(found)
+        else:
+            measured = _seconds(self._facts.now - began_at) if restarted else Sentence("it did not restart")
+        cure = (
+            NOTHING
+            if restarted and not found
+            else Sentence("Switch the station off, check earth and wiring, replace the board.")
+        )
         self._add("board_self_test", title, restarted and not found, measured, cure)
 
     def _test_detector(self) -> Steps:
-        title = "The board's own test: leakage detector"
+        title = Sentence("The board's own test: leakage detector")
         if self._detector_test is DetectorTest.NONE:
-            cure = "No leakage detector is connected to this board. Test the residual current device by hand."
-            self._skip("board_self_test", title, "no detector", cure)
+            cure = Sentence("No leakage detector is connected to this board. Test the residual current device by hand.")
+            self._skip("board_self_test", title, Sentence("no detector"), cure)
             return
-        self.doing = "The board tests its leakage detector"
+        self.doing = Sentence("The board tests its leakage detector")
         began_at = self._facts.now
         yield TryDetector()
         yield from self._until(lambda: self._detector_test is DetectorTest.RUNNING, ANSWER_WITHIN_S)
         yield from self._until(lambda: self._detector_test is not DetectorTest.RUNNING, DETECTOR_WITHIN_S)
         passed = self._detector_test is DetectorTest.PASSED
-        time = f"{self._facts.now - began_at:.1f} s"
-        measured = time if passed else f"{self._detector_test} after {time}"
-        cure = "" if passed else "Switch the station off, check the detector's wiring, replace it."
+        measured = _seconds(self._facts.now - began_at)
+        if not passed:
+            measured = Sentence("{result} after {time}", result=_RESULTS[self._detector_test], time=measured)
+        cure = NOTHING if passed else Sentence("Switch the station off, check the detector's wiring, replace it.")
         self._add("board_self_test", title, passed, measured, cure)
 
     @property
@@ -204,36 +225,40 @@ class SelfTest:
 
     def _check_protection(self) -> None:
         board = self._facts.board
-        off = board.checks_off if board else ""
+        off = board.checks_off if board else NOTHING
         self._add(
-            "protection", "All protective checks of the board are on", not off, off or "all on",
-            "Switch them on in the board's own menu, then restart it." if off else "",
+            "protection", Sentence("All protective checks of the board are on"), not off, off or Sentence("all on"),
+            Sentence("Switch them on in the board's own menu, then restart it.") if off else NOTHING,
         )  # fmt: skip
-        title = "The board gives nothing after a power cut until the station allows it"
+        title = Sentence("The board gives nothing after a power cut until the station allows it")
         if board is not None and board.boot_safe:
-            self._add("boot_lock", title, True, "boot lock")
+            self._add("boot_lock", title, True, Sentence("boot lock"))
         else:
-            measured = "not known" if board is None or board.boot_safe is None else "no boot lock"
-            cure = "A board with boot lock does; another one charges a plugged car until the station is up."
+            measured = Sentence("not known") if board is None or board.boot_safe is None else Sentence("no boot lock")
+            cure = Sentence("A board with boot lock does; another one charges a plugged car until the station is up.")
             self._skip("boot_lock", title, measured, cure)
 
     # --- pilot and contactor ------------------------------------------------------------------------------------------
     def _pilot_and_contactor(self) -> Steps:
-        self.doing = "Looking at the control pilot"
+        self.doing = Sentence("Looking at the control pilot")
         yield Energy(MIN_PILOT_A)
         yield from self._until(self._pilot_is_seen, PILOT_WITHIN_S)
         board = self._facts.board
         cp = board.cp if board else "?"
         seen = self._pilot_is_seen()
-        words = {"A": "A, 12 V: nothing plugged in", "B": "B, 9 V: a car", "C": "C, 6 V: a car that asks for energy"}
-        cure = "" if seen else self._first_fault() or "Check the pilot wire of the cable."
-        self._add("pilot", "The control pilot is seen", seen, words.get(cp, cp) if seen else cp, cure)
+        words = {
+            "A": Sentence("A, 12 V: nothing plugged in"),
+            "B": Sentence("B, 9 V: a car"),
+            "C": Sentence("C, 6 V: a car that asks for energy"),
+        }
+        cure = NOTHING if seen else self._first_fault() or Sentence("Check the pilot wire of the cable.")
+        self._add("pilot", Sentence("The control pilot is seen"), seen, words[cp] if seen else quoted(cp), cure)
         if seen and cp != "A":
             yield from self._close_contactor()
         else:
-            needs = "Plug in a car or a test plug that asks for energy, and test again."
-            self._skip("contactor_closes", "The contactor closes", "nothing plugged in", needs)
-            self._skip("meter_counts", "The meter counts what flows", "nothing plugged in", needs)
+            needs = Sentence("Plug in a car or a test plug that asks for energy, and test again.")
+            self._skip("contactor_closes", Sentence("The contactor closes"), Sentence("nothing plugged in"), needs)
+            self._skip("meter_counts", Sentence("The meter counts what flows"), Sentence("nothing plugged in"), needs)
         yield from self._open_contactor()
 
     def _pilot_is_seen(self) -> bool:
@@ -241,29 +266,36 @@ class SelfTest:
         return board is not None and board.enabled and board.pilot_is_live and board.cp in ("A", "B", "C")
 
     def _close_contactor(self) -> Steps:
-        self.doing = "Waiting for the contactor to close"
-        title, began_at = "The contactor closes", self._facts.now
+        self.doing = Sentence("Waiting for the contactor to close")
+        title, began_at = Sentence("The contactor closes"), self._facts.now
         yield from self._until(
             lambda: self._facts.reading.contactor_closed or bool(self._first_fault()), CLOSES_WITHIN_S
         )
         if self._facts.reading.contactor_closed:
-            self._add("contactor_closes", title, True, f"{self._facts.now - began_at:.1f} s")
+            self._add("contactor_closes", title, True, _seconds(self._facts.now - began_at))
             yield from self._count()
             return
-        counts = "The meter counts what flows"
+        counts = Sentence("The meter counts what flows")
         if fault := self._first_fault():
-            self._add("contactor_closes", title, False, fault, "Have contactor and wiring checked.")
+            self._add("contactor_closes", title, False, fault, Sentence("Have contactor and wiring checked."))
         else:
-            self._skip("contactor_closes", title, "the car does not ask for energy", "Let the car ask, and test again.")
-        self._skip("meter_counts", counts, "no energy flowed", "Test again when the contactor closes.")
+            self._skip(
+                "contactor_closes",
+                title,
+                Sentence("the car does not ask for energy"),
+                Sentence("Let the car ask, and test again."),
+            )
+        self._skip(
+            "meter_counts", counts, Sentence("no energy flowed"), Sentence("Test again when the contactor closes.")
+        )
 
     def _count(self) -> Steps:
-        title = "The meter counts what flows"
+        title = Sentence("The meter counts what flows")
         first = self._facts.reading.meter
         if first is None:
-            self._skip("meter_counts", title, "no meter", "A meter is needed for billing.")
+            self._skip("meter_counts", title, Sentence("no meter"), Sentence("A meter is needed for billing."))
             return
-        self.doing = "Counting a watt-hour"
+        self.doing = Sentence("Counting a watt-hour")
 
         def counted(first: MeterSample = first) -> bool:
             newest = self._facts.reading.meter
@@ -273,16 +305,32 @@ class SelfTest:
         newest = self._facts.reading.meter or first
         drawn_a = newest.current_a or 0.0
         if counted():
-            self._add("meter_counts", title, True, f"{newest.energy_wh - first.energy_wh} Wh at {drawn_a:.1f} A")
+            self._add(
+                "meter_counts",
+                title,
+                True,
+                Sentence(
+                    "{energy_wh} Wh at {drawn_a:.1f} A", energy_wh=newest.energy_wh - first.energy_wh, drawn_a=drawn_a
+                ),
+            )
         elif drawn_a < WELD_CURRENT_A:
             self._skip(
-                "meter_counts", title, f"{drawn_a:.1f} A", "The car draws no current: test again with one that does."
+                "meter_counts",
+                title,
+                Sentence("{drawn_a:.1f} A", drawn_a=drawn_a),
+                Sentence("The car draws no current: test again with one that does."),
             )
         else:
-            self._add("meter_counts", title, False, f"0 Wh at {drawn_a:.1f} A", "Check the meter's wiring.")
+            self._add(
+                "meter_counts",
+                title,
+                False,
+                Sentence("0 Wh at {drawn_a:.1f} A", drawn_a=drawn_a),
+                Sentence("Check the meter's wiring."),
+            )
 
     def _open_contactor(self) -> Steps:
-        self.doing = "Waiting for the contactor to open"
+        self.doing = Sentence("Waiting for the contactor to open")
         began_at = self._facts.now
         was_closed = self._facts.reading.contactor_closed
         yield Energy(0)
@@ -294,10 +342,11 @@ class SelfTest:
         sample = self._sample_since(settled_at)
         drawn_a = sample.current_a or 0.0 if sample is not None else 0.0
         good = is_open and drawn_a <= WELD_CURRENT_A
-        time = f"{opened_at - began_at:.1f} s, " if was_closed else ""
-        measured = f"{time}{drawn_a:.1f} A" if is_open else "still closed"
-        cure = "" if good else "Switch the station off: the contactor is welded and has to be replaced."
-        self._add("contactor_opens", "The contactor is open and no current flows", good, measured, cure)
+        measured = Sentence("{drawn_a:.1f} A", drawn_a=drawn_a) if is_open else Sentence("still closed")
+        if is_open and was_closed:
+            measured = listed([_seconds(opened_at - began_at), measured])
+        cure = NOTHING if good else Sentence("Switch the station off: the contactor is welded and has to be replaced.")
+        self._add("contactor_opens", Sentence("The contactor is open and no current flows"), good, measured, cure)
 
     def _sample_since(self, moment: float) -> MeterSample | None:
         sample = self._facts.reading.meter
@@ -306,65 +355,83 @@ class SelfTest:
     # --- the rest -----------------------------------------------------------------------------------------------------
     def _check_temperature(self) -> None:
         celsius = self._facts.reading.temperature_c
-        title = "The temperature inside is plausible"
+        title = Sentence("The temperature inside is plausible")
         if celsius is None:
-            self._skip("temperature", title, "no sensor", "This board has none.")
+            self._skip("temperature", title, Sentence("no sensor"), Sentence("This board has none."))
             return
         good = _COLDEST_C <= celsius < DERATE_RESTORE_C
-        self._add(
-            "temperature", title, good, f"{celsius:.0f} °C", "" if good else "Let it cool down; check the sensor."
-        )
+        cure = NOTHING if good else Sentence("Let it cool down; check the sensor.")
+        self._add("temperature", title, good, quoted(f"{celsius:.0f} °C"), cure)
 
     def _check_meter(self) -> Steps:
-        title, port = "The energy meter answers", self._port("meter")
+        title, port = Sentence("The energy meter answers"), self._port("meter")
         if port is None:
-            self._skip("meter", title, "none fitted", "A meter is needed for billing.")
+            self._skip("meter", title, Sentence("none fitted"), Sentence("A meter is needed for billing."))
             return
-        self.doing = "Reading the meter"
+        self.doing = Sentence("Reading the meter")
         began_at = self._facts.now
         yield from self._until(lambda: self._sample_since(began_at) is not None, ANSWER_WITHIN_S)
         sample = self._sample_since(began_at)
         if sample is None:
-            cure = "Check the meter's bus cable (A, B), unit number, speed and parity."
-            self._add("meter", title, False, port.error or "no answer", cure)
+            cure = Sentence("Check the meter's bus cable (A, B), unit number, speed and parity.")
+            self._add("meter", title, False, port.error or Sentence("no answer"), cure)
             return
-        self._add("meter", title, True, f"{sample.energy_wh / 1000:.3f} kWh")
+        self._add("meter", title, True, Sentence("{energy_kwh:.3f} kWh", energy_kwh=sample.energy_wh / 1000))
         volts, hertz = sample.voltage_v or 0.0, sample.frequency_hz
         near = abs(volts - self._nominal_v) <= _VOLTS_OFF * self._nominal_v
         usual = hertz is None or any(low <= hertz <= high for low, high in _HERTZ)
-        measured = f"{volts:.0f} V" + ("" if hertz is None else f", {hertz:.2f} Hz")
-        cure = "" if near and usual else f"{self._nominal_v:.0f} V are set: check the supply and the setting."
-        self._add("mains", "The mains voltage is as set", near and usual, measured, cure)
+        measured = quoted(f"{volts:.0f} V")
+        if hertz is not None:
+            measured = listed([measured, Sentence("{hertz:.2f} Hz", hertz=hertz)])
+        cure = (
+            NOTHING
+            if near and usual
+            else Sentence("{nominal_v:.0f} V are set: check the supply and the setting.", nominal_v=self._nominal_v)
+        )
+        self._add("mains", Sentence("The mains voltage is as set"), near and usual, measured, cure)
 
     def _check_reader(self, began_at: float) -> Steps:
         port = self._port("reader")
         if port is None:
-            self._skip("reader", "The card reader answers", "none fitted", "")
+            self._skip("reader", Sentence("The card reader answers"), Sentence("none fitted"), NOTHING)
             return
         well = port.is_open and FaultCode.READER_COMM not in self._codes
-        cure = "" if well else "Check the reader's cable, its supply and the port in the settings."
-        self._add("reader", "The card reader answers", well, port.device if well else port.error or "no answer", cure)
+        cure = NOTHING if well else Sentence("Check the reader's cable, its supply and the port in the settings.")
+        self._add(
+            "reader",
+            Sentence("The card reader answers"),
+            well,
+            quoted(port.device) if well else port.error or Sentence("no answer"),
+            cure,
+        )
         if not well:
             return
-        self.doing = "Hold a card to the reader"
+        self.doing = Sentence("Hold a card to the reader")
         yield from self._until(lambda: bool(self._facts.cards), max(began_at + CARD_WITHIN_S - self._facts.now, 10.0))
         if self._facts.cards:
-            self._add("card", "The reader reads a card", True, self._facts.cards[0])
+            self._add("card", Sentence("The reader reads a card"), True, quoted(self._facts.cards[0]))
         else:
             self._skip(
-                "card", "The reader reads a card", "no card was shown", "Test again and hold a card to the reader."
+                "card",
+                Sentence("The reader reads a card"),
+                Sentence("no card was shown"),
+                Sentence("Test again and hold a card to the reader."),
             )
 
     # --- lines of the report ------------------------------------------------------------------------------------------
     def _port(self, name: str) -> PortHealth | None:
         return next((port for port in self._facts.ports if port.name == name), None)
 
-    def _first_fault(self) -> str:
+    def _first_fault(self) -> Sentence:
         blocking = (fault for fault in self._facts.reading.faults if fault.blocking)
-        return next((fault.info or str(fault.code) for fault in blocking), "")
+        return next((fault.info or quoted(fault.code) for fault in blocking), NOTHING)
 
-    def _add(self, name: str, title: str, good: bool, measured: str, cure: str = "") -> None:
+    def _add(self, name: str, title: Sentence, good: bool, measured: Sentence, cure: Sentence = NOTHING) -> None:
         self.checks.append(Check(name, title, Verdict.PASSED if good else Verdict.FAILED, measured, cure))
 
-    def _skip(self, name: str, title: str, measured: str, cure: str) -> None:
+    def _skip(self, name: str, title: Sentence, measured: Sentence, cure: Sentence) -> None:
         self.checks.append(Check(name, title, Verdict.SKIPPED, measured, cure))
+
+
+def _seconds(time_s: float) -> Sentence:
+    return Sentence("{time_s:.1f} s", time_s=time_s)

@@ -19,6 +19,7 @@ import serial
 import serial.tools.list_ports
 
 from hardware.interfaces import PortHealth
+from hardware.sentence import NOTHING, Sentence, quoted
 from hardware.waiter import Wait, Waiter
 
 logger = logging.getLogger(__name__)
@@ -89,12 +90,12 @@ class SerialLine:
 
     def __init__(self, path: str, baud: int, parity: str = "N") -> None:
         if not path:
-            raise LineLost("no port configured")
+            raise LineLost(Sentence("no port configured"))
         try:
             # The Serial object must be kept: its finaliser closes the descriptor.
             self._serial = serial.Serial(path, baud, parity=parity, timeout=0, exclusive=True)
         except (OSError, ValueError) as error:  # SerialException is an OSError
-            raise LineLost(str(error)) from error
+            raise LineLost(quoted(error)) from error
         self._fd = self._serial.fileno()
         self._waiter = Waiter(self._fd)
 
@@ -105,9 +106,9 @@ class SerialLine:
                 rest = rest[os.write(self._fd, rest) :]
             except BlockingIOError:
                 if not select.select([], [self._fd], [], _WRITE_TIMEOUT_S)[1]:
-                    raise LineLost("the line takes no more bytes") from None
+                    raise LineLost(Sentence("the line takes no more bytes")) from None
             except OSError as error:
-                raise LineLost(f"write failed: {error.strerror}") from error
+                raise LineLost(Sentence("write failed: {error}", error=str(error.strerror))) from error
 
     def read(self, timeout_s: float) -> bytes:
         if self._waiter.wait(timeout_s) is not Wait.READY:
@@ -117,9 +118,9 @@ class SerialLine:
         except BlockingIOError:
             return b""
         except OSError as error:
-            raise LineLost(f"read failed: {error.strerror}") from error
+            raise LineLost(Sentence("read failed: {error}", error=str(error.strerror))) from error
         if not data:  # ready, yet nothing to read: the other end is gone
-            raise LineLost("the device has disappeared")
+            raise LineLost(Sentence("the device has disappeared"))
         return data
 
     def wake(self) -> None:
@@ -139,18 +140,18 @@ class Counters:
     reconnects: int = 0
     last_frame_at: float | None = None
     is_open: bool = False
-    error: str = ""
+    error: Sentence = NOTHING
     _window_at: float = -math.inf
     _window_good: int = 0
     _window_bad: int = 0
-    _quality: str = ""
+    _quality: Sentence = NOTHING
 
     def good(self, now: float, frames: int = 1) -> None:
         """Count valid frames."""
         self.frames += frames
         self._window_good += frames
         self.last_frame_at = now
-        self.error = ""
+        self.error = NOTHING
         self._judge(now)
 
     def damaged(self, now: float, frames: int) -> None:
@@ -159,7 +160,7 @@ class Counters:
         self._window_bad += frames
         self._judge(now)
 
-    def timeout(self, now: float, error: str) -> None:
+    def timeout(self, now: float, error: Sentence) -> None:
         """Count a request without an answer."""
         self.timeouts += 1
         self._window_bad += 1
@@ -172,11 +173,15 @@ class Counters:
         share = self._window_bad / max(self._window_good + self._window_bad, 1)
         first = self._window_at == -math.inf
         self._quality = (
-            f"poor link: {share:.0%} of the frames were lost or damaged" if share > _QUALITY_LIMIT and not first else ""
+            Sentence("poor link: {share:.0%} of the frames were lost or damaged", share=share)
+            if share > _QUALITY_LIMIT and not first
+            else NOTHING
         )
         self._window_at, self._window_good, self._window_bad = now, 0, 0
 
-    def health(self, name: str, device: str, path: str, warning: str = "", line: Counters | None = None) -> PortHealth:
+    def health(
+        self, name: str, device: str, path: str, warning: Sentence = NOTHING, line: Counters | None = None
+    ) -> PortHealth:
         """The counters as they are now; `warning` is shown when there is no worse news.
 
         `line`: the counters that know whether the line is open, where another device shares it.
@@ -192,7 +197,7 @@ class Counters:
             timeouts=self.timeouts,
             reconnects=line.reconnects,
             last_frame_at=self.last_frame_at,
-            error=("" if line.is_open else line.error) or self.error or self._quality or warning,
+            error=(NOTHING if line.is_open else line.error) or self.error or self._quality or warning,
         )
 
 
@@ -302,10 +307,10 @@ class Port:
             try:
                 self._serve()
             except LineLost as lost:
-                self._note(str(lost))
+                self._note(quoted(lost))
             except Exception as error:
                 logger.exception("%s: the driver crashed and is started again", self.name)
-                self._note(f"driver crashed: {error!r}")
+                self._note(Sentence("driver crashed: {error}", error=repr(error)))
                 self._report(error)
             if self.counters.frames > frames:
                 retry_s = FIRST_RETRY_S
@@ -319,7 +324,7 @@ class Port:
         try:
             line = self._open_line()
         except LineLost as lost:
-            self._note(str(lost))
+            self._note(quoted(lost))
             return
         self.was_open = True
         try:
@@ -329,7 +334,7 @@ class Port:
         except _TimeIsUp:
             pass
         except LineLost as lost:
-            self._note(str(lost))
+            self._note(quoted(lost))
         finally:
             line.close()
 
@@ -339,7 +344,7 @@ class Port:
             line = self._open_line()
             self.counters.reconnects += self.counters.last_frame_at is not None
             self.counters.is_open = True
-            self.counters.error = ""
+            self.counters.error = NOTHING
             logger.info("%s: %s is open", self.name, self.path)
             self._line = line
             try:
@@ -352,10 +357,10 @@ class Port:
                 self.counters.is_open = False
                 line.close()
         except LineLost as lost:
-            self._device.lost(str(lost))
+            self._device.lost(quoted(lost))
             raise
 
-    def _note(self, error: str) -> None:
+    def _note(self, error: Sentence) -> None:
         if error != self.counters.error:
             logger.warning("%s: %s", self.name, error)
         self.counters.error = error

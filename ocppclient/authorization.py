@@ -18,6 +18,7 @@ from ocppclient.facts import Facts
 from ocppclient.local_auth_list import LocalAuthList
 from ocppclient.outbox import Outbox, Outcome
 from ocppclient.reservation import Reservations
+from ocppclient.sentence import Sentence
 from ocppclient.settings import Factory
 from ocppclient.storable import same_tag
 from ocppclient.store import IdTagEntry, Store, Transaction
@@ -26,7 +27,8 @@ from ocppclient.store import IdTagEntry, Store, Transaction
 VALID = ("Accepted", "ConcurrentTx")
 STATUSES = ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")
 CACHE_LIMIT = 1000
-_RESTARTING = "This station is restarting. Tap again in a minute."
+_OFFLINE = Sentence("offline")
+_RESTARTING = Sentence("This station is restarting. Tap again in a minute.")
 
 
 @dataclass(frozen=True)
@@ -134,22 +136,22 @@ class Authorization:
     def present(self, id_tag: str) -> None:
         """A card was presented at the station."""
         if not 0 < len(id_tag) <= 20 or not (id_tag.isascii() and id_tag.isprintable()):  # CiString20
-            rule = "This card's number does not fit the 20 printable ASCII characters of OCPP."
+            rule = Sentence("This card's number does not fit the 20 printable ASCII characters of OCPP.")
             self._refuse(ascii(id_tag[:20]), rule, "GEN-02")
             return
         running = self._store.open_transaction()
         if running is not None:
             if running.reason:
-                self._feedback(CardFeedback.WAITING, "The session is just ending. Tap again in a moment.")
+                self._feedback(CardFeedback.WAITING, Sentence("The session is just ending. Tap again in a moment."))
                 return
             self._present_to_stop(id_tag, running)
             return
         if self._asked is not None and same_tag(self._asked.id_tag, id_tag):
-            self._feedback(CardFeedback.WAITING, "Still asking the operator about this card.")
+            self._feedback(CardFeedback.WAITING, Sentence("Still asking the operator about this card."))
             return
         if self.granted is not None and same_tag(self.granted.id_tag, id_tag):
             self.granted = None
-            self._feedback(CardFeedback.CANCELLED, "Cancelled. Tap again to start.")
+            self._feedback(CardFeedback.CANCELLED, Sentence("Cancelled. Tap again to start."))
             return
         self.request(id_tag, remote=False)
 
@@ -163,13 +165,19 @@ class Authorization:
             self._refuse(id_tag, _RESTARTING, "RES-03")
             return
         if self._boot.denied:
-            self._refuse(id_tag, "The backend has not accepted this station yet.", "BOOT-12")
+            self._refuse(id_tag, Sentence("The backend has not accepted this station yet."), "BOOT-12")
             return
         if not self._availability.operative(1):
-            self._refuse(id_tag, f"This station is out of service ({self._availability.cause}).", "AVL-05")
+            self._refuse(
+                id_tag, Sentence("This station is out of service ({cause}).", cause=self._availability.cause), "AVL-05"
+            )
             return
         if faults := self._facts.blocking_faults:
-            self._refuse(id_tag, f"This station has a fault: {faults[0].error_code} {faults[0].info}".strip(), "STA-13")
+            self._refuse(
+                id_tag,
+                Sentence("This station has a fault: {fault}", fault=faults[0].code_and_info),
+                "STA-13",
+            )
             return
         if not self.online:
             self._decide_offline(id_tag, remote)
@@ -253,8 +261,8 @@ class Authorization:
             self.conflicts.remove(known)
         elif conflict and known is None:
             self.conflicts.append(id_tag)
-            rule = f"The local list accepts {id_tag}, the backend does not."
-            self._actions.append(Explain("local list", "LocalListConflict", rule, id_tag, "AUT-15"))
+            rule = Sentence("The local list accepts {id_tag}, the backend does not.", id_tag=id_tag)
+            self._actions.append(Explain(Sentence("local list"), "LocalListConflict", rule, id_tag, "AUT-15"))
 
     def _forget_conflicts(self) -> None:
         """The list was changed or switched off: what it accepts no longer cannot contradict the backend."""
@@ -273,21 +281,28 @@ class Authorization:
 
     # -- decisions
 
-    def _decide_offline(self, id_tag: str, remote: bool, *, why: str = "offline") -> None:
+    def _decide_offline(self, id_tag: str, remote: bool, *, why: Sentence = _OFFLINE) -> None:
         """Section 3.5.4: what the station may decide without the backend."""
         entry = self.known(id_tag)
         if entry is not None and not self._valid(entry):
             shown = "Expired" if entry.status in VALID else entry.status
-            self._refuse(id_tag, f"This card is known as {shown} ({why}).", "AUT-07")
+            self._refuse(id_tag, Sentence("This card is known as {shown} ({why}).", shown=shown, why=why), "AUT-07")
         elif entry is not None and self._config.local_authorize_offline:
             self._grant(id_tag, entry.parent_id_tag, remote)
         elif entry is not None:
-            self._refuse(id_tag, f"Known cards may not start now ({why}; LocalAuthorizeOffline is false).", "AUT-05")
+            self._refuse(
+                id_tag,
+                Sentence("Known cards may not start now ({why}; LocalAuthorizeOffline is false).", why=why),
+                "AUT-05",
+            )
         elif self._config.allow_offline_tx_for_unknown_id:
             self._grant(id_tag, "", remote)
         else:
-            self._refuse(id_tag, f"Unknown cards may not start now ({why}; AllowOfflineTxForUnknownId is false).",
-                         "AUT-06")  # fmt: skip
+            self._refuse(
+                id_tag,
+                Sentence("Unknown cards may not start now ({why}; AllowOfflineTxForUnknownId is false).", why=why),
+                "AUT-06",
+            )
 
     def _present_to_stop(self, id_tag: str, running: Transaction) -> None:
         """Sections 3.4 and 3.10: the same card stops, another one only when it belongs to the same group."""
@@ -296,24 +311,28 @@ class Authorization:
             return
         entry = self.known(id_tag)
         if not running.parent_id_tag:
-            self._refuse(id_tag, "Another card started this session; only that card can stop it.", "AUT-18")
+            self._refuse(id_tag, Sentence("Another card started this session; only that card can stop it."), "AUT-18")
         elif entry is not None and self._valid(entry) and entry.parent_id_tag:
             self._stop_if_same_group(id_tag, entry.parent_id_tag, running)
         elif self.online:
             self._ask(id_tag, remote=False, to_stop=running.uid)
         else:
-            self._refuse(id_tag, "Whether this card belongs to the same group cannot be asked while offline.", "AUT-17")
+            self._refuse(
+                id_tag, Sentence("Whether this card belongs to the same group cannot be asked while offline."), "AUT-17"
+            )
 
     def _stop_if_same_group(self, id_tag: str, parent_id_tag: str, running: Transaction) -> None:
         if same_tag(parent_id_tag, running.parent_id_tag):
             self.stop_granted = id_tag
         else:
-            self._refuse(id_tag, "This card belongs to another group than the one that started the session.", "AUT-17")
+            self._refuse(
+                id_tag, Sentence("This card belongs to another group than the one that started the session."), "AUT-17"
+            )
 
     def _ask(self, id_tag: str, remote: bool, to_stop: str = "") -> None:
         self._asked = _Asked(id_tag, self._clock.monotonic(), remote, to_stop)
         self._outbox.send("Authorize", {"idTag": id_tag})
-        self._feedback(CardFeedback.WAITING, "Asking the operator …")
+        self._feedback(CardFeedback.WAITING, Sentence("Asking the operator …"))
 
     def authorize_conf(self, outcome: Outcome) -> None:
         """Authorize.conf (section 6.2); no usable answer means deciding as offline (conformance AUT-23)."""
@@ -325,12 +344,12 @@ class Authorization:
             granted = self.granted
             if granted is not None and same_tag(granted.id_tag, id_tag) and info.status not in ("", "Accepted"):
                 self.granted = None
-                self._refuse(id_tag, f"The backend answered {info.status}.", "AUT-21")
+                self._refuse(id_tag, Sentence("The backend answered {status}.", status=info.status), "AUT-21")
             return
         if outcome.late and not info.status:
             return  # of an earlier question about the same tag
         if not info.status:
-            self._give_up(outcome.error or "the backend's answer held no verdict")
+            self._give_up(outcome.error or Sentence("the backend's answer held no verdict"))
             return
         self._asked = None
         if asked.to_stop:
@@ -340,18 +359,22 @@ class Authorization:
             if info.status in VALID:
                 self._stop_if_same_group(id_tag, info.parent_id_tag, running)
             else:
-                self._refuse(id_tag, f"The backend answered {info.status}.", "AUT-17")
+                self._refuse(id_tag, Sentence("The backend answered {status}.", status=info.status), "AUT-17")
         elif info.status == "Accepted":
             self._grant(id_tag, info.parent_id_tag or self._known_parent(id_tag), asked.remote)
         else:
-            self._refuse(id_tag, f"The backend answered {info.status}.", "AUT-21")
+            self._refuse(id_tag, Sentence("The backend answered {status}.", status=info.status), "AUT-21")
 
-    def _give_up(self, why: str) -> None:
+    def _give_up(self, why: Sentence) -> None:
         asked, self._asked = self._asked, None
         if asked is None:
             return
         if asked.to_stop:
-            self._refuse(asked.id_tag, f"Whether this card belongs to the same group is not known ({why}).", "AUT-17")
+            self._refuse(
+                asked.id_tag,
+                Sentence("Whether this card belongs to the same group is not known ({why}).", why=why),
+                "AUT-17",
+            )
         else:
             self._decide_offline(asked.id_tag, asked.remote, why=why)
 
@@ -361,19 +384,22 @@ class Authorization:
             return
         self.granted = Grant(id_tag, parent_id_tag, self._clock.monotonic(), remote)
         plugged = self._facts.reading.ev_connected
-        self._feedback(CardFeedback.ACCEPTED, "Accepted." if plugged else "Accepted. Plug in the car.")
+        self._feedback(
+            CardFeedback.ACCEPTED, Sentence("Accepted.") if plugged else Sentence("Accepted. Plug in the car.")
+        )
 
     def _refuse_reserved(self, id_tag: str, parent_id_tag: str) -> None:
-        rule = f"This station is reserved for somebody else until {self._reservations.until}."
+        until = self._reservations.until
+        rule = Sentence("This station is reserved for somebody else until {until}.", until=until)
         if (reservation := self._reservations.current) and reservation.parent_id_tag and not parent_id_tag:
-            rule += " It is not known whether this card belongs to the same group."
+            rule = Sentence("{reserved} It is not known whether this card belongs to the same group.", reserved=rule)
         self._refuse(id_tag, rule, "RSV-04")
 
-    def _refuse(self, id_tag: str, rule: str, clause: str) -> None:
+    def _refuse(self, id_tag: str, rule: Sentence, clause: str) -> None:
         self._feedback(CardFeedback.REJECTED, rule)
-        self._actions.append(Explain("card", "refused", rule, id_tag, clause))
+        self._actions.append(Explain(Sentence("card"), Sentence("refused"), rule, id_tag, clause))
 
-    def _feedback(self, kind: CardFeedback, text: str) -> None:
+    def _feedback(self, kind: CardFeedback, text: Sentence) -> None:
         self._actions.append(Feedback(kind, text))
 
     def update(self) -> None:
@@ -388,17 +414,26 @@ class Authorization:
         if self.busy and not self._availability.operative(1):
             id_tag = self.granted.id_tag if self.granted else self.asking
             self.granted = self._asked = None
-            self._refuse(id_tag, f"This station was taken out of service ({self._availability.cause}).", "AVL-05")
+            self._refuse(
+                id_tag,
+                Sentence("This station was taken out of service ({cause}).", cause=self._availability.cause),
+                "AVL-05",
+            )
         granted = self.granted
         if granted is not None and not self._reservations.admits(granted.id_tag, granted.parent_id_tag):
             self.granted = None  # the backend has replaced the reservation since
             self._refuse_reserved(granted.id_tag, granted.parent_id_tag)
         if self._asked is not None and now - self._asked.asked_at >= self._factory.authorize_wait_s:
-            self._give_up(f"no answer within {self._factory.authorize_wait_s:g} s")
+            self._give_up(
+                Sentence("no answer within {authorize_wait_s:g} s", authorize_wait_s=self._factory.authorize_wait_s)
+            )
         wait_s = self._config.connection_time_out
         if self.granted is not None and 0 < wait_s <= now - self.granted.granted_at:
             id_tag, self.granted = self.granted.id_tag, None
-            rule = f"No car was plugged in within {wait_s} s."
+            rule = Sentence("No car was plugged in within {wait_s} s.", wait_s=wait_s)
             if self._facts.reading.ev_connected:
-                rule = f"The session could not start within {wait_s} s (a fault, or no reading of the energy meter)."
+                rule = Sentence(
+                    "The session could not start within {wait_s} s (a fault, or no reading of the energy meter).",
+                    wait_s=wait_s,
+                )
             self._refuse(id_tag, rule, "STA-09")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ocppclient.codec import Payload
 from ocppclient.events import Action, Explain
+from ocppclient.sentence import NOTHING, Sentence
 from ocppclient.store import Store
 
 _NAME = "availability."  # + connector: "Inoperative" when unavailable
@@ -22,7 +23,7 @@ class Availability:
     def __init__(self, store: Store, actions: list[Action]) -> None:
         self._store = store
         self._actions = actions
-        self.maintenance = ""
+        self.maintenance = NOTHING
         self.disk_full = False
         #: The station itself keeps its connectors out of service while it installs firmware (L01.FR.07); a level.
         self.held = False
@@ -36,41 +37,43 @@ class Availability:
     @property
     def cause(self) -> str:
         """Why connector 1 is inoperative, for a sentence."""
-        return self.maintenance or ("its disk is full" if self.disk_full else "ChangeAvailability")
+        return self.maintenance or (Sentence("its disk is full") if self.disk_full else "ChangeAvailability")
 
-    def begin_maintenance(self, what: str) -> None:
+    def begin_maintenance(self, what: Sentence) -> None:
         """Take connector 1 out of service for `what`; refused while a transaction is open."""
         if self._store.open_transaction() is None:
             self.maintenance = what
             return
-        rule = "A session is running. Stop it first."
-        self._actions.append(Explain(what, "Refused", rule, "", "STA-15"))
+        rule = Sentence("A session is running. Stop it first.")
+        self._actions.append(Explain(what, Sentence("Refused"), rule, "", "STA-15"))
 
     def end_maintenance(self) -> None:
         """Back in service."""
-        self.maintenance = ""
+        self.maintenance = NOTHING
 
     def disk_judged(self, has_room: bool) -> None:
         """The disk filled up, or has room again."""
         self.disk_full = not has_room
         if self.disk_full:
-            rule = (
+            rule = Sentence(
                 "The disk has too little room to keep a whole session. None can start until there is room; "
                 "a running one goes on and is sent."
             )
-            self._actions.append(Explain("session", "Refused", rule, "", "STA-15"))
+            self._actions.append(Explain(Sentence("session"), Sentence("Refused"), rule, "", "STA-15"))
 
     def change_availability(self, request: Payload) -> Payload:
         """ChangeAvailability.req: Accepted, Scheduled while a transaction runs, Rejected for an unknown connector."""
         connector_id, wanted = request["connectorId"], request["type"]
         if connector_id not in (0, 1):
-            rule = f"There is no connector {connector_id}; this station has 0 (all of it) and 1."
+            rule = Sentence(
+                "There is no connector {connector_id}; this station has 0 (all of it) and 1.", connector_id=connector_id
+            )
             self._actions.append(Explain("ChangeAvailability", "Rejected", rule, str(connector_id), "AVL-01"))
             return {"status": "Rejected"}
         if wanted == "Inoperative" and self._store.open_transaction() is not None:
             for connector in self._concerned(connector_id):
                 self._store.set_value(f"{_SCHEDULED}{connector}", wanted)
-            rule = "A transaction is running; the connector becomes unavailable when it ends."
+            rule = Sentence("A transaction is running; the connector becomes unavailable when it ends.")
             self._actions.append(Explain("ChangeAvailability", "Scheduled", rule, str(connector_id), "AVL-01"))
             return {"status": "Scheduled"}
         self._apply(connector_id, wanted)

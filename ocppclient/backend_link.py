@@ -36,6 +36,7 @@ from ocppclient.link import (
     final_url,
     has_other_key_form,
 )
+from ocppclient.sentence import Sentence
 
 __all__ = ["BackendLink", "ConnectionSettings", "LinkStatus", "final_url"]
 
@@ -210,7 +211,7 @@ class BackendLink:
             await asyncio.wait({attempt, order}, return_when=asyncio.FIRST_COMPLETED)
             if not attempt.done() and (link := self._socket) is not None:
                 code, reason = self._close_with
-                link.verdict = LinkError("ordered", f"closed by this station: {reason}")
+                link.verdict = LinkError("ordered", Sentence("closed by this station: {reason}", reason=reason))
                 await link.close(code, reason.encode()[:120].decode(errors="ignore"))
                 await asyncio.wait({attempt}, timeout=CLOSE_TIMEOUT_S)
             return attempt.result() if attempt.done() and self._wanted and not self._at_once else None
@@ -251,7 +252,7 @@ class BackendLink:
         if link.subprotocol_warning:
             log.warning("%s", link.subprotocol_warning.capitalize())
         self._on_event(Connected(link.verified_by, link.valid))
-        error = LinkError("closed", "the connection was given up")
+        error = LinkError("closed", Sentence("the connection was given up"))
         try:
             async with asyncio.TaskGroup() as tasks:
                 pings = tasks.create_task(self._keep_alive(link, settings.pong_timeout_s))
@@ -296,7 +297,10 @@ class BackendLink:
             except ConnectionClosed:
                 return
             if not await self._heard(link, pong, pong_timeout_s):
-                text = f"the backend did not answer a ping within {pong_timeout_s:g} s: the connection was dead"
+                text = Sentence(
+                    "the backend did not answer a ping within {pong_timeout_s:g} s: the connection was dead",
+                    pong_timeout_s=pong_timeout_s,
+                )
                 link.give_up(LinkError("mute", text))
                 return
             if pong.cancelled() or pong.exception() is not None:
@@ -341,7 +345,9 @@ class BackendLink:
             link.silent_since = self._monotonic()
             self._ping_due_changed.set()
         if link.backlog_bytes > MAX_BACKLOG_BYTES:
-            link.give_up(LinkError("overload", "the backend does not read what is sent; the connection was dropped"))
+            link.give_up(
+                LinkError("overload", Sentence("the backend does not read what is sent; the connection was dropped"))
+            )
 
     def _frame_done(self) -> None:
         if self._unread:
@@ -374,7 +380,7 @@ class BackendLink:
         url: str | None = None,
         attempts: int | None = None,
         next_attempt_at: float | None = None,
-        subprotocol_warning: str | None = None,
+        subprotocol_warning: Sentence | None = None,
     ) -> None:
         former = self._status
         self._status = replace(

@@ -10,6 +10,7 @@ from ocppclient.codec import Payload, tolerant_int
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Connect, Explain
 from ocppclient.outbox import Outbox, Outcome
+from ocppclient.sentence import Sentence
 from ocppclient.settings import ChargePointSettings, Identity
 from ocppclient.store import Store
 from ocppclient.timekeeping import Timekeeping
@@ -163,9 +164,17 @@ class Boot:
         own_s = max(self._settings.factory.boot_retry_s, 1.0) * random.uniform(1.0, 1.2)
         self._next_at = self._clock.monotonic() + (interval_s or own_s)
         self._actions.append(
-            Explain("BootNotification", status, f"The backend answered {status}; the station asks again in "
-                    f"{interval_s or round(own_s)} s.", "", "BOOT-05")
-        )  # fmt: skip
+            Explain(
+                "BootNotification",
+                status,
+                Sentence(
+                    "The backend answered {status}; the station asks again in {interval_s} s.",
+                    status=status,
+                    interval_s=interval_s or round(own_s),
+                ),
+                clause="BOOT-05",
+            )
+        )
 
     def _retry_later(self, outcome: Outcome) -> None:
         """No answer, or a CALLERROR: not registered; own back-off (conformance BOOT-13)."""

@@ -16,6 +16,7 @@ from ocppclient.configuration import Configuration
 from ocppclient.events import Action, CertificateChosen, CertificateDiscarded, Explain
 from ocppclient.pki import X509
 from ocppclient.security_events import SecurityEvents
+from ocppclient.sentence import Sentence, quoted
 from ocppclient.store import Certificate, Store
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ CHARGE_POINT = "ChargePointCertificate"
 ROOTS = (CENTRAL_SYSTEM_ROOT, MANUFACTURER_ROOT)
 KINDS = (*ROOTS, CHARGE_POINT)
 
-_NAMES = {CENTRAL_SYSTEM_ROOT: "the backend's root", MANUFACTURER_ROOT: "the manufacturer's root"}
+_NAMES = {CENTRAL_SYSTEM_ROOT: Sentence("the backend's root"), MANUFACTURER_ROOT: Sentence("the manufacturer's root")}
 
 
 class Certificates:
@@ -107,16 +108,25 @@ class Certificates:
             root = self._checked(kind, request["certificate"])
         except ValueError as problem:
             if kind == CENTRAL_SYSTEM_ROOT:  # conformance CRT-17
-                self._security_events.raise_event("InvalidCentralSystemCertificate", f"InstallCertificate: {problem}")
+                self._security_events.raise_event(
+                    "InvalidCentralSystemCertificate",
+                    Sentence("InstallCertificate: {problem}", problem=quoted(problem)),
+                )
             return self._refuse_installation(str(problem))
         if self._is_full_for(kind, root):
             return self._refuse_installation(self._full_text)
-        self._install(kind, root, "the backend")
+        self._install(kind, root, Sentence("the backend"))
         return {"status": "Accepted"}
 
     def _refuse_installation(self, problem: str) -> Payload:
         self._actions.append(
-            Explain("InstallCertificate", "Rejected", f"The certificate was not installed: {problem}.", "", "CRT-13")
+            Explain(
+                "InstallCertificate",
+                "Rejected",
+                Sentence("The certificate was not installed: {problem}.", problem=quoted(problem)),
+                "",
+                "CRT-13",
+            )
         )
         return {"status": "Rejected"}
 
@@ -125,16 +135,18 @@ class Certificates:
         wanted = request["certificateHashData"]
         row = next((row for kind in KINDS for row in self._store.certificates(kind) if self._is(row, wanted)), None)
         if row is None:
-            return self._refuse_deletion("NotFound", "No installed certificate has these hashes.", "CRT-11")
+            return self._refuse_deletion("NotFound", Sentence("No installed certificate has these hashes."), "CRT-11")
         if row.kind == CHARGE_POINT:
-            return self._refuse_deletion("Failed", "The station's own certificate is removed at the station only.",
-                                         "CRT-11")  # fmt: skip
+            rule = Sentence("The station's own certificate is removed at the station only.")
+            return self._refuse_deletion("Failed", rule, "CRT-11")
         if row.kind == CENTRAL_SYSTEM_ROOT and row.fingerprint == self._in_use:
-            return self._refuse_deletion("Failed", "This root certificate verifies the present connection.", "CRT-11")
-        self._remove(row, "the backend")
+            return self._refuse_deletion(
+                "Failed", Sentence("This root certificate verifies the present connection."), "CRT-11"
+            )
+        self._remove(row, Sentence("the backend"))
         return {"status": "Accepted"}
 
-    def _refuse_deletion(self, status: str, rule: str, clause: str) -> Payload:
+    def _refuse_deletion(self, status: str, rule: Sentence, clause: str) -> Payload:
         self._actions.append(Explain("DeleteCertificate", status, rule, "", clause))
         return {"status": status}
 
@@ -144,13 +156,13 @@ class Certificates:
         """A person installs a root."""
         try:
             if event.kind not in ROOTS:
-                raise ValueError(f"{event.kind[:40]!r} is not a kind of root certificate")
+                raise ValueError(Sentence("{kind!r} is not a kind of root certificate", kind=event.kind[:40]))
             root = self._checked(event.kind, event.pem)
             if self._is_full_for(event.kind, root):
                 raise ValueError(self._full_text)
         except ValueError as problem:
-            rule = f"The certificate was not installed: {problem}."
-            self._actions.append(Explain("certificate", "refused", rule, "", "CRT-13"))
+            rule = Sentence("The certificate was not installed: {problem}.", problem=quoted(problem))
+            self._actions.append(Explain(Sentence("certificate"), Sentence("refused"), rule, "", "CRT-13"))
             return
         self._install(event.kind, root, event.by)
 
@@ -160,7 +172,13 @@ class Certificates:
         row = next((row for row in rows if row.fingerprint == event.fingerprint), None)
         if row is None:
             self._actions.append(
-                Explain("certificate", "not found", "This certificate is not installed any more.", "", "CRT-11")
+                Explain(
+                    Sentence("certificate"),
+                    Sentence("not found"),
+                    Sentence("This certificate is not installed any more."),
+                    "",
+                    "CRT-11",
+                )
             )
             return
         self._remove(row, event.by)
@@ -174,7 +192,7 @@ class Certificates:
             raise ValueError(problem)
         former = self._to_replace(kind)
         if former is not None and not (self._has(kind, root) or pki.issued(root, _own(former))):
-            raise ValueError("it is not signed by the root certificate that it would replace")
+            raise ValueError(Sentence("it is not signed by the root certificate that it would replace"))
         return root
 
     def _install(self, kind: str, root: X509, who: str) -> None:
@@ -186,7 +204,9 @@ class Certificates:
             self._make_fallback(former)
         pem = pki.pem([root, *issuers])
         self._store.save_certificate(Certificate(kind, pki.fingerprint(root), pem, self._clock.utc()))
-        self._changed(f"{_NAMES[kind]} {pki.describe(root).name} installed by {who}")
+        self._changed(
+            Sentence("{what} {name} installed by {who}", what=_NAMES[kind], name=pki.describe(root).name, who=who)
+        )
 
     def _has(self, kind: str, root: X509) -> bool:
         return pki.fingerprint(root) in [row.fingerprint for row in self._store.certificates(kind)]
@@ -211,18 +231,19 @@ class Certificates:
         return is_new and installed >= self._config.certificate_store_max_length
 
     @property
-    def _full_text(self) -> str:
+    def _full_text(self) -> Sentence:
         longest = self._config.certificate_store_max_length
-        return (
-            f"{longest} are installed, which is as many as there may be (CertificateStoreMaxLength); remove one first"
+        return Sentence(
+            "{longest} are installed, which is as many as there may be (CertificateStoreMaxLength); remove one first",
+            longest=longest,
         )
 
     def _remove(self, row: Certificate, who: str) -> None:
         self._store.delete_certificate(row.kind, row.fingerprint)
         if row.key_id and not any(other.key_id == row.key_id for other in self._store.certificates(row.kind)):
             self._store.delete_private_key(row.key_id)
-        name = _NAMES.get(row.kind, "the station's certificate")
-        self._changed(f"{name} {pki.describe(_own(row)).name} removed by {who}")
+        what = _NAMES.get(row.kind, Sentence("the station's certificate"))
+        self._changed(Sentence("{what} {name} removed by {who}", what=what, name=pki.describe(_own(row)).name, who=who))
 
     def _changed(self, tech_info: str) -> None:
         self._security_events.raise_event("ReconfigurationOfSecurityParameters", tech_info)
@@ -257,7 +278,7 @@ def _own(row: Certificate) -> X509:
 def _single(text: str) -> X509:
     chain = pki.read_chain(text)
     if len(chain) != 1:
-        raise ValueError(f"one certificate is needed, not {len(chain)}")
+        raise ValueError(Sentence("one certificate is needed, not {number}", number=len(chain)))
     return chain[0]
 
 

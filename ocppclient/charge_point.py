@@ -84,6 +84,7 @@ from ocppclient.reservation import Reservations
 from ocppclient.reset import Reset
 from ocppclient.security import Security
 from ocppclient.security_events import SecurityEvents
+from ocppclient.sentence import Sentence
 from ocppclient.settings import ChargePointSettings, Electrical
 from ocppclient.smart_charging import SmartCharging
 from ocppclient.status import Status
@@ -319,7 +320,7 @@ class ChargePoint:
             case ShutdownRequested():
                 if self._store.value(RESET_CAUSE) is None:
                     self._store.set_value(RESET_CAUSE, "Reboot")
-                    self.security_events.raise_event("ResetOrReboot", "stopped from outside")
+                    self.security_events.raise_event("ResetOrReboot", Sentence("stopped from outside"))
 
     def _limit(self, electrical: Electrical) -> None:
         """An installer chose other electrical limits: who works with them takes them over."""
@@ -328,7 +329,11 @@ class ChargePoint:
             return
         for feature in (self.meter_values, self.transactions, self.smart_charging, self.limits):
             feature.electrical = present
-        info = f"max_current_a {former.max_current_a:g} → {present.max_current_a:g}, by a person at the station"
+        info = Sentence(
+            "max_current_a {former:g} → {present:g}, by a person at the station",
+            former=former.max_current_a,
+            present=present.max_current_a,
+        )
         self.security_events.raise_event("ReconfigurationOfSecurityParameters", info)
 
     def _disconnected(self) -> None:
@@ -355,8 +360,18 @@ class ChargePoint:
                     log.info("An answer to nothing that is waiting was ignored: %.80s", text)
             case Malformed(reason, answer):
                 self.outbox.quirks += 1
-                self._actions.append(Explain("frame", "malformed", f"A frame was not OCPP: {reason}.", "", "RPC-28"))
-                self.security_events.suspect("InvalidMessages", f"a frame was not OCPP: {reason}")
+                self._actions.append(
+                    Explain(
+                        Sentence("frame"),
+                        Sentence("malformed"),
+                        Sentence("A frame was not OCPP: {reason}.", reason=reason),
+                        "",
+                        "RPC-28",
+                    )
+                )
+                self.security_events.suspect(
+                    "InvalidMessages", Sentence("a frame was not OCPP: {reason}", reason=reason)
+                )
                 if answer and self.boot.registration != "rejected":
                     self._actions.append(SendFrame(answer))
 
@@ -368,7 +383,9 @@ class ChargePoint:
         answer = self._answers.get(key)
         if answer is None:
             if any(message_id == call.message_id for message_id, _ in self._answers):
-                self.security_events.suspect("AttemptedReplayAttacks", f"{call.action[:50]} with an id that was used")
+                self.security_events.suspect(
+                    "AttemptedReplayAttacks", Sentence("{action} with an id that was used", action=call.action[:50])
+                )
             answer = self._execute(call)
             if len(answer) <= _LONGEST_REMEMBERED:
                 self._answers[key] = answer
@@ -383,10 +400,12 @@ class ChargePoint:
             handler = self.requests.get(call.action)
             if handler is None:
                 known = call.action in CENTRAL_SYSTEM_REQUESTS or call.action in self.replies
-                raise CallFailure(
-                    "NotSupported" if known else "NotImplemented",
-                    f"{call.action[:50]} is {'not supported by' if known else 'unknown to'} this station",
-                )
+                action = call.action[:50]
+                if known:
+                    raise CallFailure(
+                        "NotSupported", Sentence("{action} is not supported by this station", action=action)
+                    )
+                raise CallFailure("NotImplemented", Sentence("{action} is unknown to this station", action=action))
             with self._store.atomic():
                 if call.failure is not None:
                     raise call.failure
@@ -397,13 +416,17 @@ class ChargePoint:
                     check_response(call.action, response)
         except CallFailure as failure:
             self._undo(told)
-            self._actions.append(Explain(call.action[:50], failure.code, f"{failure.description}.", "", "RPC-19"))
+            self._actions.append(
+                Explain(
+                    call.action[:50], failure.code, Sentence("{problem}.", problem=failure.description), "", "RPC-19"
+                )
+            )
             return encode_error(call.message_id, failure.code, failure.description)
         except Exception:
             log.exception("%s failed", call.action)
             self._undo(told)
             self._actions.append(
-                Explain(call.action, "InternalError", "The station failed; its log says why.", "", "RPC-22")
+                Explain(call.action, "InternalError", Sentence("The station failed; its log says why."), "", "RPC-22")
             )
             return encode_error(call.message_id, "InternalError", "the station could not process this message")
         return encode_result(call.message_id, response)

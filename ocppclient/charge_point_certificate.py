@@ -17,6 +17,7 @@ from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain
 from ocppclient.outbox import Outbox, Outcome
 from ocppclient.security_events import SecurityEvents
+from ocppclient.sentence import NOTHING, Sentence, quoted
 from ocppclient.settings import ChargePointSettings
 from ocppclient.store import Certificate, Store
 
@@ -130,18 +131,18 @@ class ChargePointCertificate:
 
     # -- the request
 
-    def request(self) -> str:
+    def request(self) -> Sentence:
         """The backend triggers SignChargePointCertificate; returns why not, "" when the request will be sent."""
         if problem := self._make_request():
             return problem
         self._triggered = True
-        return ""
+        return NOTHING
 
-    def _make_request(self) -> str:
+    def _make_request(self) -> Sentence:
         if not self._config.cpo_name:
-            return "CpoName is not set, and the certificate has to name its owner"
+            return Sentence("CpoName is not set, and the certificate has to name its owner")
         if not self.serial_number:
-            return "This station has no serial number, and the certificate has to name it"
+            return Sentence("This station has no serial number, and the certificate has to name it")
         key, key_id = pki.new_key()
         self._store.save_private_key(key_id, key)
         self._store.set_value(_KEY, key_id)
@@ -149,7 +150,7 @@ class ChargePointCertificate:
         self._drop_unused_keys()
         self._triggered = False
         self._next_at = self._clock.monotonic()
-        return ""
+        return NOTHING
 
     def _drop_unused_keys(self) -> None:
         used = {row.key_id for row in self._store.certificates(CHARGE_POINT)}
@@ -168,13 +169,17 @@ class ChargePointCertificate:
             return
         self._store.set_value(_UNSENT, None)
         if outcome.response is None or outcome.response.get("status") == "Rejected":
-            reason = outcome.error or "it answered Rejected"
+            reason = outcome.error or Sentence("it answered Rejected")
             self._store.delete_private_key(pending)
             self._store.set_value(_KEY, None)
             self._actions.append(
-                Explain("SignCertificate", "given up", f"The backend does not have this station's certificate signed: "
-                        f"{reason}.", "", "CRT-04")
-            )  # fmt: skip
+                Explain(
+                    "SignCertificate",
+                    Sentence("given up"),
+                    Sentence("The backend does not have this station's certificate signed: {reason}.", reason=reason),
+                    clause="CRT-04",
+                )
+            )
 
     # -- the arrival
 
@@ -185,7 +190,13 @@ class ChargePointCertificate:
         if problem:
             self._security_events.raise_event("InvalidChargePointCertificate", problem)
             self._actions.append(
-                Explain("CertificateSigned", "Rejected", f"The certificate was discarded: {problem}.", "", "CRT-06")
+                Explain(
+                    "CertificateSigned",
+                    "Rejected",
+                    Sentence("The certificate was discarded: {problem}.", problem=problem),
+                    "",
+                    "CRT-06",
+                )
             )
             return {"status": "Rejected"}
         chain = pki.read_chain(text)
@@ -199,23 +210,31 @@ class ChargePointCertificate:
         about = pki.describe(chain[0])
         self._security_events.raise_event(
             "ReconfigurationOfSecurityParameters",
-            f"the station's certificate {about.serial_number} until {about.not_after:%Y-%m-%d} installed",
+            Sentence(
+                "the station's certificate {serial_number} until {date} installed",
+                serial_number=about.serial_number,
+                date=f"{about.not_after:%Y-%m-%d}",
+            ),
         )
         self._passed_over = 0
         self.forget()
         return {"status": "Accepted"}
 
-    def _problem(self, text: str) -> str:
+    def _problem(self, text: str) -> Sentence:
         longest = self._config.certificate_signed_max_chain_size
         if len(text) > longest:
-            return f"the chain has {len(text)} characters, at most {longest} fit (CertificateSignedMaxChainSize)"
+            return Sentence(
+                "the chain has {length} characters, at most {longest} fit (CertificateSignedMaxChainSize)",
+                length=len(text),
+                longest=longest,
+            )
         try:
             chain = pki.read_chain(text)
             roots = [pki.read_chain(root)[0] for root in self._certificates.roots(CENTRAL_SYSTEM_ROOT)]
         except ValueError as error:
-            return str(error)
+            return quoted(error)
         if self._store.private_key(pki.key_id(chain[0])) is None:
-            return "it does not belong to a key of this station"
+            return Sentence("it does not belong to a key of this station")
         return pki.problem_of_charge_point(
             chain, roots, self.serial_number, self._config.cpo_name, self._clock.utc(), self._clock.confirmed
         )
@@ -254,9 +273,15 @@ class ChargePointCertificate:
         self._store.set_value(_RENEWED, newest.fingerprint)
         if problem := self._make_request():
             self._actions.append(
-                Explain("certificate", "not renewed", f"The station's certificate ends on {ends:%Y-%m-%d}. {problem}.",
-                        "", "CRT-03")
-            )  # fmt: skip
+                Explain(
+                    Sentence("certificate"),
+                    Sentence("not renewed"),
+                    Sentence(
+                        "The station's certificate ends on {date}. {problem}.", date=f"{ends:%Y-%m-%d}", problem=problem
+                    ),
+                    clause="CRT-03",
+                )
+            )
             return
         log.info("The station's certificate ends on %s: a new one is asked for", f"{ends:%Y-%m-%d}")
 

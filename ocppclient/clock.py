@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from ocppclient.sentence import Sentence
+
 #: No valid time lies before this software existed; a clock that shows less has lost its time.
 FLOOR = datetime(2024, 1, 1, tzinfo=UTC)
 #: Nor after this: protects from a source with a broken clock.
@@ -67,7 +69,11 @@ class Clock:
             raise ValueError("a naive datetime has no place on a clock; give it a zone")
         if not self.lowest <= utc < CEILING:
             span = f"{self.lowest:%Y-%m-%d}…{CEILING:%Y}"
-            raise ValueError(f"{utc.isoformat()} is outside {span}: the clock that tells it looks wrong")
+            raise ValueError(
+                Sentence(
+                    "{moment} is outside {span}: the clock that tells it looks wrong", moment=utc.isoformat(), span=span
+                )
+            )
 
     def set_utc(self, utc: datetime) -> float:
         """Make `utc` the present time; returns how far the clock moved, seconds.
@@ -105,9 +111,9 @@ def parse_utc(text: str) -> datetime:
         ValueError: not a date-time, or one that UTC cannot express.
     """
     if not isinstance(text, str) or len(text) > 64:
-        raise ValueError("not an ISO 8601 date-time")
+        raise ValueError(Sentence("not an ISO 8601 date-time"))
     moment = datetime.fromisoformat(text.strip().upper().replace(",", "."))
     try:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:  # "9999-12-31T23:59:59-05:00", how some backends spell "never"
-        raise ValueError("a date-time outside the years 1…9999") from None
+        raise ValueError(Sentence("a date-time outside the years 1…9999")) from None

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import fastjsonschema
 
 from ocppclient import profile_frame
+from ocppclient.sentence import Sentence, quoted
 
 Payload = dict[str, Any]
 
@@ -82,7 +83,7 @@ ERROR_CODES = frozenset(
 class CallFailure(Exception):
     """A CALL that is answered with a CALLERROR: `code` in the 1.6 spelling, `description` for people."""
 
-    def __init__(self, code: str, description: str) -> None:
+    def __init__(self, code: str, description: Sentence) -> None:
         super().__init__(f"{code}: {description}")
         self.code = code
         self.description = description
@@ -126,7 +127,7 @@ class CallError:
 class Malformed:
     """A frame that is no message: `answer` is the CALLERROR to send when an id could be read, else ""."""
 
-    reason: str
+    reason: Sentence
     answer: str = ""
 
 
@@ -182,10 +183,10 @@ def decode(text: str) -> Message:
     try:
         frame = _loads(text)
     except (ValueError, RecursionError, OverflowError) as problem:
-        reason = "nested too deeply" if isinstance(problem, RecursionError) else str(problem)[:200]
-        return _salvage(text, f"not valid JSON: {reason}")
+        reason = Sentence("nested too deeply") if isinstance(problem, RecursionError) else quoted(problem)
+        return _salvage(text, Sentence("not valid JSON: {reason}", reason=reason))
     if not isinstance(frame, list) or not frame or type(frame[0]) is not int:
-        return Malformed("not a list that starts with a message type number")
+        return Malformed(Sentence("not a list that starts with a message type number"))
     match frame[0]:
         case 2:
             return _decode_call(frame, "null" in text)
@@ -194,24 +195,27 @@ def decode(text: str) -> Message:
         case 4:
             return _decode_error(frame)
         case _:  # OCPP-J 4.1.3: other types SHALL be ignored
-            return Malformed(f"unknown message type {frame[0]}")
+            return Malformed(Sentence("unknown message type {number}", number=str(frame[0])[:20]))
 
 
 def _decode_call(frame: list[Any], has_null: bool) -> Call | Malformed:
     message_id = frame[1] if len(frame) > 1 else None
     if not isinstance(message_id, str):
-        return Malformed("CALL without a text as unique id")
+        return Malformed(Sentence("CALL without a text as unique id"))
     if not message_id or len(message_id) > MAX_MESSAGE_ID:
-        return _refuse(message_id, f"the unique id must have 1 to {MAX_MESSAGE_ID} characters")
+        return _refuse(
+            message_id,
+            Sentence("the unique id must have 1 to {most} characters", most=MAX_MESSAGE_ID),
+        )
     if len(frame) != 4:
-        return _refuse(message_id, f"a CALL has 4 elements, this one has {len(frame)}")
+        return _refuse(message_id, Sentence("a CALL has 4 elements, this one has {number}", number=len(frame)))
     action, payload = frame[2], frame[3]
     if not isinstance(action, str):
-        return _refuse(message_id, "the action must be a text")
+        return _refuse(message_id, Sentence("the action must be a text"))
     if payload is None:  # OCPP-J 4.2.1: null is an empty payload
         payload = {}
     if not isinstance(payload, dict):
-        return _refuse(message_id, "the payload must be an object")
+        return _refuse(message_id, Sentence("the payload must be an object"))
     return Call(message_id, action, _without_nulls(payload) if has_null else payload)
 
 
@@ -227,26 +231,30 @@ def _without_nulls(value: Any, depth: int = 8) -> Any:
     return value
 
 
-def _refuse(message_id: str, reason: str) -> Malformed:
+def _refuse(message_id: str, reason: Sentence) -> Malformed:
     return Malformed(reason, encode_error(message_id[:255], "FormationViolation", reason))
 
 
 def _decode_result(frame: list[Any]) -> CallResult | Malformed:
     if len(frame) < 2 or not isinstance(frame[1], str):
-        return Malformed("CALLRESULT without a unique id")
+        return Malformed(Sentence("CALLRESULT without a unique id"))
     quirks = []
     payload = frame[2] if len(frame) > 2 else None
     if len(frame) != 3:
-        quirks.append(f"CALLRESULT with {len(frame)} elements")
+        quirks.append(Sentence("CALLRESULT with {number} elements", number=len(frame)))
     if not isinstance(payload, dict):
-        quirks.append(f"payload is {'null' if payload is None else type(payload).__name__} instead of an object")
+        quirks.append(
+            Sentence(
+                "payload is {kind} instead of an object", kind="null" if payload is None else type(payload).__name__
+            )
+        )
         payload = {}
     return CallResult(frame[1], payload, tuple(quirks))
 
 
 def _decode_error(frame: list[Any]) -> CallError | Malformed:
     if len(frame) < 2 or not isinstance(frame[1], str):
-        return Malformed("CALLERROR without a unique id")
+        return Malformed(Sentence("CALLERROR without a unique id"))
     code, description = ([*frame[2:4], "", ""])[:2]
     return CallError(
         frame[1],
@@ -284,24 +292,24 @@ def _no_constant(name: str) -> NoReturn:
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        raise ValueError("a key occurs twice in one object")
+        raise ValueError(Sentence("a key occurs twice in one object"))
     return value
 
 
 def _int64(digits: str) -> int:
     if len(digits) > 20 or not -_INT64 <= (value := int(digits)) < _INT64:
-        raise ValueError("an integer is larger than 64 bits")
+        raise ValueError(Sentence("an integer is larger than 64 bits"))
     return value
 
 
 def _finite(digits: str) -> float:
     value = float(digits)
     if value in (float("inf"), float("-inf")):
-        raise ValueError("a number is too large")
+        raise ValueError(Sentence("a number is too large"))
     return value
 
 
-def _salvage(text: str, reason: str) -> Message:
+def _salvage(text: str, reason: Sentence) -> Message:
     """What a broken frame still tells: the id of a CALL to refuse, or that an answer came (it counts as delivered)."""
     match _HEAD.match(text):
         case None:
@@ -386,4 +394,4 @@ def _check(name: str, payload: Payload) -> None:
         _validator(name)(payload)
     except fastjsonschema.JsonSchemaValueException as problem:
         code = _CODES.get(problem.rule or "", "PropertyConstraintViolation")
-        raise CallFailure(code, str(problem.message).replace("data", "payload", 1)) from None
+        raise CallFailure(code, quoted(str(problem.message).replace("data", "payload", 1))) from None

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar, overload
 from ocppclient import feature_profiles
 from ocppclient.codec import CallFailure, Payload, tolerant_int
 from ocppclient.events import Action, Explain
+from ocppclient.sentence import Sentence, quoted
 from ocppclient.store import Store
 from ocppclient.transfer_request import PROTOCOLS
 
@@ -60,7 +61,14 @@ class Key(Generic[T]):
     """
 
     def __init__(
-        self, name: str, default: T, meaning: str, *, access: Access = Access.RW, unit: str = "", profile: str = "Core"
+        self,
+        name: str,
+        default: T,
+        meaning: str,
+        *,
+        access: Access = Access.RW,
+        unit: str = "",
+        profile: str = "Core",
     ) -> None:
         self.name = name
         self.default = default
@@ -99,7 +107,7 @@ class Bool(Key[bool]):
                 return True
             case "false":
                 return False
-        raise Refused(f"{self.name} takes true or false")
+        raise Refused(Sentence("{name} takes true or false", name=self.name))
 
     def format(self, value: bool) -> str:
         return "true" if value else "false"
@@ -133,10 +141,17 @@ class Int(Key[int]):
     def parse(self, text: str) -> int:
         digits = text.strip()
         if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
-            raise Refused(f"{self.name} takes an integer: {self.range_text}")
+            raise Refused(Sentence("{name} takes an integer: {range_text}", name=self.name, range_text=self.range_text))
         value = int(digits)
         if not (self.zero_is_off and value == 0) and not self.low <= value <= (self.high or value):
-            raise Refused(f"{value} is outside {self.name}'s range: {self.range_text}")
+            raise Refused(
+                Sentence(
+                    "{value} is outside {name}'s range: {range_text}",
+                    value=value,
+                    name=self.name,
+                    range_text=self.range_text,
+                )
+            )
         return value
 
     def format(self, value: int) -> str:
@@ -144,8 +159,10 @@ class Int(Key[int]):
 
     @property
     def range_text(self) -> str:
-        off = "0 (off), " if self.zero_is_off and self.low > 0 else ""
-        return f"{off}{self.low}…{self.high}" if self.high is not None else f"{off}{self.low} or more"
+        fits = f"{self.low}…{self.high}"
+        if self.high is None:
+            fits = Sentence("{low} or more", low=self.low)
+        return Sentence("0 (off), {range}", range=fits) if self.zero_is_off and self.low > 0 else fits
 
 
 class Text(Key[str]):
@@ -153,7 +170,7 @@ class Text(Key[str]):
 
     def parse(self, text: str) -> str:
         if not (text.isascii() and (text.isprintable() or not text)) or len(text) > 500:
-            raise Refused(f"{self.name} takes up to 500 printable ASCII characters")
+            raise Refused(Sentence("{name} takes up to 500 printable ASCII characters", name=self.name))
         return text
 
     def format(self, value: str) -> str:
@@ -172,7 +189,7 @@ class Password(Key[str]):
 
     def parse(self, text: str) -> str:
         if not (text.isascii() and text.isprintable() and 16 <= len(text) <= 40):
-            raise Refused(f"{self.name} takes {self.range_text}")
+            raise Refused(Sentence("{name} takes {range_text}", name=self.name, range_text=self.range_text))
         return text
 
     def format(self, value: str) -> str:
@@ -180,7 +197,7 @@ class Password(Key[str]):
 
     @property
     def range_text(self) -> str:
-        return "16…40 printable ASCII characters; an even number of 32…40 hexadecimal digits stands for bytes"
+        return Sentence("16…40 printable ASCII characters; an even number of 32…40 hexadecimal digits stands for bytes")
 
 
 class Csl(Key[tuple[str, ...]]):
@@ -208,12 +225,26 @@ class Csl(Key[tuple[str, ...]]):
     def parse(self, text: str) -> tuple[str, ...]:
         items = tuple(item.strip() for item in text.split(",")) if text.strip() else ()
         if len(items) > self.longest:
-            raise Refused(f"{self.name} takes at most {self.longest} items, not {len(items)}")
+            raise Refused(
+                Sentence(
+                    "{name} takes at most {longest} items, not {items}",
+                    name=self.name,
+                    longest=self.longest,
+                    items=len(items),
+                )
+            )
         for item in items:
             if (self.allowed and item not in self.allowed) or (self.fits and not self.fits(item)):
-                raise Refused(f"{item[:40]!r} is not supported in {self.name}: {self.range_text}")
+                raise Refused(
+                    Sentence(
+                        "{item!r} is not supported in {name}: {range_text}",
+                        item=item[:40],
+                        name=self.name,
+                        range_text=self.range_text,
+                    )
+                )
         if len(set(items)) != len(items):
-            raise Refused(f"{self.name} names an item twice")
+            raise Refused(Sentence("{name} names an item twice", name=self.name))
         return items
 
     def format(self, value: tuple[str, ...]) -> str:
@@ -243,191 +274,243 @@ class Configuration:
     """
 
     allow_offline_tx_for_unknown_id = Bool(
-        "AllowOfflineTxForUnknownId", False, "Offline, accept cards that are in neither list nor cache."
+        "AllowOfflineTxForUnknownId", False, Sentence("Offline, accept cards that are in neither list nor cache.")
     )
-    authorization_cache_enabled = Bool("AuthorizationCacheEnabled", True, "Use the authorization cache.")
+    authorization_cache_enabled = Bool("AuthorizationCacheEnabled", True, Sentence("Use the authorization cache."))
     authorize_remote_tx_requests = Bool(
-        "AuthorizeRemoteTxRequests", True, "Authorise the idTag of a RemoteStartTransaction like a local card."
+        "AuthorizeRemoteTxRequests",
+        True,
+        Sentence("Authorise the idTag of a RemoteStartTransaction like a local card."),
     )
     clock_aligned_data_interval = Int(
-        "ClockAlignedDataInterval", 0, "Meter values at multiples of this from UTC midnight.",
+        "ClockAlignedDataInterval", 0, Sentence("Meter values at multiples of this from UTC midnight."),
         low=1, high=86400, zero_is_off=True, unit="s",
     )  # fmt: skip
     connection_time_out = Int(
-        "ConnectionTimeOut", 60, "Preparing without plug or card is given up after this.", low=1, high=86400, unit="s"
+        "ConnectionTimeOut",
+        60,
+        Sentence("Preparing without plug or card is given up after this."),
+        low=1,
+        high=86400,
+        unit="s",
     )
     connector_phase_rotation = Csl(
-        "ConnectorPhaseRotation", ("1.NotApplicable",), "Phase rotation per connector.",
+        "ConnectorPhaseRotation", ("1.NotApplicable",), Sentence("Phase rotation per connector."),
         fits=_rotation_fits, fits_text="0.XXX or 1.XXX with " + ", ".join(_PHASE_ROTATIONS),
     )  # fmt: skip
     connector_phase_rotation_max_length = Int(
-        "ConnectorPhaseRotationMaxLength", 2, "Most items of ConnectorPhaseRotation.", access=Access.R
+        "ConnectorPhaseRotationMaxLength", 2, Sentence("Most items of ConnectorPhaseRotation."), access=Access.R
     )
     get_configuration_max_keys = Int(
-        "GetConfigurationMaxKeys", 20, "Most keys one GetConfiguration may name.", access=Access.R
+        "GetConfigurationMaxKeys", 20, Sentence("Most keys one GetConfiguration may name."), access=Access.R
     )
     heartbeat_interval = Int(
-        "HeartbeatInterval", 300, "Silence after which a Heartbeat is sent; BootNotification.conf sets it too.",
-        low=1, high=10800, unit="s",
-    )  # fmt: skip
+        "HeartbeatInterval",
+        300,
+        Sentence("Silence after which a Heartbeat is sent; BootNotification.conf sets it too."),
+        low=1,
+        high=10800,
+        unit="s",
+    )
     local_authorize_offline = Bool(
-        "LocalAuthorizeOffline", True, "Offline, accept cards that the list or the cache knows as valid."
+        "LocalAuthorizeOffline", True, Sentence("Offline, accept cards that the list or the cache knows as valid.")
     )
     local_pre_authorize = Bool(
-        "LocalPreAuthorize", False, "Online, accept known valid cards without asking the backend."
+        "LocalPreAuthorize", False, Sentence("Online, accept known valid cards without asking the backend.")
     )
     max_energy_on_invalid_id = Int(
-        "MaxEnergyOnInvalidId", 0, "Energy still delivered after the backend refused the card (only when "
-        "StopTransactionOnInvalidId is false); 0: none.", high=1_000_000, unit="Wh",
+        "MaxEnergyOnInvalidId", 0, Sentence("Energy still delivered after the backend refused the card (only when "
+        "StopTransactionOnInvalidId is false); 0: none."), high=1_000_000, unit="Wh",
     )  # fmt: skip
-    message_timeout = Int("MessageTimeout", 30, "How long a message waits for its answer.", low=1, high=600, unit="s")
+    message_timeout = Int(
+        "MessageTimeout", 30, Sentence("How long a message waits for its answer."), low=1, high=600, unit="s"
+    )
     meter_values_aligned_data = Csl(
         "MeterValuesAlignedData",
         _ENERGY,
-        "What clock-aligned meter values contain: registers at the end of an interval, the rest as its mean.",
+        Sentence("What clock-aligned meter values contain: registers at the end of an interval, the rest as its mean."),
         allowed=MEASURANDS,
     )
     meter_values_aligned_data_max_length = Int(
-        "MeterValuesAlignedDataMaxLength", 99, "Most items of MeterValuesAlignedData.", access=Access.R
+        "MeterValuesAlignedDataMaxLength", 99, Sentence("Most items of MeterValuesAlignedData."), access=Access.R
     )
     meter_values_sampled_data = Csl(
-        "MeterValuesSampledData", _ENERGY, "What sampled meter values contain.", allowed=MEASURANDS
+        "MeterValuesSampledData", _ENERGY, Sentence("What sampled meter values contain."), allowed=MEASURANDS
     )
     meter_values_sampled_data_max_length = Int(
-        "MeterValuesSampledDataMaxLength", 99, "Most items of MeterValuesSampledData.", access=Access.R
+        "MeterValuesSampledDataMaxLength", 99, Sentence("Most items of MeterValuesSampledData."), access=Access.R
     )
     meter_value_sample_interval = Int(
-        "MeterValueSampleInterval", 60, "Meter values during a transaction at multiples of this from its start.",
-        low=1, high=3600, zero_is_off=True, unit="s",
-    )  # fmt: skip
-    minimum_status_duration = Int(
-        "MinimumStatusDuration", 0, "A status is reported when it lasted this long.", high=86400, unit="s"
+        "MeterValueSampleInterval",
+        60,
+        Sentence("Meter values during a transaction at multiples of this from its start."),
+        low=1,
+        high=3600,
+        zero_is_off=True,
+        unit="s",
     )
-    number_of_connectors = Int("NumberOfConnectors", 1, "Connectors of this station.", access=Access.R)
+    minimum_status_duration = Int(
+        "MinimumStatusDuration", 0, Sentence("A status is reported when it lasted this long."), high=86400, unit="s"
+    )
+    number_of_connectors = Int("NumberOfConnectors", 1, Sentence("Connectors of this station."), access=Access.R)
     reset_retries = Int(
         "ResetRetries",
         3,
-        "How often a hard reset is tried again when the EVSE board does not restart.",
+        Sentence("How often a hard reset is tried again when the EVSE board does not restart."),
         high=100,
         unit="times",
     )
     stop_transaction_max_meter_values = Int(
-        "StopTransactionMaxMeterValues", 20, "Most entries of transactionData in StopTransaction.", access=Access.R
+        "StopTransactionMaxMeterValues",
+        20,
+        Sentence("Most entries of transactionData in StopTransaction."),
+        access=Access.R,
     )
     stop_transaction_on_ev_side_disconnect = Bool(
-        "StopTransactionOnEVSideDisconnect", True, "Unplugging at the EV ends the transaction."
+        "StopTransactionOnEVSideDisconnect", True, Sentence("Unplugging at the EV ends the transaction.")
     )
     stop_transaction_on_invalid_id = Bool(
-        "StopTransactionOnInvalidId", True, "A card refused by StartTransaction.conf ends the transaction; false: "
-        "only the energy stops.",
-    )  # fmt: skip
+        "StopTransactionOnInvalidId",
+        True,
+        Sentence("A card refused by StartTransaction.conf ends the transaction; false: only the energy stops."),
+    )
     stop_txn_aligned_data = Csl(
-        "StopTxnAlignedData", (), "Clock-aligned values that StopTransaction carries.", allowed=MEASURANDS
+        "StopTxnAlignedData", (), Sentence("Clock-aligned values that StopTransaction carries."), allowed=MEASURANDS
     )
     stop_txn_aligned_data_max_length = Int(
-        "StopTxnAlignedDataMaxLength", 99, "Most items of StopTxnAlignedData.", access=Access.R
+        "StopTxnAlignedDataMaxLength", 99, Sentence("Most items of StopTxnAlignedData."), access=Access.R
     )
     stop_txn_sampled_data = Csl(
-        "StopTxnSampledData", (), "Sampled values that StopTransaction carries.", allowed=MEASURANDS
+        "StopTxnSampledData", (), Sentence("Sampled values that StopTransaction carries."), allowed=MEASURANDS
     )
     stop_txn_sampled_data_max_length = Int(
-        "StopTxnSampledDataMaxLength", 99, "Most items of StopTxnSampledData.", access=Access.R
+        "StopTxnSampledDataMaxLength", 99, Sentence("Most items of StopTxnSampledData."), access=Access.R
     )
     supported_feature_profiles = Csl(
         "SupportedFeatureProfiles",
         feature_profiles.IMPLEMENTED,
-        "The feature profiles of this station.",
+        Sentence("The feature profiles of this station."),
         access=Access.R,
     )
     transaction_message_attempts = Int(
-        "TransactionMessageAttempts", 3, "How often a transaction message is sent before it is parked.",
+        "TransactionMessageAttempts", 3, Sentence("How often a transaction message is sent before it is parked."),
         low=1, high=1000, unit="times",
     )  # fmt: skip
     transaction_message_retry_interval = Int(
-        "TransactionMessageRetryInterval", 60, "Wait before sending a failed transaction message again, times the "
-        "number of attempts so far.", high=86400, unit="s",
-    )  # fmt: skip
+        "TransactionMessageRetryInterval",
+        60,
+        Sentence("Wait before sending a failed transaction message again, times the number of attempts so far."),
+        high=86400,
+        unit="s",
+    )
     unlock_connector_on_ev_side_disconnect = Bool(
-        "UnlockConnectorOnEVSideDisconnect", False, "Always false: the cable is fixed.", access=Access.R
+        "UnlockConnectorOnEVSideDisconnect", False, Sentence("Always false: the cable is fixed."), access=Access.R
     )
     web_socket_ping_interval = Int(
-        "WebSocketPingInterval", 120, "Time between pings of the station; 0: none.", high=86400, unit="s"
+        "WebSocketPingInterval", 120, Sentence("Time between pings of the station; 0: none."), high=86400, unit="s"
     )
     local_auth_list_enabled = Bool(
-        "LocalAuthListEnabled", True, "Use the local authorization list.", profile="LocalAuthListManagement"
+        "LocalAuthListEnabled", True, Sentence("Use the local authorization list."), profile="LocalAuthListManagement"
     )
     local_auth_list_max_length = Int(
-        "LocalAuthListMaxLength", 100, "Most entries of the backend in the local list.",
+        "LocalAuthListMaxLength", 100, Sentence("Most entries of the backend in the local list."),
         access=Access.R, profile="LocalAuthListManagement",
     )  # fmt: skip
     send_local_list_max_length = Int(
-        "SendLocalListMaxLength", 100, "Most entries of one SendLocalList.",
+        "SendLocalListMaxLength", 100, Sentence("Most entries of one SendLocalList."),
         access=Access.R, profile="LocalAuthListManagement",
     )  # fmt: skip
     reserve_connector_zero_supported = Bool(
-        "ReserveConnectorZeroSupported", True, "The whole station can be reserved, as connector 0.",
+        "ReserveConnectorZeroSupported", True, Sentence("The whole station can be reserved, as connector 0."),
         access=Access.R, profile="Reservation",
     )  # fmt: skip
     charge_profile_max_stack_level = Int(
-        "ChargeProfileMaxStackLevel", 3, "Highest stackLevel of a charging profile; the lowest is 0.",
+        "ChargeProfileMaxStackLevel", 3, Sentence("Highest stackLevel of a charging profile; the lowest is 0."),
         access=Access.R, profile="SmartCharging",
     )  # fmt: skip
     charging_schedule_allowed_charging_rate_unit = Csl(
-        "ChargingScheduleAllowedChargingRateUnit", ("Current", "Power"), "Units of charging schedules: A, W.",
+        "ChargingScheduleAllowedChargingRateUnit", ("Current", "Power"), Sentence("Units of charging schedules: A, W."),
         allowed=("Current", "Power"), access=Access.R, profile="SmartCharging",
     )  # fmt: skip
     charging_schedule_max_periods = Int(
-        "ChargingScheduleMaxPeriods", 86400, "Most periods of one charging schedule.",
+        "ChargingScheduleMaxPeriods", 86400, Sentence("Most periods of one charging schedule."),
         access=Access.R, profile="SmartCharging",
     )  # fmt: skip
     max_charging_profiles_installed = Int(
-        "MaxChargingProfilesInstalled", 12, "Most charging profiles installed at once.",
+        "MaxChargingProfilesInstalled", 12, Sentence("Most charging profiles installed at once."),
         access=Access.R, profile="SmartCharging",
     )  # fmt: skip
     additional_root_certificate_check = Bool(
-        "AdditionalRootCertificateCheck", False, "Only one root certificate of the backend; a new one must be signed "
-        "by the former.", access=Access.R, profile=feature_profiles.SECURITY,
-    )  # fmt: skip
+        "AdditionalRootCertificateCheck",
+        False,
+        Sentence("Only one root certificate of the backend; a new one must be signed by the former."),
+        access=Access.R,
+        profile=feature_profiles.SECURITY,
+    )
     allow_central_system_tls_wildcards = Bool(
-        "AllowCentralSystemTLSWildcards", False, "At SecurityProfile 2 and 3, take a certificate of the backend that "
-        "fits its host name only by a wildcard.", profile=feature_profiles.SECURITY,
-    )  # fmt: skip
+        "AllowCentralSystemTLSWildcards",
+        False,
+        Sentence(
+            "At SecurityProfile 2 and 3, take a certificate of the backend that fits its host name only by a wildcard."
+        ),
+        profile=feature_profiles.SECURITY,
+    )
     authorization_key = Password(
-        "AuthorizationKey", "The password of SecurityProfile 1 and 2.", profile=feature_profiles.SECURITY
+        "AuthorizationKey", Sentence("The password of SecurityProfile 1 and 2."), profile=feature_profiles.SECURITY
     )
     certificate_signed_max_chain_size = Int(
-        "CertificateSignedMaxChainSize", 10000, "Most characters of the chain in CertificateSigned.",
+        "CertificateSignedMaxChainSize", 10000, Sentence("Most characters of the chain in CertificateSigned."),
         access=Access.R, profile=feature_profiles.SECURITY,
     )  # fmt: skip
     certificate_store_max_length = Int(
-        "CertificateStoreMaxLength", 20, "Most root certificates installed at once.",
+        "CertificateStoreMaxLength", 20, Sentence("Most root certificates installed at once."),
         access=Access.R, profile=feature_profiles.SECURITY,
     )  # fmt: skip
     cpo_name = Text(
-        "CpoName", "", "Organisation in the certificate that this station asks for.", profile=feature_profiles.SECURITY
+        "CpoName",
+        "",
+        Sentence("Organisation in the certificate that this station asks for."),
+        profile=feature_profiles.SECURITY,
     )
     security_profile = Int(
-        "SecurityProfile", 0, "0: none, 1: password, 2: TLS and password, 3: TLS with client certificate; the backend "
-        "can only raise it.", high=3, profile=feature_profiles.SECURITY,
-    )  # fmt: skip
+        "SecurityProfile",
+        0,
+        Sentence(
+            "0: none, 1: password, 2: TLS and password, 3: TLS with client certificate; the backend can only raise it."
+        ),
+        high=3,
+        profile=feature_profiles.SECURITY,
+    )
     send_security_events = Bool(
         "OpenStation.SendSecurityEvents",
         False,
-        "Send security events also at SecurityProfile 0.",
+        Sentence("Send security events also at SecurityProfile 0."),
         profile=feature_profiles.SECURITY,
     )
     supported_file_transfer_protocols = Csl(
-        "SupportedFileTransferProtocols", PROTOCOLS, "What firmware is downloaded and diagnostics are uploaded by.",
-        allowed=PROTOCOLS, access=Access.R, profile="FirmwareManagement",
-    )  # fmt: skip
+        "SupportedFileTransferProtocols",
+        PROTOCOLS,
+        Sentence("What firmware is downloaded and diagnostics are uploaded by."),
+        allowed=PROTOCOLS,
+        access=Access.R,
+        profile="FirmwareManagement",
+    )
     loss_of_control_time_out = Int(
-        "OpenStation.LossOfControlTimeOut", 0, "After so long without any sign of life of the backend the current is "
-        "limited.", low=10, high=86400, zero_is_off=True, unit="s",
-    )  # fmt: skip
+        "OpenStation.LossOfControlTimeOut",
+        0,
+        Sentence("After so long without any sign of life of the backend the current is limited."),
+        low=10,
+        high=86400,
+        zero_is_off=True,
+        unit="s",
+    )
     loss_of_control_current = Int(
-        "OpenStation.LossOfControlCurrent", 6, "Limit while the backend is silent, per phase; below 6 charging pauses.",
-        high=80, unit="A",
-    )  # fmt: skip
+        "OpenStation.LossOfControlCurrent",
+        6,
+        Sentence("Limit while the backend is silent, per phase; below 6 charging pauses."),
+        high=80,
+        unit="A",
+    )
 
     def __init__(
         self,
@@ -511,7 +594,11 @@ class Configuration:
         if len(names) > self.get_configuration_max_keys:
             raise CallFailure(
                 "OccurenceConstraintViolation",
-                f"at most {self.get_configuration_max_keys} keys at once (GetConfigurationMaxKeys), not {len(names)}",
+                Sentence(
+                    "at most {get_configuration_max_keys} keys at once (GetConfigurationMaxKeys), not {names}",
+                    get_configuration_max_keys=self.get_configuration_max_keys,
+                    names=len(names),
+                ),
             )
         if not names:
             listed = [key for key in self._keys.values() if key.access is not Access.W]
@@ -534,14 +621,24 @@ class Configuration:
         key = self._keys.get(name.casefold())
         if key is None:
             # its value is not told: what nobody here knows may be a secret
-            return self._refuse("NotSupported", f"This station has no configuration key {name!r}.", "", "CFG-04")
+            return self._refuse(
+                "NotSupported",
+                Sentence("This station has no configuration key {name!r}.", name=name),
+                "",
+                "CFG-04",
+            )
         if key.access is Access.R:
-            return self._refuse("Rejected", f"{key.name} is read-only.", text, "CFG-05")
+            return self._refuse("Rejected", Sentence("{name} is read-only.", name=key.name), text, "CFG-05")
         try:
             value = key.parse(text)
             self._check_length(key, value)
         except Refused as reason:
-            return self._refuse("Rejected", f"{reason}.", "" if key.access is Access.W else text, "CFG-04")
+            return self._refuse(
+                "Rejected",
+                Sentence("{reason}.", reason=quoted(reason)),
+                "" if key.access is Access.W else text,
+                "CFG-04",
+            )
         self.set(key, value)
         return {"status": "Accepted"}
 
@@ -549,9 +646,17 @@ class Configuration:
         """Section 5.3: a list may have as many items as its companion key …MaxLength says."""
         companion = KEYS.get(f"{key.name}MaxLength".casefold())
         if isinstance(key, Csl) and companion is not None and len(value) > (longest := self.get(companion)):
-            raise Refused(f"{key.name} takes at most {longest} items ({companion.name}), not {len(value)}")
+            raise Refused(
+                Sentence(
+                    "{name} takes at most {longest} items ({companion}), not {number}",
+                    name=key.name,
+                    longest=longest,
+                    companion=companion.name,
+                    number=len(value),
+                )
+            )
 
-    def _refuse(self, status: str, rule: str, value: str, clause: str) -> Payload:
+    def _refuse(self, status: str, rule: Sentence, value: str, clause: str) -> Payload:
         self._actions.append(Explain("ChangeConfiguration", status, rule, value[:60], clause))
         return {"status": status}
 

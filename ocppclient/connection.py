@@ -23,6 +23,7 @@ from websockets.uri import WebSocketURI, parse_uri
 from ocppclient import tls
 from ocppclient.clock import Clock
 from ocppclient.link import ConnectionSettings, LinkError, authorization_header, final_url
+from ocppclient.sentence import NOTHING, Sentence, quoted
 
 __all__ = [
     "CLOSE_TIMEOUT_S",
@@ -46,28 +47,34 @@ MAX_BACKLOG_BYTES = 32 * 2**20
 CLOSE_TIMEOUT_S = 2.0
 
 _HTTP_CURES = {
-    401: ("password", "the backend refuses the password; check the authorization key and the charge point id"),
-    403: ("unauthorised", "the backend forbids the connection; check the charge point id and the security profile"),
-    404: ("http", "the backend does not know this path or charge point id; check both"),
-    426: ("http", "the backend does not accept this websocket request; check the address"),
-    429: ("http", "the backend says that this station connects too often; it tries again later"),
+    401: (
+        "password",
+        Sentence("the backend refuses the password; check the authorization key and the charge point id"),
+    ),
+    403: (
+        "unauthorised",
+        Sentence("the backend forbids the connection; check the charge point id and the security profile"),
+    ),
+    404: ("http", Sentence("the backend does not know this path or charge point id; check both")),
+    426: ("http", Sentence("the backend does not accept this websocket request; check the address")),
+    429: ("http", Sentence("the backend says that this station connects too often; it tries again later")),
 }
 _CLOSE_WORDS = {
-    1000: "normal closure",
-    1001: "going away",
-    1002: "protocol error",
-    1003: "unsupported data",
-    1007: "invalid data",
-    1008: "policy violation",
-    1009: "message too big",
-    1011: "internal error",
-    1012: "service restart",
-    1013: "try again later",
+    1000: Sentence("normal closure"),
+    1001: Sentence("going away"),
+    1002: Sentence("protocol error"),
+    1003: Sentence("unsupported data"),
+    1007: Sentence("invalid data"),
+    1008: Sentence("policy violation"),
+    1009: Sentence("message too big"),
+    1011: Sentence("internal error"),
+    1012: Sentence("service restart"),
+    1013: Sentence("try again later"),
 }
 
 
 #: (stage, what was found): "tcp", "tls", "http", "subprotocol".
-Passed = Callable[[str, str], None]
+Passed = Callable[[str, Sentence], None]
 
 
 class LinkFailure(Exception):
@@ -81,19 +88,25 @@ class LinkFailure(Exception):
 class _Protocol(ClientProtocol):
     """The library's handshake, tolerant where real backends are sloppy (field problem 5)."""
 
-    subprotocol_warning = ""
+    subprotocol_warning = NOTHING
 
     def process_subprotocol(self, headers: Headers) -> Subprotocol | None:
         answer = ", ".join(headers.get_all("Sec-WebSocket-Protocol")).strip()
         names = [name.strip().lower() for name in answer.split(",") if name.strip()]
         if SUBPROTOCOL in names:
             if answer != SUBPROTOCOL:
-                self.subprotocol_warning = f"the backend spells the subprotocol {answer!r} instead of 'ocpp1.6'"
+                self.subprotocol_warning = Sentence(
+                    "the backend spells the subprotocol {answer!r} instead of 'ocpp1.6'", answer=answer
+                )
             return SUBPROTOCOL
         if not names:
-            self.subprotocol_warning = "the backend did not confirm the subprotocol ocpp1.6; it is used all the same"
+            self.subprotocol_warning = Sentence(
+                "the backend did not confirm the subprotocol ocpp1.6; it is used all the same"
+            )
             return None
-        raise NegotiationError(f"the backend wants to speak {answer!r}, this station speaks ocpp1.6")
+        raise NegotiationError(
+            Sentence("the backend wants to speak {answer!r}, this station speaks ocpp1.6", answer=answer)
+        )
 
 
 class Socket(ClientConnection):
@@ -126,7 +139,7 @@ class Socket(ClientConnection):
         )
 
     @property
-    def subprotocol_warning(self) -> str:
+    def subprotocol_warning(self) -> Sentence:
         """The backend speaks, but did not agree on ocpp1.6 as it should; "" when it did."""
         return self._handshake.subprotocol_warning
 
@@ -178,7 +191,9 @@ async def open_socket(
         headers = {}
         if header := authorization_header(settings):
             headers["Authorization"] = header
-        async with _stage(settings, f"{where} takes the connection but does not answer the websocket request"):
+        async with _stage(
+            settings, Sentence("{where} takes the connection but does not answer the websocket request", where=where)
+        ):
             await link.handshake(headers, settings.user_agent)
     except BaseException as error:
         transport.abort()
@@ -186,8 +201,8 @@ async def open_socket(
             raise
         cause = link.connection_exc if isinstance(link.connection_exc, ssl.SSLError) else error
         raise LinkFailure(_explain(cause, uri.host, where)) from error
-    passed("http", "101: the backend takes the connection")
-    passed("subprotocol", link.subprotocol_warning or "ocpp1.6")
+    passed("http", Sentence("101: the backend takes the connection"))
+    passed("subprotocol", link.subprotocol_warning or quoted("ocpp1.6"))
     return link
 
 
@@ -210,7 +225,9 @@ async def resolve(settings: ConnectionSettings) -> list[str]:
     uri = parse_uri(final_url(settings))
     loop = asyncio.get_running_loop()
     try:
-        async with _stage(settings, f"the network's DNS does not answer for {uri.host}; check the network"):
+        async with _stage(
+            settings, Sentence("the network's DNS does not answer for {host}; check the network", host=uri.host)
+        ):
             found = await loop.getaddrinfo(uri.host, uri.port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise LinkFailure(_explain(error, uri.host, f"{uri.host}:{uri.port}")) from error
@@ -226,11 +243,16 @@ async def _open_line(
     transport: asyncio.Transport | None = None
     try:
         context = await asyncio.to_thread(tls.client_context, settings, clock) if uri.secure else None
-        async with _stage(settings, f"{where} does not answer; check the address, the network and the firewall"):
+        async with _stage(
+            settings, Sentence("{where} does not answer; check the address, the network and the firewall", where=where)
+        ):
             transport = await _connect_tcp(loop, uri, known_addresses)
-        passed("tcp", f"{known_addresses[uri.host]}, port {uri.port}")
+        passed("tcp", Sentence("{address}, port {port}", address=known_addresses[uri.host], port=uri.port))
         if context is not None:
-            async with _stage(settings, f"{where} takes the connection but does not answer TLS; is it a wss:// port?"):
+            async with _stage(
+                settings,
+                Sentence("{where} takes the connection but does not answer TLS; is it a wss:// port?", where=where),
+            ):
                 transport = await loop.start_tls(
                     transport,
                     transport.get_protocol(),
@@ -276,13 +298,18 @@ async def _connect_tcp(
 
 
 @asynccontextmanager
-async def _stage(settings: ConnectionSettings, mute: str) -> AsyncIterator[None]:
+async def _stage(settings: ConnectionSettings, mute: Sentence) -> AsyncIterator[None]:
     """Limit one stage; `mute` is what a timeout means."""
     try:
         async with asyncio.timeout(settings.open_timeout_s):
             yield
     except TimeoutError as error:
-        raise LinkFailure(LinkError("timeout", f"{mute} (waited {settings.open_timeout_s:g} s)")) from error
+        raise LinkFailure(
+            LinkError(
+                "timeout",
+                Sentence("{mute} (waited {open_timeout_s:g} s)", mute=mute, open_timeout_s=settings.open_timeout_s),
+            )
+        ) from error
 
 
 def _explain(error: BaseException, host: str, where: str) -> LinkError:
@@ -290,39 +317,65 @@ def _explain(error: BaseException, host: str, where: str) -> LinkError:
         case ssl.SSLError():
             return tls.explain(error, host)
         case tls.WildcardOnly() | tls.OutOfDate():
-            return LinkError("certificate", str(error))
+            return LinkError("certificate", quoted(error))
         case socket.gaierror():
-            return LinkError("dns", f"the name {host} cannot be resolved; check the address and the network's DNS")
+            return LinkError(
+                "dns",
+                Sentence("the name {host} cannot be resolved; check the address and the network's DNS", host=host),
+            )
         case ConnectionRefusedError():
-            return LinkError("refused", f"{where} refuses connections; is the backend running, is the port right?")
+            return LinkError(
+                "refused",
+                Sentence("{where} refuses connections; is the backend running, is the port right?", where=where),
+            )
         case ConnectionResetError() | ConnectionAbortedError() | BrokenPipeError():
-            return LinkError("reset", f"{where} broke the connection off while it was being opened")
+            return LinkError(
+                "reset", Sentence("{where} broke the connection off while it was being opened", where=where)
+            )
         case InvalidStatus():
             return _explain_status(error.response.status_code, error.response.headers.get("Location"))
         case NegotiationError():
-            return LinkError("subprotocol", f"{error}; the backend needs an endpoint for OCPP 1.6-J")
+            return LinkError(
+                "subprotocol", Sentence("{error}; the backend needs an endpoint for OCPP 1.6-J", error=quoted(error))
+            )
         case InvalidMessage():
-            return LinkError("http", f"{where} does not answer like a websocket server; check address and port")
+            return LinkError(
+                "http", Sentence("{where} does not answer like a websocket server; check address and port", where=where)
+            )
         case InvalidHandshake():
-            return LinkError("http", f"{where} fails the websocket handshake: {error}")
+            return LinkError(
+                "http", Sentence("{where} fails the websocket handshake: {error}", where=where, error=quoted(error))
+            )
         case ValueError():
-            return LinkError("settings", str(error))
+            return LinkError("settings", quoted(error))
         case OSError():
-            return LinkError("network", f"{where} cannot be reached: {error.strerror or error}")
+            return LinkError(
+                "network",
+                Sentence("{where} cannot be reached: {error}", where=where, error=quoted(error.strerror or error)),
+            )
         case _:
             raise error
 
 
 def _explain_status(status: int, location: str | None) -> LinkError:
     if 300 <= status < 400:
-        target = f" to {location}" if location else ""
+        redirects = Sentence("the backend redirects")
+        if location:
+            redirects = Sentence("the backend redirects to {location}", location=location)
         return LinkError(
-            "http", f"{status}: the backend redirects{target}; redirects are refused, enter the new address"
+            "http",
+            Sentence(
+                "{status}: {redirects}; redirects are refused, enter the new address",
+                status=status,
+                redirects=redirects,
+            ),
         )
     if status >= 500:
-        return LinkError("http", f"{status}: the backend has a problem of its own; it is tried again")
-    kind, cure = _HTTP_CURES.get(status, ("http", "the backend refuses the connection; check the address"))
-    return LinkError(kind, f"{status}: {cure}")
+        return LinkError(
+            "http", Sentence("{status}: the backend has a problem of its own; it is tried again", status=status)
+        )
+    kind, cure = _HTTP_CURES.get(status, ("http", Sentence("the backend refuses the connection; check the address")))
+    return LinkError(kind, Sentence("{status}: {cure}", status=status, cure=cure))
 
 
 def explain_end(link: Socket, closed: ConnectionClosed) -> LinkError:
@@ -331,16 +384,26 @@ def explain_end(link: Socket, closed: ConnectionClosed) -> LinkError:
         return link.verdict
     by_backend, by_us = closed.rcvd, closed.sent
     if by_us is not None and (by_backend is None or closed.rcvd_then_sent is False):
-        text = "a message longer than 16 MiB came" if by_us.code == 1009 else _close_text(by_us.code, by_us.reason)
-        return LinkError("closed", f"this station closed the connection: {text}")
+        text = (
+            Sentence("a message longer than 16 MiB came")
+            if by_us.code == 1009
+            else _close_text(by_us.code, by_us.reason)
+        )
+        return LinkError("closed", Sentence("this station closed the connection: {text}", text=text))
     if by_backend is not None:
         text = _close_text(by_backend.code, by_backend.reason)
-        return LinkError("closed", f"the backend closed the connection ({text})")
+        return LinkError("closed", Sentence("the backend closed the connection ({text})", text=text))
     if isinstance(link.connection_exc, ssl.SSLError):
         return tls.explain(link.connection_exc, link.host)
-    return LinkError("closed", "the connection broke without a closing handshake (1006)")
+    return LinkError("closed", Sentence("the connection broke without a closing handshake (1006)"))
 
 
-def _close_text(code: int, reason: str) -> str:
-    words = _CLOSE_WORDS.get(code, "")
-    return " ".join(part for part in (str(code), words, repr(reason) if reason else "") if part)
+def _close_text(code: int, reason: str) -> Sentence:
+    told = repr(reason) if reason else ""
+    if words := _CLOSE_WORDS.get(code):
+        return (
+            Sentence("{code} {words} {reason}", code=code, words=words, reason=told)
+            if told
+            else Sentence("{code} {words}", code=code, words=words)
+        )
+    return quoted(Sentence("{code} {told}", code=code, told=told).strip())

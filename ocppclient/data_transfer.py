@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ocppclient.codec import Payload
 from ocppclient.events import Action, Explain
+from ocppclient.sentence import Sentence
 
 
 def data_transfer(request: Payload, actions: list[Action]) -> Payload:
     """DataTransfer.req: every vendor is unknown."""
-    rule = f"This station knows no vendor {request['vendorId']!r}."
+    rule = Sentence("This station knows no vendor {vendor_id!r}.", vendor_id=request["vendorId"])
     actions.append(Explain("DataTransfer", "UnknownVendorId", rule, request["vendorId"], "DT-01"))
     return {"status": "UnknownVendorId"}

@@ -12,6 +12,7 @@ from ocppclient.codec import Payload, dumps
 from ocppclient.events import Action, Explain, JobProgressed
 from ocppclient.jobs import Jobs
 from ocppclient.progress_reports import ProgressReports
+from ocppclient.sentence import Sentence, quoted, unpacked
 from ocppclient.settings import Identity
 from ocppclient.store import Store
 from ocppclient.transfer_request import attempts, interval_s, location_problem, moment
@@ -125,7 +126,9 @@ class Diagnostics:
             "latest": _utc(request, "stopTime"),
         }
         if problem := location_problem(request["location"]):
-            self._explain("GetDiagnostics", "UploadFailed", f"Nothing is uploaded: {problem}.", "DIA-02")
+            self._explain(
+                "GetDiagnostics", "UploadFailed", Sentence("Nothing is uploaded: {problem}.", problem=problem), "DIA-02"
+            )
             self._reports.tell("DiagnosticsStatusNotification", {"status": "UploadFailed"})
             return {}
         self._begin(self._diagnostics, request, arguments, None)
@@ -141,12 +144,12 @@ class Diagnostics:
             "latest": _utc(request["log"], "latestTimestamp"),
         }
         if problem := location_problem(location):
-            self._explain("GetLog", "Rejected", f"Nothing is uploaded: {problem}.", "LOG-01")
+            self._explain("GetLog", "Rejected", Sentence("Nothing is uploaded: {problem}.", problem=problem), "LOG-01")
             return {"status": "Rejected"}
         status = "Accepted"
         if self._begin(self._log, request, arguments, request["requestId"]):
             status = "AcceptedCanceled"
-            self._explain("GetLog", status, "The former upload is given up for this one.", "LOG-03")
+            self._explain("GetLog", status, Sentence("The former upload is given up for this one."), "LOG-03")
         return {"status": status, "filename": arguments["name"]}
 
     def _begin(self, lane: _Lane, request: Payload, arguments: dict[str, object], request_id: int | None) -> bool:
@@ -204,17 +207,22 @@ class Diagnostics:
             self._attempt_failed(lane, upload, json.loads(event.result))
 
     def _attempt_failed(self, lane: _Lane, upload: _Upload, result: dict[str, str]) -> None:
-        reason = result.get("reason", "")
+        reason = quoted(unpacked(result.get("reason", "")))
         if upload.attempts > 1:
             lane.save(replace(upload, attempts=upload.attempts - 1))
             lane.retry_at = self._clock.monotonic() + upload.interval_s
-            again = f"{reason}. It is tried again in {upload.interval_s} s, {upload.attempts - 1} times at most."
-            self._explain("upload", "retry", again, "DIA-04")
+            again = Sentence(
+                "{reason}. It is tried again in {interval_s} s, {attempts} times at most.",
+                reason=reason,
+                interval_s=upload.interval_s,
+                attempts=upload.attempts - 1,
+            )
+            self._explain(Sentence("upload"), Sentence("retry"), again, "DIA-04")
             return
         status = lane.failed(result.get("failure", ""))
         lane.tell(upload, status)
         lane.save(None)
-        self._explain("upload", status, f"{reason}.", "DIA-03")
+        self._explain(Sentence("upload"), status, Sentence("{reason}.", reason=reason), "DIA-03")
 
     def update(self) -> None:
         """Try again what is due."""
@@ -225,7 +233,7 @@ class Diagnostics:
                 if upload is not None and not self._jobs.again(upload.job):
                     lane.save(None)
 
-    def _explain(self, what: str, verdict: str, rule: str, clause: str) -> None:
+    def _explain(self, what: str, verdict: str, rule: Sentence, clause: str) -> None:
         self._actions.append(Explain(what, verdict, rule, "", clause))
 
 

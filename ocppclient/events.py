@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from ocppclient.sentence import NOTHING, Sentence
 from ocppclient.settings import ChargePointSettings
 
 # --- facts that travel inside events ---------------------------------------------------------------------------------
@@ -37,7 +38,12 @@ class Fault:
     info: str = ""
     stop_after_s: float | None = None
     stop_reason: str = "Other"
-    words: str = ""
+    words: Sentence = NOTHING
+
+    @property
+    def code_and_info(self) -> str:
+        """As OCPP says it."""
+        return f"{self.error_code} {self.info}".strip()
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ class Connected:
 class Disconnected:
     """The websocket is gone, or an attempt failed; `reason` in plain words, `kind` as in `link.LinkError`."""
 
-    reason: str = ""
+    reason: Sentence = NOTHING
     kind: str = ""
 
 
@@ -214,7 +220,7 @@ class MaintenanceBegan:
     `what` in one or two words, e.g. "self-test".
     """
 
-    what: str
+    what: Sentence
 
 
 @dataclass(frozen=True)
@@ -269,7 +275,7 @@ class RollbackRequested:
 class SwitchFailed:
     """`SwitchRelease` could not be done; `reason` in plain words."""
 
-    reason: str
+    reason: Sentence
 
 
 @dataclass(frozen=True)
@@ -440,7 +446,7 @@ class Feedback:
     """Tell the driver at the station what became of the card; `text` is one plain sentence."""
 
     kind: CardFeedback
-    text: str
+    text: Sentence
 
 
 @dataclass(frozen=True)
@@ -457,7 +463,7 @@ class Explain:
 
     what: str
     verdict: str
-    rule: str
+    rule: Sentence
     value: str = ""
     clause: str = ""
 

@@ -31,6 +31,7 @@ from ocppclient.jobs import Jobs
 from ocppclient.outbox import Outbox
 from ocppclient.progress_reports import ProgressReports
 from ocppclient.security_events import SecurityEvents
+from ocppclient.sentence import NOTHING, Sentence, packed, quoted, unpacked
 from ocppclient.settings import ChargePointSettings
 from ocppclient.store import Store
 from ocppclient.transfer_request import attempts, interval_s, location_problem, moment
@@ -159,15 +160,23 @@ class Firmware:
         """
         if self._config.security_profile >= 1 and not self._settings.factory.allow_unsigned_update:
             raise CallFailure(
-                "NotSupported", "at SecurityProfile 1 and higher firmware is updated by SignedUpdateFirmware only"
+                "NotSupported",
+                Sentence("at SecurityProfile 1 and higher firmware is updated by SignedUpdateFirmware only"),
             )
         update = self._requested("classic", request, request["location"], moment(request, "retrieveDate"))
         if problem := location_problem(request["location"]):
-            self._explain("UpdateFirmware", "DownloadFailed", f"Nothing is downloaded: {problem}.", "FW-06")
+            self._explain(
+                "UpdateFirmware",
+                "DownloadFailed",
+                Sentence("Nothing is downloaded: {problem}.", problem=problem),
+                "FW-06",
+            )
             self._tell(update, "DownloadFailed")
             return {}
         if not self._cancel():
-            self._explain("UpdateFirmware", "ignored", "Another update is being installed already.", "FW-09")
+            self._explain(
+                "UpdateFirmware", Sentence("ignored"), Sentence("Another update is being installed already."), "FW-09"
+            )
             return {}
         self._save(update)
         return {}
@@ -179,13 +188,19 @@ class Firmware:
         try:
             check_certificate(firmware["signingCertificate"], self._manufacturer_roots(), self._clock.utc())
         except BadCertificate as problem:
-            self._security_events.raise_event("InvalidFirmwareSigningCertificate", str(problem))
-            return self._refuse("InvalidCertificate", f"{problem}.", "SFW-01")
+            self._security_events.raise_event("InvalidFirmwareSigningCertificate", quoted(problem))
+            return self._refuse(
+                "InvalidCertificate",
+                Sentence("The signing certificate does not fit: {problem}.", problem=quoted(problem)),
+                "SFW-01",
+            )
         if problem_text := location_problem(firmware["location"]):
-            return self._refuse("Rejected", f"Nothing is downloaded: {problem_text}.", "SFW-01")
+            return self._refuse(
+                "Rejected", Sentence("Nothing is downloaded: {problem}.", problem=problem_text), "SFW-01"
+            )
         former = self.present
         if not self._cancel():
-            return self._refuse("Rejected", "Another update is being installed already.", "SFW-09")
+            return self._refuse("Rejected", Sentence("Another update is being installed already."), "SFW-09")
         update = self._requested("signed", request, firmware["location"], retrieve_at)
         self._save(
             replace(
@@ -199,7 +214,10 @@ class Firmware:
         if former is None:
             return {"status": "Accepted"}
         self._explain(
-            "SignedUpdateFirmware", "AcceptedCanceled", "The former update is given up for this one.", "SFW-09"
+            "SignedUpdateFirmware",
+            "AcceptedCanceled",
+            Sentence("The former update is given up for this one."),
+            "SFW-09",
         )
         return {"status": "AcceptedCanceled"}
 
@@ -213,8 +231,8 @@ class Firmware:
             retrieve_at=format_utc(retrieve_at) if retrieve_at else "",  # type: ignore[arg-type]
         )
 
-    def _refuse(self, status: str, rule: str, clause: str) -> Payload:
-        self._explain("SignedUpdateFirmware", status, rule[:1].upper() + rule[1:], clause)
+    def _refuse(self, status: str, rule: Sentence, clause: str) -> Payload:
+        self._explain("SignedUpdateFirmware", status, rule, clause)
         return {"status": status}
 
     def _cancel(self) -> bool:
@@ -225,7 +243,7 @@ class Firmware:
         if update.stage not in CANCELLABLE:
             return False
         self._jobs.cancel(update.job)
-        self._note(update, "cancelled", "a newer request came")
+        self._note(update, "cancelled", Sentence("a newer request came"))
         self._save(None)
         return True
 
@@ -250,7 +268,10 @@ class Firmware:
     def _ordered(self, update: Update) -> None:
         if not self._cancel():
             self._explain(
-                "update", "Rejected", "Another update is being installed already; wait for its end.", "SFW-09"
+                Sentence("update"),
+                "Rejected",
+                Sentence("Another update is being installed already; wait for its end."),
+                "SFW-09",
             )
             return
         self._save(update)
@@ -298,7 +319,7 @@ class Firmware:
             elif event.state == "failed":
                 unfit = update.kind == "signed" and result.get("failure") in _UNFIT
                 status = "InstallVerificationFailed" if unfit else "InstallationFailed"
-                self._finish(update, status, result.get("reason", ""))
+                self._finish(update, status, quoted(unpacked(result.get("reason", ""))))
 
     def _downloaded(self, update: Update, result: dict[str, str]) -> None:
         update = self._tell(replace(update, file=result["file"], sha256=result["sha256"]), "Downloaded")
@@ -309,8 +330,8 @@ class Firmware:
                 digest = bytes.fromhex(update.sha256)
                 check_signature(certificate, update.signature, digest, self._settings.factory.firmware_signatures)
             except (BadCertificate, BadSignature) as problem:
-                self._security_events.raise_event("InvalidFirmwareSignature", str(problem))
-                self._finish(update, "InvalidSignature", str(problem))
+                self._security_events.raise_event("InvalidFirmwareSignature", quoted(problem))
+                self._finish(update, "InvalidSignature", quoted(problem))
                 return
             update = self._tell(update, "SignatureVerified")
             if self._is_early(update.install_at):
@@ -318,14 +339,19 @@ class Firmware:
         self._save(replace(update, stage="waiting", job=""))
 
     def _download_failed(self, update: Update, result: dict[str, str]) -> None:
-        reason = result.get("reason", "")
+        reason = quoted(unpacked(result.get("reason", "")))
         if update.attempts <= 1:
             self._finish(update, "DownloadFailed", reason)
             return
         self._save(replace(update, attempts=update.attempts - 1))
         self._retry_at = self._clock.monotonic() + update.interval_s
-        again = f"{reason}. It is tried again in {update.interval_s} s, {update.attempts - 1} times at most."
-        self._explain("firmware", "retry", again, "FW-05")
+        again = Sentence(
+            "{reason}. It is tried again in {interval_s} s, {attempts} times at most.",
+            reason=reason,
+            interval_s=update.interval_s,
+            attempts=update.attempts - 1,
+        )
+        self._explain(Sentence("firmware"), Sentence("retry"), again, "FW-05")
 
     # -- time
 
@@ -409,7 +435,9 @@ class Firmware:
             return
         self._switched = True
         self._save(replace(update, stage="trial"))
-        self._security_events.raise_event("ResetOrReboot", f"into firmware {update.version}".strip())
+        self._security_events.raise_event(
+            "ResetOrReboot", Sentence("into firmware {version}", version=update.version or "?")
+        )
         self._actions.append(SwitchRelease(update.slot))
 
     def _judge(self, update: Update) -> None:
@@ -419,13 +447,15 @@ class Firmware:
             if not self._on_trial:
                 self._installed(update)
         elif release.rolled_back == update.slot:
-            self._finish(update, "InstallationFailed", f"{release.reason} The former version runs again")
+            self._finish(
+                update, "InstallationFailed", Sentence("{reason} The former version runs again", reason=release.reason)
+            )
         elif not release.slot:
-            self._finish(update, "InstallationFailed", "the station was started without its launcher")
+            self._finish(update, "InstallationFailed", Sentence("the station was started without its launcher"))
         elif not self._switched:  # a power cut came before the switch
             self._save(replace(update, stage="switching"))
 
-    def switch_failed(self, reason: str) -> None:
+    def switch_failed(self, reason: Sentence) -> None:
         """The release could not be made the current one; the present one goes on."""
         if (update := self.present) is not None and update.stage == "trial":
             self._finish(update, "InstallationFailed", reason)
@@ -450,8 +480,10 @@ class Firmware:
             self._actions.append(ConfirmRelease())
 
     def _installed(self, update: Update) -> None:
-        self._security_events.raise_event("FirmwareUpdated", f"firmware {update.version} runs".strip())
-        self._finish(update, "Installed", "")
+        self._security_events.raise_event(
+            "FirmwareUpdated", Sentence("firmware {version} runs", version=update.version or "?")
+        )
+        self._finish(update, "Installed", NOTHING)
 
     def _hold(self) -> None:
         """While it is installed nobody can start a session, and while it is on trial the queue waits: a release that
@@ -498,7 +530,7 @@ class Firmware:
             return update
         return replace(update, told=status)
 
-    def _finish(self, update: Update, status: str, reason: str) -> None:
+    def _finish(self, update: Update, status: str, reason: Sentence) -> None:
         update = self._tell(update, status)
         if update.kind == "signed":
             payload: Payload = {"status": "Idle"}
@@ -506,17 +538,19 @@ class Firmware:
                 payload = {"status": status, "requestId": update.request_id}
             self._store.set_value(_LAST, dumps(payload))
         if status != "Installed":
-            self._explain("firmware", status, f"{reason[:1].upper()}{reason[1:]}.".replace("..", "."), "FW-02")
+            self._explain(
+                Sentence("firmware"), status, Sentence("The update failed: {reason}.", reason=reason), "FW-02"
+            )
         self._note(update, status, reason)
         self._save(None)
 
-    def _note(self, update: Update, status: str, reason: str) -> None:
+    def _note(self, update: Update, status: str, reason: Sentence) -> None:
         entry = {
             "at": format_utc(self._clock.utc()),
             "kind": update.kind,
             "version": update.version,
             "status": status,
-            "reason": reason,
+            "reason": packed(reason),
         }
         history = json.loads(self._store.value(HISTORY) or "[]")
         self._store.set_value(HISTORY, dumps([*history, entry][-HISTORY_KEPT:]))
@@ -524,5 +558,5 @@ class Firmware:
     def _save(self, update: Update | None) -> None:
         self._store.set_value(_NAME, None if update is None else dumps(asdict(update)))
 
-    def _explain(self, what: str, verdict: str, rule: str, clause: str) -> None:
+    def _explain(self, what: str, verdict: str, rule: Sentence, clause: str) -> None:
         self._actions.append(Explain(what, verdict, rule, "", clause))

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
+from ocppclient.sentence import Sentence, quoted
+
 #: The names of the algorithms; all hash with SHA-256. L01.FR.04 names RSA-PSS, the others are what real tools make.
 RSA_PSS, ECDSA, RSA_PKCS1V15 = "rsa-pss", "ecdsa", "rsa-pkcs1v15"
 ALGORITHMS = (RSA_PSS, ECDSA, RSA_PKCS1V15)
@@ -42,11 +44,15 @@ def check_certificate(pem: str, roots: Iterable[str], now: datetime) -> x509.Cer
     try:
         certificates = x509.load_pem_x509_certificates(pem.encode())
     except ValueError as problem:
-        raise BadCertificate(f"the signing certificate is not a PEM certificate: {problem}") from None
+        raise BadCertificate(
+            Sentence("the signing certificate is not a PEM certificate: {problem}", problem=quoted(problem))
+        ) from None
     if len(certificates) != 1:
-        raise BadCertificate("one signing certificate is needed; the manufacturer uses no intermediate certificates")
+        raise BadCertificate(
+            Sentence("one signing certificate is needed; the manufacturer uses no intermediate certificates")
+        )
     (certificate,) = certificates
-    _check_validity(certificate, "the signing certificate", now)
+    _check_validity(certificate, Sentence("the signing certificate"), now)
     _check_key(certificate)
     _check_usage(certificate)
     found = False
@@ -56,11 +62,13 @@ def check_certificate(pem: str, roots: Iterable[str], now: datetime) -> x509.Cer
             certificate.verify_directly_issued_by(root)
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
             continue
-        _check_validity(root, "the manufacturer's root certificate", now)
+        _check_validity(root, Sentence("the manufacturer's root certificate"), now)
         return certificate
     if not found:
-        raise BadCertificate("no ManufacturerRootCertificate is installed: nobody can prove who made the firmware")
-    raise BadCertificate("the signing certificate was not issued by an installed ManufacturerRootCertificate")
+        raise BadCertificate(
+            Sentence("no ManufacturerRootCertificate is installed: nobody can prove who made the firmware")
+        )
+    raise BadCertificate(Sentence("the signing certificate was not issued by an installed ManufacturerRootCertificate"))
 
 
 def check_signature(
@@ -78,7 +86,7 @@ def check_signature(
     """
     raw = _decoded(signature) if isinstance(signature, str) else signature
     if not raw:
-        raise BadSignature("there is no signature")
+        raise BadSignature(Sentence("there is no signature"))
     key, hashed = certificate.public_key(), Prehashed(hashes.SHA256())
     if isinstance(key, rsa.RSAPublicKey):
         pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.AUTO)
@@ -97,14 +105,19 @@ def check_signature(
             pass
         else:
             return
-    raise BadSignature(f"the signature does not fit the file (accepted: {', '.join(sorted(algorithms))} with SHA-256)")
+    raise BadSignature(
+        Sentence(
+            "the signature does not fit the file (accepted: {algorithms} with SHA-256)",
+            algorithms=", ".join(sorted(algorithms)),
+        )
+    )
 
 
 def _decoded(signature: str) -> bytes:
     try:
         return base64.b64decode("".join(signature.split()), validate=True)
     except (ValueError, binascii.Error):
-        raise BadSignature("the signature is not base64") from None
+        raise BadSignature(Sentence("the signature is not base64")) from None
 
 
 def _loaded(roots: Iterable[str]) -> Iterable[x509.Certificate]:
@@ -117,9 +130,21 @@ def _loaded(roots: Iterable[str]) -> Iterable[x509.Certificate]:
 
 def _check_validity(certificate: x509.Certificate, what: str, now: datetime) -> None:
     if now < certificate.not_valid_before_utc:
-        raise BadCertificate(f"{what} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}")
+        raise BadCertificate(
+            Sentence(
+                "{what} is not valid before {date}",
+                what=what,
+                date=f"{certificate.not_valid_before_utc:%Y-%m-%d}",
+            )
+        )
     if now > certificate.not_valid_after_utc:
-        raise BadCertificate(f"{what} expired on {certificate.not_valid_after_utc:%Y-%m-%d}")
+        raise BadCertificate(
+            Sentence(
+                "{what} expired on {date}",
+                what=what,
+                date=f"{certificate.not_valid_after_utc:%Y-%m-%d}",
+            )
+        )
 
 
 def _check_key(certificate: x509.Certificate) -> None:
@@ -133,8 +158,12 @@ def _check_key(certificate: x509.Certificate) -> None:
         case ec.EllipticCurvePublicKey() if key.key_size >= _SHORTEST_EC:
             return
     raise BadCertificate(
-        f"the signing certificate needs an RSA key of at least {_SHORTEST_RSA} bits or an EC key of at least "
-        f"{_SHORTEST_EC} bits"
+        Sentence(
+            "the signing certificate needs an RSA key of at least {rsa_bits} bits or an EC key of at least "
+            "{ec_bits} bits",
+            rsa_bits=_SHORTEST_RSA,
+            ec_bits=_SHORTEST_EC,
+        )
     )
 
 
@@ -142,10 +171,14 @@ def _check_usage(certificate: x509.Certificate) -> None:
     try:
         extensions = certificate.extensions
     except ValueError as problem:
-        raise BadCertificate(f"the signing certificate has a damaged extension: {problem}") from None
+        raise BadCertificate(
+            Sentence("the signing certificate has a damaged extension: {problem}", problem=quoted(problem))
+        ) from None
     for extension in extensions:  # A00.FR.512: they SHOULD be there
         match extension.value:
             case x509.KeyUsage(digital_signature=False):
-                raise BadCertificate("the signing certificate is not made for signatures (its Key Usage says so)")
+                raise BadCertificate(
+                    Sentence("the signing certificate is not made for signatures (its Key Usage says so)")
+                )
             case x509.BasicConstraints(ca=True):
-                raise BadCertificate("the signing certificate is one of an authority, not of a signer")
+                raise BadCertificate(Sentence("the signing certificate is one of an authority, not of a signer"))

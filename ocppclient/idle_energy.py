@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ocppclient.events import Action, Explain
 from ocppclient.facts import Facts
+from ocppclient.sentence import Sentence
 from ocppclient.store import Store
 
 #: More than two steps of a coarse meter is no rounding.
@@ -33,8 +34,12 @@ class IdleEnergy:
         stored = self._store.value(_NAME)
         moved_wh = 0 if stored is None else register_wh - int(stored)
         if moved_wh > WORTH_TELLING_WH:
-            rule = f"{moved_wh} Wh flowed outside a session, perhaps while the station was off."
-            self._actions.append(Explain("energy", "not in a session", rule, f"{stored} to {register_wh} Wh", "P7"))
+            rule = Sentence(
+                "{moved_wh} Wh flowed outside a session, perhaps while the station was off.", moved_wh=moved_wh
+            )
+            self._actions.append(
+                Explain(Sentence("energy"), Sentence("not in a session"), rule, f"{stored} to {register_wh} Wh", "P7")
+            )
         elif stored is not None and moved_wh >= 0:
             return
         self._store.set_value(_NAME, str(register_wh))

@@ -6,6 +6,7 @@ from ocppclient.clock import Clock, spoken_utc
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain, Setpoint
 from ocppclient.facts import MINIMUM_CURRENT_A, Facts
+from ocppclient.sentence import NOTHING, Sentence
 from ocppclient.settings import Electrical
 from ocppclient.smart_charging import Allowed, SmartCharging
 from ocppclient.transactions import Transactions
@@ -39,30 +40,44 @@ class Limits:
         self._last: Setpoint | None = None
         self._silent = False
         self.limit_a = electrical.max_current_a
-        self.sentence = ""
+        self.sentence = NOTHING
 
     def update(self) -> None:
         """Recompute, and tell the hardware when something changed."""
-        candidates = [(self.electrical.max_current_a, ", the installer's limit")]
-        if (hardware_a := self._facts.reading.limit_a) > 0:
-            candidates.append((hardware_a, ", what the hardware allows"))
+        limit_a = self.electrical.max_current_a
+        candidates = [(limit_a, Sentence("{limit_a:.1f} A, the installer's limit", limit_a=limit_a))]
+        if (limit_a := self._facts.reading.limit_a) > 0:
+            candidates.append((limit_a, Sentence("{limit_a:.1f} A, what the hardware allows", limit_a=limit_a)))
         if (allowed := self._smart_charging.allowed()) is not None:
-            candidates.append((allowed.limit_a, f" by operator profile {allowed.profile_id}{self._until(allowed)}"))
+            candidates.append((allowed.limit_a, self._by_profile(allowed)))
         if self._control_lost():
-            silent_s = self._config.loss_of_control_time_out
-            reason = f", because the operator's backend has been silent for more than {silent_s} s"
-            candidates.append((float(self._config.loss_of_control_current), reason))
-        self.limit_a, reason = min(candidates, key=lambda candidate: candidate[0])
-        too_low = " (no car can charge with less than 6 A)" if 0 < self.limit_a < MINIMUM_CURRENT_A else ""
-        self.sentence = f"{self.limit_a:.1f} A{reason}{too_low}"
+            limit_a = float(self._config.loss_of_control_current)
+            reason = Sentence(
+                "{limit_a:.1f} A, because the operator's backend has been silent for more than {silent_s} s",
+                limit_a=limit_a,
+                silent_s=self._config.loss_of_control_time_out,
+            )
+            candidates.append((limit_a, reason))
+        self.limit_a, self.sentence = min(candidates, key=lambda candidate: candidate[0])
+        if 0 < self.limit_a < MINIMUM_CURRENT_A:
+            self.sentence = Sentence("{limit} (no car can charge with less than 6 A)", limit=self.sentence)
         offered_a = self.limit_a if self.limit_a >= MINIMUM_CURRENT_A else 0.0
         setpoint = Setpoint(offered_a, self._transactions.energy_authorised)
         if setpoint != self._last:
             self._last = setpoint
             self._actions.append(setpoint)
 
-    def _until(self, allowed: Allowed) -> str:
-        return "" if allowed.until is None else f" until {spoken_utc(allowed.until, self._clock.utc())}"
+    def _by_profile(self, allowed: Allowed) -> Sentence:
+        limit_a, profile_id = allowed.limit_a, allowed.profile_id
+        if allowed.until is None:
+            return Sentence("{limit_a:.1f} A by operator profile {profile_id}", limit_a=limit_a, profile_id=profile_id)
+        until = spoken_utc(allowed.until, self._clock.utc())
+        return Sentence(
+            "{limit_a:.1f} A by operator profile {profile_id} until {until}",
+            limit_a=limit_a,
+            profile_id=profile_id,
+            until=until,
+        )
 
     # -- loss of control (field problems, section 5 item 5)
 
@@ -72,10 +87,14 @@ class Limits:
         silent = 0 < time_out_s <= self._clock.monotonic() - self._facts.heard_at
         if silent != self._silent:
             self._silent = silent
-            rule = f"The backend has been silent for {time_out_s} s." if silent else "The backend is heard again."
-            verdict = "loss of control" if silent else "control regained"
+            rule = (
+                Sentence("The backend has been silent for {time_out_s} s.", time_out_s=time_out_s)
+                if silent
+                else Sentence("The backend is heard again.")
+            )
+            verdict = Sentence("loss of control") if silent else Sentence("control regained")
             value = f"{self._config.loss_of_control_current} A" if silent else ""
-            self._actions.append(Explain("limit", verdict, rule, value, "SC-27"))
+            self._actions.append(Explain(Sentence("limit"), verdict, rule, value, "SC-27"))
         return silent
 
     @property

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from ocppclient.sentence import NOTHING, Sentence, quoted
+
 LinkState = Literal["off", "connecting", "connected", "waiting"]
 
 #: Characters of a URL that are already what they should be; everything else is percent-encoded (RFC 3986).
@@ -64,11 +66,27 @@ class ConnectionSettings:
         final_url(self)  # refuses what can never be a URL
         secure = is_secure(self)
         if self.security_profile not in (0, 1, 2, 3):
-            raise ValueError(f"security profile {self.security_profile} does not exist; use 0, 1, 2 or 3")
+            raise ValueError(
+                Sentence(
+                    "security profile {security_profile} does not exist; use 0, 1, 2 or 3",
+                    security_profile=self.security_profile,
+                )
+            )
         if self.security_profile >= 2 and not secure:
-            raise ValueError(f"security profile {self.security_profile} needs a wss:// address; {self.url!r} is not")
+            raise ValueError(
+                Sentence(
+                    "security profile {security_profile} needs a wss:// address; {url!r} is not",
+                    security_profile=self.security_profile,
+                    url=self.url,
+                )
+            )
         if self.security_profile in (1, 2) and not self.authorization_key:
-            raise ValueError(f"security profile {self.security_profile} needs an authorization key (the password)")
+            raise ValueError(
+                Sentence(
+                    "security profile {security_profile} needs an authorization key (the password)",
+                    security_profile=self.security_profile,
+                )
+            )
 
 
 def address_for(security_profile: int, url: str, secure_url: str) -> str:
@@ -94,27 +112,35 @@ def endpoint(address: str) -> str:
     """
     address = address.strip()
     if any(letter.isspace() for letter in address):
-        raise ValueError("has a blank in the middle; remove it")
+        raise ValueError(Sentence("has a blank in the middle; remove it"))
     try:
         parts = urlsplit(address)
     except ValueError:  # brackets that hold no IPv6 address
-        raise ValueError("names no host; it looks like wss://backend.example/ocpp") from None
+        raise ValueError(Sentence("names no host; it looks like wss://backend.example/ocpp")) from None
     if parts.scheme in ("http", "https"):
-        raise ValueError(f"begins with {parts.scheme}://; write {'ws' if parts.scheme == 'http' else 'wss'}:// instead")
+        raise ValueError(
+            Sentence(
+                "begins with {scheme}://; write {value}:// instead",
+                scheme=parts.scheme,
+                value="ws" if parts.scheme == "http" else "wss",
+            )
+        )
     if parts.scheme not in ("ws", "wss"):
-        raise ValueError("must begin with ws:// or wss://, for example wss://backend.example/ocpp")
+        raise ValueError(Sentence("must begin with ws:// or wss://, for example wss://backend.example/ocpp"))
     if "@" in parts.netloc:
-        raise ValueError("holds a user name or a password; remove it, and enter the password as the authorization key")
+        raise ValueError(
+            Sentence("holds a user name or a password; remove it, and enter the password as the authorization key")
+        )
     if "#" in address:
-        raise ValueError("holds a '#'; remove it and what follows")
+        raise ValueError(Sentence("holds a '#'; remove it and what follows"))
     try:
         port = parts.port
     except ValueError:
         port = 0
     if port == 0:
-        raise ValueError("has a port that is not a number from 1 to 65535")
+        raise ValueError(Sentence("has a port that is not a number from 1 to 65535"))
     if not parts.hostname:
-        raise ValueError("names no host; it looks like wss://backend.example/ocpp")
+        raise ValueError(Sentence("names no host; it looks like wss://backend.example/ocpp"))
     return address
 
 
@@ -128,11 +154,13 @@ def final_url(settings: ConnectionSettings) -> str:
     """
     identity = settings.charge_point_id.strip()
     if not identity:
-        raise ValueError("the charge point id is empty; enter the id under which the backend knows this station")
+        raise ValueError(
+            Sentence("the charge point id is empty; enter the id under which the backend knows this station")
+        )
     try:
         parts = urlsplit(endpoint(settings.url))
     except ValueError as wrong:
-        raise ValueError(f"the backend address {wrong}") from None
+        raise ValueError(Sentence("the backend address {wrong}", wrong=quoted(wrong))) from None
     path = quote(parts.path, safe=_URL_SAFE).rstrip("/")
     return urlunsplit((parts.scheme, parts.netloc, f"{path}/{quote(identity, safe='')}", parts.query, ""))
 
@@ -195,7 +223,7 @@ class LinkError:
     """
 
     kind: str
-    text: str
+    text: Sentence
 
 
 @dataclass(frozen=True)
@@ -219,6 +247,6 @@ class LinkStatus:
     last_byte_at: float | None = None
     next_attempt_at: float | None = None
     attempts: int = 0
-    last_error: str = ""
+    last_error: Sentence = NOTHING
     last_error_kind: str = ""
-    subprotocol_warning: str = ""
+    subprotocol_warning: Sentence = NOTHING

@@ -14,6 +14,7 @@ from ocppclient.clock import Clock, parse_utc
 from ocppclient.codec import CallFailure, Payload, tolerant_int
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain
+from ocppclient.sentence import Sentence, quoted
 from ocppclient.storable import tag_key
 from ocppclient.store import IdTagEntry, Store
 
@@ -27,7 +28,7 @@ class _Refusal:
     """Why a list is not taken: the status to answer, the rule, the offending value and the clause."""
 
     status: str
-    rule: str
+    rule: Sentence
     value: str
     clause: str
 
@@ -70,7 +71,7 @@ class LocalAuthList:
     def get_local_list_version(self, request: Payload) -> Payload:
         """GetLocalListVersion.req."""
         if not self._config.local_auth_list_enabled:
-            rule = "The local list is switched off (LocalAuthListEnabled is false)."
+            rule = Sentence("The local list is switched off (LocalAuthListEnabled is false).")
             self._actions.append(Explain("GetLocalListVersion", "-1", rule, "false", "LAL-02"))
             return {"listVersion": -1}
         return {"listVersion": self.version}
@@ -98,29 +99,37 @@ class LocalAuthList:
     def _check(self, version: int, full: bool, items: Sequence[Payload]) -> _Refusal | None:
         """Everything that can be said without looking at the entries of the list."""
         if not self._config.local_auth_list_enabled:
-            rule = "The local list is switched off (LocalAuthListEnabled is false)."
+            rule = Sentence("The local list is switched off (LocalAuthListEnabled is false).")
             return _Refusal("NotSupported", rule, "false", "LAL-07")
         if version < 1:  # 0 tells of an empty list, -1 of none
-            return _Refusal("Failed", "The listVersion of an update has to be 1 or more.", str(version), "LAL-06")
+            return _Refusal(
+                "Failed", Sentence("The listVersion of an update has to be 1 or more."), str(version), "LAL-06"
+            )
         if not full:
             if self._changed_by_people:
-                rule = "Entries of the backend were changed at the station; only a Full update makes the list right."
+                rule = Sentence(
+                    "Entries of the backend were changed at the station; only a Full update makes the list right."
+                )
                 return _Refusal("Failed", rule, "Differential", "LAL-06")
             if version <= (current := self.version):
-                rule = f"The list has version {current} already; a Differential update needs a higher one."
+                rule = Sentence(
+                    "The list has version {current} already; a Differential update needs a higher one.", current=current
+                )
                 return _Refusal("VersionMismatch", rule, str(version), "LAL-05")
         if len(items) > (longest := self._config.send_local_list_max_length):
-            rule = f"At most {longest} entries fit into one SendLocalList (SendLocalListMaxLength)."
+            rule = Sentence(
+                "At most {longest} entries fit into one SendLocalList (SendLocalListMaxLength).", longest=longest
+            )
             return _Refusal("Failed", rule, str(len(items)), "LAL-06")
         seen: set[str] = set()
         for item in items:
             key = tag_key(item["idTag"])
             if key in seen:
-                rule = "An idTag occurs twice in the update (upper and lower case count as the same)."
+                rule = Sentence("An idTag occurs twice in the update (upper and lower case count as the same).")
                 return _Refusal("Failed", rule, item["idTag"], "LAL-06")
             seen.add(key)
             if full and "idTagInfo" not in item:
-                rule = "An entry of a Full update has no idTagInfo; leaving a tag out is what removes it."
+                rule = Sentence("An entry of a Full update has no idTagInfo; leaving a tag out is what removes it.")
                 return _Refusal("Failed", rule, item["idTag"], "LAL-06")
         return None
 
@@ -142,11 +151,14 @@ class LocalAuthList:
                 self._store.drop_listed_from_cache()
         except _TooLong:
             longest = self._config.local_auth_list_max_length
-            rule = f"The list would have more than the {longest} entries that fit (LocalAuthListMaxLength)."
+            rule = Sentence(
+                "The list would have more than the {longest} entries that fit (LocalAuthListMaxLength).",
+                longest=longest,
+            )
             return _Refusal("Failed", rule, str(length), "LAL-06")
         except Exception as problem:
             log.exception("The local list could not be written")
-            rule = "The list could not be stored; the former one counts. The log of the station says more."
+            rule = Sentence("The list could not be stored; the former one counts. The log of the station says more.")
             return _Refusal("Failed", rule, type(problem).__name__, "LAL-06")
         self.changes += 1
         return None
@@ -167,6 +179,7 @@ def _entry(item: Payload, now: datetime) -> IdTagEntry:
             expiry_date = parse_utc(info["expiryDate"])
         except ValueError as problem:
             raise CallFailure(
-                "PropertyConstraintViolation", f"expiryDate of idTag {item['idTag']!r}: {problem}"
+                "PropertyConstraintViolation",
+                Sentence("expiryDate of idTag {id_tag!r}: {problem}", id_tag=item["idTag"], problem=quoted(problem)),
             ) from None
     return IdTagEntry(item["idTag"], info["status"], "backend", info.get("parentIdTag", ""), expiry_date, now)

@@ -8,6 +8,7 @@ from ocppclient.boot import Boot
 from ocppclient.facts import Facts
 from ocppclient.limits import Limits
 from ocppclient.reservation import Reservations
+from ocppclient.sentence import Sentence
 from ocppclient.status import Condition
 from ocppclient.transactions import Transactions
 
@@ -21,62 +22,64 @@ def sentence(
     authorization: Authorization,
     transactions: Transactions,
     limits: Limits,
-) -> str:
+) -> Sentence:
     """One sentence for the dashboard."""
     if condition is None:
-        return "The hardware is being read …"
+        return Sentence("The hardware is being read …")
     reading = facts.reading
     if transactions.stopping:
-        return "The session is ending; the contactor opens."
+        return Sentence("The session is ending; the contactor opens.")
     if authorization.asking:
-        return "Asking the operator about the card …"
+        return Sentence("Asking the operator about the card …")
     match condition.status:
         case "Faulted":
             return _fault(facts)
         case "Unavailable" if availability.maintenance:
-            return f"Out of service: {availability.maintenance}."
+            return Sentence("Out of service: {maintenance}.", maintenance=availability.maintenance)
         case "Unavailable" if availability.disk_full:
-            return "The disk is full: no session can start until there is room."
+            return Sentence("The disk is full: no session can start until there is room.")
         case "Unavailable" if availability.held:
-            return "New software is being installed; charging is possible again in a few minutes."
+            return Sentence("New software is being installed; charging is possible again in a few minutes.")
         case "Unavailable":
-            return "The operator took this station out of service."
+            return Sentence("The operator took this station out of service.")
         case "Preparing" if transactions.running is not None:
-            return "The session has started; waiting for the car to begin."
+            return Sentence("The session has started; waiting for the car to begin.")
         case "Preparing" if authorization.granted is not None:
-            return "Accepted. Plug in the car."
+            return Sentence("Accepted. Plug in the car.")
         case "Preparing":
-            return "The car is plugged in. Tap a card to start."
+            return Sentence("The car is plugged in. Tap a card to start.")
         case "Charging":
-            return f"Charging at up to {limits.sentence}."
+            return Sentence("Charging at up to {limit}.", limit=limits.sentence)
         case "SuspendedEV" if not reading.ev_connected:
-            return "The car was unplugged; the session waits for it to return."
+            return Sentence("The car was unplugged; the session waits for it to return.")
         case "SuspendedEV":
-            return "The car does not ask for energy now."
+            return Sentence("The car does not ask for energy now.")
         case "SuspendedEVSE":
             running = transactions.running
             if running is not None and running.deauthorised:
-                return "The operator refused this card; no energy is delivered."
-            return f"Paused by the station: {limits.sentence}."
+                return Sentence("The operator refused this card; no energy is delivered.")
+            return Sentence("Paused by the station: {limit}.", limit=limits.sentence)
         case "Finishing":
             return (
-                "The session is over. Unplug the car."
+                Sentence("The session is over. Unplug the car.")
                 if transactions.ended_plugged
-                else ("The car is plugged in, but no card was tapped. Tap a card to start.")
+                else Sentence("The car is plugged in, but no card was tapped. Tap a card to start.")
             )
         case "Reserved" if reading.ev_connected:
-            return f"The car is plugged in, but the station is {reservations.sentence}"
+            return Sentence(
+                "The car is plugged in, but the station is {reservation}", reservation=reservations.sentence
+            )
         case "Reserved":
-            return f"The station is {reservations.sentence}"
+            return Sentence("The station is {reservation}", reservation=reservations.sentence)
         case _:
             if boot.denied:
-                return "The backend has not accepted this station yet."
-            return "Ready. Plug in the car or tap a card."
+                return Sentence("The backend has not accepted this station yet.")
+            return Sentence("Ready. Plug in the car or tap a card.")
 
 
-def _fault(facts: Facts) -> str:
+def _fault(facts: Facts) -> Sentence:
     """The worst fault that blocks: in its own words, else in OCPP's."""
     worst = next(iter(facts.blocking_faults), None)
     if worst is None:
-        return "A fault was detected."
-    return f"{worst.words or f'{worst.error_code} {worst.info}'.strip()}."
+        return Sentence("A fault was detected.")
+    return Sentence("{fault}.", fault=worst.words or worst.code_and_info)

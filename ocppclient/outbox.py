@@ -17,6 +17,7 @@ from ocppclient.codec import ERROR_CODES, CallError, CallResult, Payload, check_
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Disconnect, Explain, SendFrame
 from ocppclient.facts import Facts
+from ocppclient.sentence import NOTHING, Sentence, quoted
 from ocppclient.settings import Factory
 from ocppclient.store import DeliveredCall, QueuedCall, Store
 
@@ -52,7 +53,7 @@ class Outcome:
     action: str
     request: Payload
     response: Payload | None
-    error: str = ""
+    error: Sentence = NOTHING
     lost: bool = False
     late: bool = False
     transaction_uid: str = ""
@@ -98,7 +99,7 @@ class Outbox:
         #: The durable queue stays where it is: a release on trial may be undone (a level, set by `firmware.py`).
         self.held = False
         self.quirks = 0
-        self.last_error = ""
+        self.last_error = NOTHING
         #: monotonic time of the last CALL that left; the Heartbeat counts from it (its answer would shift the cadence).
         self.last_activity = clock.monotonic()
         self._urgent: deque[_Urgent] = deque()
@@ -170,13 +171,20 @@ class Outbox:
         while size - thinned > 0.9 * quota and (more := self._store.thin_meter_values()):
             thinned += more
         self._thin_at = max(quota, size - thinned + quota // 100 + 1)
-        rule = f"The queue of transaction messages reached {size}; {thinned} meter values between others were removed."
+        rule = Sentence(
+            "The queue of transaction messages reached {size}; {thinned} meter values between others were removed.",
+            size=size,
+            thinned=thinned,
+        )
         if not thinned:
-            rule = (
-                f"The queue of transaction messages reached {size}, and nothing in it may be removed: starts, stops, "
-                "first and last values are kept whatever happens. Connect the backend, or resend what is parked."
+            rule = Sentence(
+                "The queue of transaction messages reached {size}, and nothing in it may be removed: starts, stops, "
+                "first and last values are kept whatever happens. Connect the backend, or resend what is parked.",
+                size=size,
             )
-        self._actions.append(Explain("queue", "thinned" if thinned else "full", rule, str(size), "TXQ-09"))
+        self._actions.append(
+            Explain(Sentence("queue"), Sentence("thinned") if thinned else Sentence("full"), rule, str(size), "TXQ-09")
+        )
 
     def redate(self, delta_s: float) -> None:
         """The clock was not confirmed so far and moved by `delta_s`: correct what this boot has queued (CLK-04).
@@ -221,12 +229,15 @@ class Outbox:
     def disconnected(self) -> list[Outcome]:
         """The socket is gone: nothing waits for an answer any more; durable calls stay and go out again."""
         self.online = False
-        lost = [Outcome(call.action, call.payload, None, "the connection was lost", lost=True) for call in self._urgent]
+        lost = [
+            Outcome(call.action, call.payload, None, Sentence("the connection was lost"), lost=True)
+            for call in self._urgent
+        ]
         self._urgent.clear()
         if (call := self._in_flight) is not None:
             self._in_flight = None
             if call.seq is None:
-                lost.insert(0, Outcome(call.action, call.request, None, "the connection was lost", lost=True))
+                lost.insert(0, Outcome(call.action, call.request, None, Sentence("the connection was lost"), lost=True))
         self._late.clear()
         return lost
 
@@ -251,7 +262,7 @@ class Outbox:
             self._pace_s = _PACE_S
         self._not_before = self._clock.monotonic() + self._pace_s
         if isinstance(message, CallError):
-            return self._failed(call, f"{message.code} {message.description}".strip(), late)
+            return self._failed(call, quoted(f"{message.code} {message.description}".strip()), late)
         self.quirks += bool(message.quirks)
         if call.seq is not None:
             row = self._store.queued(call.seq)
@@ -286,9 +297,9 @@ class Outbox:
             return None
         return _InFlight(message_id, row.action, json.loads(row.payload), 0.0, row.seq, row.transaction_uid)
 
-    def _failed(self, call: _InFlight, error: str, late: bool) -> Outcome | None:
+    def _failed(self, call: _InFlight, error: Sentence, late: bool) -> Outcome | None:
         """The backend failed to process a CALL (CALLERROR, or no answer though the line was alive)."""
-        self.last_error = f"{call.action}: {error}"
+        self.last_error = Sentence("{action}: {problem}", action=call.action, problem=error)
         if call.seq is None:
             return Outcome(call.action, call.request, None, error, late=late)
         row = self._store.queued(call.seq)
@@ -304,16 +315,21 @@ class Outbox:
         self._retry_at = self._clock.monotonic() + max(wait_s, 1.0)
         return None
 
-    def _park(self, row: QueuedCall, error: str) -> None:
-        reason = f"given up after {row.attempts} attempts: {error}"
+    def _park(self, row: QueuedCall, error: Sentence) -> None:
+        reason = Sentence("given up after {attempts} attempts: {error}", attempts=row.attempts, error=error)
         self._store.update_queued(replace(row, parked_reason=reason))
         self._retry_at = 0.0
         if row.action == "StartTransaction" and (transaction := self._store.transaction(row.transaction_uid)):
             self._store.save_transaction(replace(transaction, start_parked=True))
         self._actions.append(
-            Explain(row.action, "parked", f"The backend did not take it: {reason}. It can be sent again by hand.",
-                    f"queue row {row.seq}", "TXQ-06")
-        )  # fmt: skip
+            Explain(
+                row.action,
+                Sentence("parked"),
+                Sentence("The backend did not take it: {reason}. It can be sent again by hand.", reason=reason),
+                f"queue row {row.seq}",
+                "TXQ-06",
+            )
+        )
 
     # -- time
 
@@ -325,8 +341,8 @@ class Outbox:
             return None
         self._in_flight = None
         self._unanswered += 1
-        waited = f"no answer within {timeout_s} s"
-        self.last_error = f"{call.action}: {waited}"
+        waited = Sentence("no answer within {timeout_s} s", timeout_s=timeout_s)
+        self.last_error = Sentence("{action}: {problem}", action=call.action, problem=waited)
         if self._unanswered >= _UNANSWERED_LIMIT:
             self._unanswered = 0
             self._actions.append(Disconnect(f"{_UNANSWERED_LIMIT} messages in a row got no answer"))

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ocppclient.sentence import NOTHING, Sentence
+
 X509 = x509.Certificate
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
@@ -68,7 +70,9 @@ def read_chain(pem_text: str) -> tuple[x509.Certificate, ...]:
         for certificate in chain:  # what is lazily parsed is looked at here, where it may fail
             _ = (certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key())
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
-        raise ValueError("there is no readable certificate in PEM form (-----BEGIN CERTIFICATE-----)") from None
+        raise ValueError(
+            Sentence("there is no readable certificate in PEM form (-----BEGIN CERTIFICATE-----)")
+        ) from None
     return chain
 
 
@@ -141,7 +145,7 @@ def private_key_id(key_pem: str) -> str:
     try:
         key = serialization.load_pem_private_key(key_pem.encode(), None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ValueError("no readable private key in PEM form without a pass phrase") from None
+        raise ValueError(Sentence("no readable private key in PEM form without a pass phrase")) from None
     return _key_id(key.public_key().public_bytes(*_SPKI))
 
 
@@ -172,48 +176,53 @@ def _key_id(spki: bytes) -> str:
 # --- checks ----------------------------------------------------------------------------------------------------------
 
 
-def out_of_date(certificate: x509.Certificate, now: datetime, sure: bool) -> str:
+def out_of_date(certificate: x509.Certificate, now: datetime, sure: bool) -> Sentence:
     """Why the certificate is not valid at this time, in words; "" when it is.
 
     A clock that nobody has confirmed (`sure` False) may be behind, as one that starts where the box was switched off:
     by it nothing is "not yet valid". What has ended by it has ended.
     """
     if now > certificate.not_valid_after_utc:
-        return f"it expired on {certificate.not_valid_after_utc:%Y-%m-%d}"
+        return Sentence("it expired on {date}", date=f"{certificate.not_valid_after_utc:%Y-%m-%d}")
     if sure and now < certificate.not_valid_before_utc:
-        return f"it is not valid before {certificate.not_valid_before_utc:%Y-%m-%d} (is the station's clock right?)"
-    return ""
+        return Sentence(
+            "it is not valid before {date} (is the station's clock right?)",
+            date=f"{certificate.not_valid_before_utc:%Y-%m-%d}",
+        )
+    return NOTHING
 
 
-def problem_of_root(certificate: x509.Certificate, now: datetime, sure: bool = True) -> str:
+def problem_of_root(certificate: x509.Certificate, now: datetime, sure: bool = True) -> Sentence:
     """Why the certificate cannot be a trusted root, in words; "" when it can. `sure` as in `out_of_date`."""
     if problem := _problem_of_any(certificate, now, sure):
         return problem
     if not _may_issue(certificate):
-        return "it may not issue certificates (basic constraints or key usage)"
+        return Sentence("it may not issue certificates (basic constraints or key usage)")
     if certificate.subject == certificate.issuer and not issued(certificate, certificate):
-        return "its own signature is wrong"
-    return ""
+        return Sentence("its own signature is wrong")
+    return NOTHING
 
 
 def problem_of_chain(
     chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], now: datetime, sure: bool = True
-) -> str:
+) -> Sentence:
     """Why the first certificate of the chain does not lead to one of the roots, in words; "" when it does."""
     current, rest, below = chain[0], list(chain[1:]), 0
     for _ in range(_CHAIN_LENGTH):
         if any(issued(current, root) and not out_of_date(root, now, sure) for root in roots):
-            return ""
+            return NOTHING
         issuer = next((item for item in rest if issued(current, item)), None)
         if issuer is None:
             break
         rest.remove(issuer)
         if problem := _problem_of_any(issuer, now, sure):
-            return f"the issuer {_common_name(issuer)!r} cannot be used: {problem}"
+            return Sentence(
+                "the issuer {issuer!r} cannot be used: {problem}", issuer=_common_name(issuer), problem=problem
+            )
         if not _may_issue(issuer, below):
-            return f"{_common_name(issuer)!r} may not issue it"
+            return Sentence("{issuer!r} may not issue it", issuer=_common_name(issuer))
         current, below = issuer, below + 1
-    return "it does not lead to an installed root certificate"
+    return Sentence("it does not lead to an installed root certificate")
 
 
 def problem_of_charge_point(
@@ -223,7 +232,7 @@ def problem_of_charge_point(
     organisation: str,
     now: datetime,
     sure: bool = True,
-) -> str:
+) -> Sentence:
     """Why the chain is no certificate of this station, in words; "" when it is one (conformance CRT-05).
 
     A certificate that becomes valid later is fine. Key usages count when they are there.
@@ -232,16 +241,22 @@ def problem_of_charge_point(
     if problem := _problem_of_any(leaf, max(now, leaf.not_valid_before_utc), sure):
         return problem
     if _common_name(leaf) != common_name:
-        return f"its CN is {_common_name(leaf)!r} instead of this station's serial number {common_name!r}"
+        return Sentence(
+            "its CN is {name!r} instead of this station's serial number {common_name!r}",
+            name=_common_name(leaf),
+            common_name=common_name,
+        )
     owners = _values(leaf, NameOID.ORGANIZATION_NAME)
     if owners and organisation and organisation not in owners:
-        return f"its O is {owners[0]!r} instead of {organisation!r} (CpoName)"
+        return Sentence(
+            "its O is {owner!r} instead of {organisation!r} (CpoName)", owner=owners[0], organisation=organisation
+        )
     if _extension(leaf, x509.BasicConstraints, lambda value: value.ca):
-        return "it is the certificate of an authority, not of a station"
+        return Sentence("it is the certificate of an authority, not of a station")
     if _extension(leaf, x509.KeyUsage, lambda value: not value.digital_signature):
-        return "its key usage does not allow signatures"
+        return Sentence("its key usage does not allow signatures")
     if _extension(leaf, x509.ExtendedKeyUsage, lambda value: not _for_clients(value)):
-        return "its extended key usage does not allow TLS clients"
+        return Sentence("its extended key usage does not allow TLS clients")
     return problem_of_chain(chain, roots, max(now, leaf.not_valid_before_utc), sure)
 
 
@@ -275,31 +290,39 @@ def _plain_name(name: str) -> str:
         return name.rstrip(".").casefold()
 
 
-def _problem_of_any(certificate: x509.Certificate, now: datetime, sure: bool) -> str:
+def _problem_of_any(certificate: x509.Certificate, now: datetime, sure: bool) -> Sentence:
     return out_of_date(certificate, now, sure) or _weakness(certificate)
 
 
-def _weakness(certificate: x509.Certificate) -> str:
+def _weakness(certificate: x509.Certificate) -> Sentence:
     """A00.FR.501…508."""
     public_key = certificate.public_key()
     match public_key:
         case rsa.RSAPublicKey() | dsa.DSAPublicKey() if public_key.key_size < RSA_BITS:
-            return f"its key has {public_key.key_size} bits; at least {RSA_BITS} are needed"
+            return Sentence(
+                "its key has {key_size} bits; at least {least} are needed",
+                key_size=public_key.key_size,
+                least=RSA_BITS,
+            )
         case ec.EllipticCurvePublicKey() if public_key.key_size < EC_BITS:
-            return f"its key has {public_key.key_size} bits; at least {EC_BITS} are needed"
+            return Sentence(
+                "its key has {key_size} bits; at least {least} are needed",
+                key_size=public_key.key_size,
+                least=EC_BITS,
+            )
         case rsa.RSAPublicKey() | dsa.DSAPublicKey() | ec.EllipticCurvePublicKey():
             pass
         case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey():
             pass
         case _:
-            return "its kind of key is not known"
+            return Sentence("its kind of key is not known")
     try:
         algorithm = certificate.signature_hash_algorithm
     except UnsupportedAlgorithm:
-        return "its signature algorithm is not known"
+        return Sentence("its signature algorithm is not known")
     if isinstance(algorithm, _WEAK_HASHES):
-        return f"it is signed with {algorithm.name.upper()}, which is broken"
-    return "" if certificate.serial_number > 0 else "it has no serial number"
+        return Sentence("it is signed with {upper}, which is broken", upper=algorithm.name.upper())
+    return NOTHING if certificate.serial_number > 0 else Sentence("it has no serial number")
 
 
 def _may_issue(certificate: x509.Certificate, below: int = 0) -> bool:

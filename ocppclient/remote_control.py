@@ -11,6 +11,7 @@ from ocppclient.events import Action, Explain
 from ocppclient.facts import Facts
 from ocppclient.profile_rules import Unfit
 from ocppclient.reservation import Reservations
+from ocppclient.sentence import Sentence
 from ocppclient.smart_charging import SmartCharging
 from ocppclient.store import Store
 from ocppclient.transactions import Transactions
@@ -63,37 +64,42 @@ class RemoteControl:
         self._smart_charging.use_for_next(profile)
         return {"status": "Accepted"}
 
-    def _why_no_start(self, request: Payload) -> tuple[str, str] | None:
+    def _why_no_start(self, request: Payload) -> tuple[Sentence, str] | None:
         connector_id = request.get("connectorId", 1)
         if connector_id != 1:
-            return f"Connector {connector_id} cannot be started; this station has connector 1.", "RST-06"
+            return Sentence(
+                "Connector {connector_id} cannot be started; this station has connector 1.", connector_id=connector_id
+            ), "RST-06"
         if not request["idTag"]:
-            return "The idTag is empty.", "GEN-02"
+            return Sentence("The idTag is empty."), "GEN-02"
         if self._boot.registration != "accepted":
-            return "The backend has not accepted this station yet.", "BOOT-09"
+            return Sentence("The backend has not accepted this station yet."), "BOOT-09"
         if self._boot.restarting:
-            return "The station is restarting.", "RES-03"
+            return Sentence("The station is restarting."), "RES-03"
         if self._store.open_transaction() is not None:
-            return "A transaction is running already.", "RST-05"
+            return Sentence("A transaction is running already."), "RST-05"
         if self._authorization.busy:
-            return "Another start is pending already.", "RST-05"
+            return Sentence("Another start is pending already."), "RST-05"
         if not self._availability.operative(1):
-            return f"The connector is unavailable ({self._availability.cause}).", "AVL-05"
+            return Sentence("The connector is unavailable ({cause}).", cause=self._availability.cause), "AVL-05"
         if self._authorization.kept_out(request["idTag"]):
-            return f"The connector is {self._reservations.sentence}", "RSV-12"
+            return Sentence("The connector is {reservation}", reservation=self._reservations.sentence), "RSV-12"
         if self._facts.energy_wh is None:
-            return "The energy meter has not been read yet.", "RST-05"
+            return Sentence("The energy meter has not been read yet."), "RST-05"
         if faults := self._facts.blocking_faults:
-            return f"The connector is faulted: {faults[0].error_code} {faults[0].info}".strip() + ".", "RST-05"
+            return Sentence("The connector is faulted: {fault}.", fault=faults[0].code_and_info), "RST-05"
         return None
 
     def remote_stop_transaction(self, request: Payload) -> Payload:
         """RemoteStopTransaction.req: only for the transactionId that is running."""
         running = self._transactions.running
         if self._boot.registration != "accepted":
-            rule, clause = "The backend has not accepted this station yet.", "BOOT-09"
+            rule, clause = Sentence("The backend has not accepted this station yet."), "BOOT-09"
         elif running is None or running.transaction_id != request["transactionId"]:
-            rule, clause = f"No transaction {request['transactionId']} is running.", "RST-11"
+            rule, clause = (
+                Sentence("No transaction {transaction_id} is running.", transaction_id=request["transactionId"]),
+                "RST-11",
+            )
         else:
             self._transactions.stop("Remote")
             return {"status": "Accepted"}
@@ -102,6 +108,6 @@ class RemoteControl:
 
     def unlock_connector(self, request: Payload) -> Payload:
         """UnlockConnector.req: the cable is fixed, there is nothing to unlock (settled question 10)."""
-        rule = "The cable is fixed to the station; there is no lock to open."
+        rule = Sentence("The cable is fixed to the station; there is no lock to open.")
         self._actions.append(Explain("UnlockConnector", "NotSupported", rule, str(request["connectorId"]), "UNL-01"))
         return {"status": "NotSupported"}

@@ -14,6 +14,7 @@ from ocppclient.events import Action, Explain
 from ocppclient.firmware import Firmware
 from ocppclient.meter_values import MeterValues
 from ocppclient.outbox import Outbox
+from ocppclient.sentence import Sentence
 from ocppclient.status import Status
 
 
@@ -62,7 +63,9 @@ class RemoteTrigger:
                 self._firmware.trigger_signed()
             case "SignChargePointCertificate" if self._is_heard():
                 if problem := self._charge_point_certificate.request():
-                    return self._refuse("Rejected", f"{problem}.", "CRT-01", "ExtendedTriggerMessage")
+                    return self._refuse(
+                        "Rejected", Sentence("{problem}.", problem=problem), "CRT-01", "ExtendedTriggerMessage"
+                    )
             case _:
                 return self._trigger("ExtendedTriggerMessage", request)
         return {"status": "Accepted"}
@@ -77,12 +80,14 @@ class RemoteTrigger:
         match request["requestedMessage"]:
             case "BootNotification":
                 if self._boot.settled:
-                    return self._refuse("Rejected", "The backend has accepted this station already.", "TRG-10", what)
+                    return self._refuse(
+                        "Rejected", Sentence("The backend has accepted this station already."), "TRG-10", what
+                    )
                 if not self._boot.asked:  # one that was just sent counts as compliance (section 5.17)
                     self._boot.notify()
             case _ if not self._is_heard():
                 return self._refuse(
-                    "Rejected", "The backend has not answered the BootNotification yet.", "BOOT-02", what
+                    "Rejected", Sentence("The backend has not answered the BootNotification yet."), "BOOT-02", what
                 )
             case "Heartbeat":
                 self._boot.heartbeat(passes_gate=True)
@@ -90,19 +95,27 @@ class RemoteTrigger:
                 message = self._meter_values.trigger(1 if connector_id is None else connector_id)
                 if message is None:
                     return self._refuse(
-                        "Rejected", "The meter has no reading of MeterValuesSampledData.", "TRG-01", what
+                        "Rejected", Sentence("The meter has no reading of MeterValuesSampledData."), "TRG-01", what
                     )
                 self._outbox.send("MeterValues", message, passes_gate=True)
             case "StatusNotification" if connector_id in (None, 0, 1):
                 self._status.trigger((0, 1) if connector_id is None else (connector_id,))
             case "MeterValues" | "StatusNotification":
-                return self._refuse("Rejected", f"There is no connector {connector_id}.", "TRG-04", what)
+                return self._refuse(
+                    "Rejected",
+                    Sentence("There is no connector {connector_id}.", connector_id=str(connector_id)),
+                    "TRG-04",
+                    what,
+                )
             case other:
                 return self._refuse(
-                    "NotImplemented", f"{other} belongs to a feature profile that is left out.", "TRG-01", what
+                    "NotImplemented",
+                    Sentence("{other} belongs to a feature profile that is left out.", other=other),
+                    "TRG-01",
+                    what,
                 )
         return {"status": "Accepted"}
 
-    def _refuse(self, status: str, rule: str, clause: str, what: str) -> Payload:
+    def _refuse(self, status: str, rule: Sentence, clause: str, what: str) -> Payload:
         self._actions.append(Explain(what, status, rule, "", clause))
         return {"status": status}

@@ -18,6 +18,7 @@ from ocppclient.codec import CallFailure, Payload, dumps
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain
 from ocppclient.facts import Facts
+from ocppclient.sentence import NOTHING, Sentence, quoted
 from ocppclient.storable import same_tag
 from ocppclient.store import Store
 
@@ -52,11 +53,6 @@ class Reservation:
         if same_tag(id_tag, self.id_tag):
             return True
         return bool(self.parent_id_tag) and same_tag(parent_id_tag, self.parent_id_tag)
-
-    @property
-    def holder(self) -> str:
-        """Whom it is for, in words."""
-        return f"card {self.id_tag}{' and its group' if self.parent_id_tag else ''}"
 
 
 class Reservations:
@@ -100,10 +96,15 @@ class Reservations:
         return spoken_utc(current.expiry_date, self._clock.utc()) if current is not None else ""
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Sentence:
         """The end of a sentence about the connector, for those who may see whose card it is; "" without one."""
         current = self.current
-        return f"reserved until {self.until} for {current.holder}." if current is not None else ""
+        if current is None:
+            return NOTHING
+        until, id_tag = self.until, current.id_tag
+        if current.parent_id_tag:
+            return Sentence("reserved until {until} for card {id_tag} and its group.", until=until, id_tag=id_tag)
+        return Sentence("reserved until {until} for card {id_tag}.", until=until, id_tag=id_tag)
 
     @property
     def _kept(self) -> Reservation | None:
@@ -127,7 +128,9 @@ class Reservations:
         try:
             expiry_date = parse_utc(request["expiryDate"])
         except ValueError as problem:
-            raise CallFailure("PropertyConstraintViolation", f"expiryDate: {problem}") from None
+            raise CallFailure(
+                "PropertyConstraintViolation", Sentence("expiryDate: {problem}", problem=quoted(problem))
+            ) from None
         wanted = Reservation(
             request["reservationId"],
             request["connectorId"],
@@ -145,39 +148,54 @@ class Reservations:
         self._store.set_value(_NAME, _written(wanted))
         return {"status": "Accepted"}
 
-    def _why_not(self, wanted: Reservation, status: str) -> tuple[str, str, str] | None:
+    def _why_not(self, wanted: Reservation, status: str) -> tuple[str, Sentence, str] | None:
         """Status of the answer, rule and clause; None when the reservation can be made."""
         if self._boot.registration != "accepted":
-            return "Rejected", "The backend has not accepted this station yet.", "BOOT-09"
+            return "Rejected", Sentence("The backend has not accepted this station yet."), "BOOT-09"
         if wanted.connector_id not in (0, 1):
-            rule = f"There is no connector {wanted.connector_id}; this station has 0 (all of it) and 1."
+            rule = Sentence(
+                "There is no connector {connector_id}; this station has 0 (all of it) and 1.",
+                connector_id=wanted.connector_id,
+            )
             return "Rejected", rule, "RSV-11"
         if wanted.connector_id == 0 and not self._config.reserve_connector_zero_supported:
-            return "Rejected", "Connector 0 cannot be reserved (ReserveConnectorZeroSupported is false).", "RSV-03"
+            return (
+                "Rejected",
+                Sentence("Connector 0 cannot be reserved (ReserveConnectorZeroSupported is false)."),
+                "RSV-03",
+            )
         if not wanted.id_tag:
-            return "Rejected", "The idTag is empty.", "GEN-02"
+            return "Rejected", Sentence("The idTag is empty."), "GEN-02"
         if self._is_over(wanted):
-            return "Rejected", f"The expiryDate {format_utc(wanted.expiry_date)} is over already.", "RSV-11"
+            return (
+                "Rejected",
+                Sentence("The expiryDate {expiry_date} is over already.", expiry_date=format_utc(wanted.expiry_date)),
+                "RSV-11",
+            )
         match status:
             case "":
-                return "Unavailable", "The hardware has not been read yet.", "RSV-02"
+                return "Unavailable", Sentence("The hardware has not been read yet."), "RSV-02"
             case "Faulted":
                 codes = ", ".join(fault.error_code for fault in self._facts.blocking_faults)
-                return "Faulted", f"The connector has a fault: {codes}.", "RSV-02"
+                return "Faulted", Sentence("The connector has a fault: {codes}.", codes=codes), "RSV-02"
             case "Unavailable":
-                return "Unavailable", f"The connector is unavailable ({self._availability.cause}).", "AVL-05"
+                return (
+                    "Unavailable",
+                    Sentence("The connector is unavailable ({cause}).", cause=self._availability.cause),
+                    "AVL-05",
+                )
         current = self.current
         if current is not None and current.reservation_id != wanted.reservation_id:
-            return "Occupied", f"The connector is {self.sentence}", "RSV-02"
+            return "Occupied", Sentence("The connector is {reservation}", reservation=self.sentence), "RSV-02"
         if current is None and status not in ("Available", "Reserved"):  # Reserved: one that is over since a moment
-            return "Occupied", f"The connector is in use: {status}.", "RSV-02"
+            return "Occupied", Sentence("The connector is in use: {status}.", status=status), "RSV-02"
         return None
 
     def cancel_reservation(self, request: Payload) -> Payload:
         """CancelReservation.req."""
         current = self.current
         if current is None or current.reservation_id != request["reservationId"]:
-            rule = f"There is no reservation {request['reservationId']}."
+            rule = Sentence("There is no reservation {reservation_id}.", reservation_id=request["reservationId"])
             self._actions.append(
                 Explain("CancelReservation", "Rejected", rule, str(request["reservationId"]), "RSV-09")
             )
@@ -191,8 +209,8 @@ class Reservations:
         if current is None or current.reservation_id != reservation_id:
             return
         self._end("withdrawn", by)
-        rule = f"{by} ended it at the station; the backend sees the new status only."
-        self._actions.append(Explain("reservation", "ended", rule, str(reservation_id), "RSV-06"))
+        rule = Sentence("{by} ended it at the station; the backend sees the new status only.", by=by)
+        self._actions.append(Explain(Sentence("reservation"), Sentence("ended"), rule, str(reservation_id), "RSV-06"))
 
     # -- its end
 
@@ -208,18 +226,22 @@ class Reservations:
         if kept is None:
             return
         if kept.accepted_by != self._boot.accepted_by:
-            rule, clause, end = "Another backend has accepted this station since.", "RSV-06", "other backend"
+            rule = Sentence("Another backend has accepted this station since.")
+            clause, end = "RSV-06", "other backend"
         elif faults := self._facts.blocking_faults:
-            rule, clause, end = f"The connector has a fault: {faults[0].error_code}.", "RSV-06", "fault"
+            rule = Sentence("The connector has a fault: {error_code}.", error_code=faults[0].error_code)
+            clause, end = "RSV-06", "fault"
         elif not self._availability.operative(1):
-            rule = f"The connector was made unavailable ({self._availability.cause})."
+            rule = Sentence("The connector was made unavailable ({cause}).", cause=self._availability.cause)
             clause, end = "AVL-05", "unavailable"
         elif self._is_over(kept) and self._clock.confirmed:  # a wrong clock may still be corrected, and it holds again
-            rule, clause, end = f"It was valid until {format_utc(kept.expiry_date)}.", "RSV-06", "expired"
+            rule = Sentence("It was valid until {expiry_date}.", expiry_date=format_utc(kept.expiry_date))
+            clause, end = "RSV-06", "expired"
         else:
             return
         self._end(end)
-        self._actions.append(Explain("reservation", "ended", rule, str(kept.reservation_id), clause))
+        explain = Explain(Sentence("reservation"), Sentence("ended"), rule, str(kept.reservation_id), clause)
+        self._actions.append(explain)
 
     def _end(self, how: str, by: str = "") -> None:
         """It holds no longer, and goes into the history. Without one nothing happens.

@@ -9,6 +9,7 @@ from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Reboot
 from ocppclient.outbox import Outbox
 from ocppclient.security_events import SecurityEvents
+from ocppclient.sentence import Sentence
 from ocppclient.store import Store
 from ocppclient.transactions import Transactions
 
@@ -49,7 +50,9 @@ class Reset:
         cause = "HardReset" if hard else "SoftReset"
         self._store.set_value(RESET_CAUSE, cause)
         self._transactions.stop(cause)
-        self._security_events.raise_event("ResetOrReboot", f"{request['type']} reset, asked for by the backend")
+        self._security_events.raise_event(
+            "ResetOrReboot", Sentence("{type} reset, asked for by the backend", type=request["type"])
+        )
         # memory last: when the store fails the request is undone, and no restart may follow
         self._hard = hard
         if self._asked_at is None:

@@ -18,6 +18,7 @@ from ocppclient.configuration import Configuration, Refused
 from ocppclient.events import Action, Connect, Disconnect, Explain, UpdateLink
 from ocppclient.outbox import Outbox
 from ocppclient.security_events import SecurityEvents
+from ocppclient.sentence import NOTHING, Sentence, listed
 from ocppclient.settings import ChargePointSettings
 from ocppclient.store import Store
 
@@ -123,35 +124,44 @@ class Security:
             return self._config.change_configuration(request)
         if profile <= former:
             return self._refuse(
-                f"SecurityProfile is {former} and can only be raised; a lower one is chosen at the station itself.",
+                Sentence(
+                    "SecurityProfile is {former} and can only be raised; a lower one is chosen at the station itself.",
+                    former=former,
+                ),
                 "UPG-01",
             )
         if missing := self._missing(profile):
-            return self._refuse(f"SecurityProfile {profile} needs {missing}.", "UPG-02")
-        self._try(former, None, f"SecurityProfile {former} → {profile}, by the backend")
+            return self._refuse(
+                Sentence("SecurityProfile {profile} needs {missing}.", profile=profile, missing=missing), "UPG-02"
+            )
+        self._try(
+            former,
+            None,
+            Sentence("SecurityProfile {former} → {profile}, by the backend", former=former, profile=profile),
+        )
         self._config.set(key, profile)
         return {"status": "Accepted"}
 
-    def _missing(self, profile: int) -> str:
+    def _missing(self, profile: int) -> Sentence:
         """What the profile needs and this station does not have, in words (A05.FR.02…04)."""
         if profile in (1, 2) and not self._config.authorization_key:
-            return "an AuthorizationKey"
+            return Sentence("an AuthorizationKey")
         if profile in (1, 2) and ":" in self._settings.charge_point_id:
-            return "a charge point id without ':'"
+            return Sentence("a charge point id without ':'")
         if profile >= 2 and not (self._certificates.roots(CENTRAL_SYSTEM_ROOT) or self._settings.system_roots):
-            return "an installed CentralSystemRootCertificate"
+            return Sentence("an installed CentralSystemRootCertificate")
         if profile == 3 and self._charge_point_certificate.client() is None:
-            return "a ChargePointCertificate that is valid now"
-        return ""
+            return Sentence("a ChargePointCertificate that is valid now")
+        return NOTHING
 
     def _change_key(self, request: Payload) -> Payload:
         former = self._config.authorization_key
         answer = self._config.change_configuration(request)
         if answer["status"] == "Accepted" and self._config.authorization_key != former:
-            self._try(None, former, "AuthorizationKey, by the backend")
+            self._try(None, former, Sentence("AuthorizationKey, by the backend"))
         return answer
 
-    def _refuse(self, rule: str, clause: str) -> Payload:
+    def _refuse(self, rule: Sentence, clause: str) -> Payload:
         self._actions.append(Explain("ChangeConfiguration", "Rejected", rule, "", clause))
         return {"status": "Rejected"}
 
@@ -160,7 +170,10 @@ class Security:
     def key_chosen(self, name: str, value: str) -> None:
         """A person changes a key: the rules and the reasons are those of ChangeConfiguration."""
         if name.casefold() in ("securityprofile", "authorizationkey"):
-            self._refuse(f"{name} is changed together with the backend settings, which are tried first.", "UPG-01")
+            self._refuse(
+                Sentence("{name} is changed together with the backend settings, which are tried first.", name=name),
+                "UPG-01",
+            )
         else:
             self._config.change_configuration({"key": name, "value": value})
 
@@ -186,13 +199,19 @@ class Security:
         self._config.reset(Configuration.authorization_key)
         profile_changed = self._config.security_profile != former.security_profile
         key_changed = self._config.authorization_key != former.authorization_key
-        changed = [f"SecurityProfile {former.security_profile} → {self._config.security_profile}"] * profile_changed
-        changed += ["AuthorizationKey"] * key_changed
+        changed = [
+            Sentence(
+                "SecurityProfile {former} → {present}",
+                former=former.security_profile,
+                present=self._config.security_profile,
+            )
+        ] * profile_changed
+        changed += [Sentence("AuthorizationKey")] * key_changed
         if changed:
             self._try(
                 former.security_profile if profile_changed else None,
                 former.authorization_key if key_changed else None,
-                f"{', '.join(changed)}, by a person at the station",
+                Sentence("{what}, by a person at the station", what=listed(changed)),
             )
 
     # -- trial
@@ -220,14 +239,31 @@ class Security:
             self._store.set_value(_FORMER_KEY, key)
             self._store.set_value(_KEY_AS_TEXT, None)
         self._failures = 0
-        back_to = f"SecurityProfile {self._config.security_profile}" if former_profile is not None else "the former key"
+        back_to = (
+            Sentence("SecurityProfile {security_profile}", security_profile=self._config.security_profile)
+            if former_profile is not None
+            else Sentence("the former key")
+        )
         self._security_events.raise_event(
-            "ReconfigurationOfSecurityParameters", f"back to {back_to} after {TRIAL_ATTEMPTS} failed attempts"
+            "ReconfigurationOfSecurityParameters",
+            Sentence(
+                "back to {back_to} after {attempts} failed attempts",
+                back_to=back_to,
+                attempts=TRIAL_ATTEMPTS,
+            ),
         )
         self._actions.append(
-            Explain("credentials", "taken back", f"No connection with the new credentials: {reason}. The station tries "
-                    f"{back_to} again.", "", "UPG-04")
-        )  # fmt: skip
+            Explain(
+                Sentence("credentials"),
+                Sentence("taken back"),
+                Sentence(
+                    "No connection with the new credentials: {reason}. The station tries {back_to} again.",
+                    reason=reason,
+                    back_to=back_to,
+                ),
+                clause="UPG-04",
+            )
+        )
 
     # -- the link
 
@@ -291,10 +327,14 @@ class Security:
         (since, until), self._to_judge = self._to_judge, None
         if since <= self._clock.utc() <= until or not self._outbox.online:
             return
-        span = f"{since:%Y-%m-%d} to {until:%Y-%m-%d}"
-        reason = f"the clock is confirmed now, and the backend's certificates are valid from {span} only"
+        reason = Sentence(
+            "the clock is confirmed now, and the backend's certificates are valid from {since} to {until} only",
+            since=f"{since:%Y-%m-%d}",
+            until=f"{until:%Y-%m-%d}",
+        )
         self._security_events.raise_event("InvalidCentralSystemCertificate", reason)
-        self._actions.append(Explain("certificate", "refused", f"The connection was ended: {reason}.", "", "CLK-06"))
+        rule = Sentence("The connection was ended: {reason}.", reason=reason)
+        self._actions.append(Explain(Sentence("certificate"), Sentence("refused"), rule, "", "CLK-06"))
         self._actions.append(Disconnect(reason))
 
 

@@ -15,6 +15,7 @@ from ocppclient.codec import Payload
 from ocppclient.configuration import Configuration
 from ocppclient.facts import Facts
 from ocppclient.outbox import Outbox, Outcome
+from ocppclient.sentence import Sentence
 from ocppclient.store import SecurityEvent, Store
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ class SecurityEvents:
         text = " ".join(tech_info.split())
         if len(text) > TECH_INFO_LENGTH:
             text = text[: TECH_INFO_LENGTH - 1] + "…"
+        if text == tech_info:
+            text = tech_info  # what was not changed is still a sentence
         self._store.add_security_event(
             SecurityEvent(
                 type=event_type,
@@ -116,13 +119,17 @@ class SecurityEvents:
     def clear(self, who: str) -> None:
         """A person clears the log: what the backend still has to know stays, and that it was cleared is known."""
         self._store.clear_security_log()
-        self.raise_event("SecurityLogWasCleared", f"by {who}")
+        self.raise_event("SecurityLogWasCleared", Sentence("by {who}", who=who))
 
     def update(self) -> None:
         """Note the start once; tell the oldest waiting event when the backend listens."""
         if not self._startup_noted:
             self._startup_noted = True
-            version = f"firmware {self._firmware_version}" if self._firmware_version else ""
+            version = (
+                Sentence("firmware {firmware_version}", firmware_version=self._firmware_version)
+                if self._firmware_version
+                else ""
+            )
             self.raise_event("StartupOfTheDevice", version)
         if self._idle or self._asked or not self._outbox.online or self._clock.monotonic() < self._next_at:
             return

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ocppclient.sentence import Sentence
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -43,11 +45,18 @@ class Identity:
         for name, longest in self.LIMITS.items():
             text = getattr(self, name)
             if len(text) > longest:
-                raise ValueError(f"{name} has {len(text)} characters; OCPP allows at most {longest}")
+                raise ValueError(
+                    Sentence(
+                        "{name} has {text} characters; OCPP allows at most {longest}",
+                        name=name,
+                        text=len(text),
+                        longest=longest,
+                    )
+                )
             if not (text.isascii() and (text.isprintable() or not text)):
-                raise ValueError(f"{name} may only hold printable ASCII characters")
+                raise ValueError(Sentence("{name} may only hold printable ASCII characters", name=name))
         if not self.vendor or not self.model:
-            raise ValueError("vendor and model must not be empty (BootNotification needs both)")
+            raise ValueError(Sentence("vendor and model must not be empty (BootNotification needs both)"))
 
 
 @dataclass(frozen=True)

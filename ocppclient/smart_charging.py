@@ -14,6 +14,7 @@ from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain
 from ocppclient.facts import Facts
 from ocppclient.profile_rules import RATE_UNITS, Bounds, Unfit, moment, read_profile, seconds
+from ocppclient.sentence import Sentence
 from ocppclient.settings import Electrical
 from ocppclient.store import InstalledProfile, Store
 from ocppclient.transactions import Transactions
@@ -83,7 +84,10 @@ class SmartCharging:
         """SetChargingProfile.req (section 5.16)."""
         connector_id, given = request["connectorId"], request["csChargingProfiles"]
         if connector_id not in (0, 1):
-            raise CallFailure("PropertyConstraintViolation", f"there is no connector {connector_id}")  # errata 3.39
+            raise CallFailure(
+                "PropertyConstraintViolation",
+                Sentence("there is no connector {connector_id}", connector_id=connector_id),
+            )  # errata 3.39
         try:
             profile = read_profile(given, connector_id, self._bounds())
             if profile.purpose == "TxProfile":
@@ -106,9 +110,12 @@ class SmartCharging:
         """The uid of the transaction a TxProfile is for: the running one, or none (section 3.13.1)."""
         running = self._transactions.running
         if running is None:
-            raise Unfit("A TxProfile needs a running transaction, and there is none.", "SC-02")
+            raise Unfit(Sentence("A TxProfile needs a running transaction, and there is none."), "SC-02")
         if "transactionId" in given and given["transactionId"] != running.transaction_id:
-            raise Unfit(f"The running transaction is not {given['transactionId']}.", "SC-02")
+            raise Unfit(
+                Sentence("The running transaction is not {transaction_id}.", transaction_id=given["transactionId"]),
+                "SC-02",
+            )
         return running.uid
 
     def _replaced_by(self, profile: Profile) -> list[int]:
@@ -129,7 +136,9 @@ class SmartCharging:
         now_s = seconds(self._clock.utc())
         over = [key for key in kept if (ends_s := self.installed[key].valid_to_s) is not None and ends_s <= now_s]
         if len(kept) - len(over) >= most:
-            raise Unfit(f"{most} profiles are installed already (MaxChargingProfilesInstalled).", "SC-22")
+            raise Unfit(
+                Sentence("{most} profiles are installed already (MaxChargingProfilesInstalled).", most=most), "SC-22"
+            )
         self._remove(over)
 
     def _install(self, profile: Profile, origin: str) -> None:
@@ -166,7 +175,7 @@ class SmartCharging:
                 )
             ]
         if not matching:
-            rule = "No installed profile matches."
+            rule = Sentence("No installed profile matches.")
             self._actions.append(Explain("ClearChargingProfile", "Unknown", rule, dumps(request)[:100], "SC-29"))
             return {"status": "Unknown"}
         self._remove(matching)
@@ -176,7 +185,11 @@ class SmartCharging:
         """GetCompositeSchedule.req (section 5.7); one connector, so connector 0 expects to draw the same."""
         connector_id, duration_s = request["connectorId"], request["duration"]
         if connector_id not in (0, 1) or duration_s < 0:
-            rule = f"There is no connector {connector_id}." if duration_s >= 0 else "The duration is negative."
+            rule = (
+                Sentence("There is no connector {connector_id}.", connector_id=connector_id)
+                if duration_s >= 0
+                else Sentence("The duration is negative.")
+            )
             self._actions.append(Explain("GetCompositeSchedule", "Rejected", rule, "", "SC-25"))
             return {"status": "Rejected"}
         units = self._bounds().units
@@ -187,8 +200,12 @@ class SmartCharging:
         most = self._config.charging_schedule_max_periods
         schedule = self._stack().composite(start_s, duration_s, unit, limit_a, most)
         if schedule.duration_s < duration_s:
-            rule = f"The composite schedule was cut after {schedule.duration_s} s of {duration_s} s: it is too long."
-            self._actions.append(Explain("GetCompositeSchedule", "cut", rule, "", "SC-24"))
+            rule = Sentence(
+                "The composite schedule was cut after {length_s} s of {duration_s} s: it is too long.",
+                length_s=schedule.duration_s,
+                duration_s=duration_s,
+            )
+            self._actions.append(Explain("GetCompositeSchedule", Sentence("cut"), rule, "", "SC-24"))
         return composite_conf(connector_id, start_s, schedule)
 
     # -- a profile that comes with a remote start (section 5.16.2)
@@ -202,9 +219,15 @@ class SmartCharging:
         if given is None or not self.enabled:  # RST-10: without the feature it is ignored
             return None
         if given["chargingProfilePurpose"] != "TxProfile":
-            raise Unfit(f"A {given['chargingProfilePurpose']} cannot come with a start, only a TxProfile.", "RST-08")
+            raise Unfit(
+                Sentence(
+                    "A {purpose} cannot come with a start, only a TxProfile.",
+                    purpose=given["chargingProfilePurpose"],
+                ),
+                "RST-08",
+            )
         if "transactionId" in given:
-            raise Unfit("The profile names a transaction, but its transaction has not begun.", "RST-08")
+            raise Unfit(Sentence("The profile names a transaction, but its transaction has not begun."), "RST-08")
         profile = read_profile(given, 1, self._bounds())
         self._make_room(profile)
         return profile

@@ -14,6 +14,7 @@ from ocppclient.clock import Clock, format_utc, parse_utc, spoken_utc
 from ocppclient.events import Action, Explain, SetClock
 from ocppclient.outbox import Outbox
 from ocppclient.security_events import SecurityEvents
+from ocppclient.sentence import Sentence, quoted
 from ocppclient.store import Store
 from ocppclient.view import ClockView
 
@@ -43,14 +44,16 @@ class _Told:
     by: str
 
     @property
-    def words(self) -> str:
+    def words(self) -> Sentence:
         match self.source:
             case "ntp":
-                return f"the time servers ({self.by})" if self.by else "the time servers"
+                if self.by:
+                    return Sentence("the time servers ({names})", names=self.by)
+                return Sentence("the time servers")
             case "backend":
-                return "the backend"
+                return Sentence("the backend")
             case "phone":
-                return f"the phone of {self.by}"
+                return Sentence("the phone of {who}", who=self.by)
 
 
 class Timekeeping:
@@ -81,7 +84,8 @@ class Timekeeping:
             self._clock.check(utc)
         except ValueError as problem:
             self._outbox.quirks += 1
-            self._ignore(f"The backend's time was not adopted: {problem}.", current_time)
+            rule = Sentence("The backend's time was not adopted: {problem}.", problem=quoted(problem))
+            self._ignore(rule, current_time)
             return
         if self._stronger("backend") is None:
             self._believe(_Told("backend", self._offset(utc, self._clock.monotonic()), ""))
@@ -89,7 +93,9 @@ class Timekeeping:
         delta_s = (utc - self._clock.utc()).total_seconds()
         disagreed, self._disagrees = self._disagrees, abs(delta_s) > _DISAGREE_S
         if self._disagrees and not disagreed:
-            rule = f"The backend's clock differs by {delta_s:+.0f} s from NTP. The station stays with NTP."
+            rule = Sentence(
+                "The backend's clock differs by {delta_s:+.0f} s from NTP. The station stays with NTP.", delta_s=delta_s
+            )
             self._ignore(rule, current_time)
 
     def told(self, source: Source, utc: datetime, at_s: float, by: str) -> None:
@@ -100,24 +106,32 @@ class Timekeeping:
             if source == "phone":
                 self._check_phone(utc)
         except ValueError as problem:
-            self._actions.append(
-                Explain("clock", "Refused", f"The time of {told.words} was not adopted: {problem}.", format_utc(utc)
-                        if utc.tzinfo else "", "CLK-04")
-            )  # fmt: skip
+            rule = Sentence(
+                "The time of {source} was not adopted: {problem}.", source=told.words, problem=quoted(problem)
+            )
+            told_utc = format_utc(utc) if utc.tzinfo else ""
+            self._actions.append(Explain(Sentence("clock"), Sentence("Refused"), rule, told_utc, "CLK-04"))
             return
         self._believe(told)
 
     def _check_phone(self, utc: datetime) -> None:
         """Raises ValueError: there is a better source, it is no good moment, or the phone is behind."""
         if (better := self._stronger("phone")) is not None:
-            source = "time servers" if better == "ntp" else "the backend"
+            source = Sentence("time servers") if better == "ntp" else Sentence("the backend")
             age_s = self._clock.monotonic() - self._heard[better]
-            raise ValueError(f"the clock was set from {source} {age_s:.0f} s ago, which is better than a phone")
+            raise ValueError(
+                Sentence(
+                    "the clock was set from {source} {age_s:.0f} s ago, which is better than a phone",
+                    source=source,
+                    age_s=age_s,
+                )
+            )
         if self._store.open_transaction() is not None:
-            raise ValueError("a session is running; set the clock when it has ended")
+            raise ValueError(Sentence("a session is running; set the clock when it has ended"))
         recorded = self._store.value(_FLOOR)
         if recorded is not None and utc < (floor := parse_utc(recorded)):
-            raise ValueError(f"the station was in operation at {spoken_utc(floor, utc)} already; set the phone's clock")
+            at = spoken_utc(floor, utc)
+            raise ValueError(Sentence("the station was in operation at {at} already; set the phone's clock", at=at))
 
     def _stronger(self, source: Source) -> Source | None:
         """A better source that still counts."""
@@ -163,12 +177,19 @@ class Timekeeping:
             self._security_events.redate(delta_s)
         self._floor_at = None
         self._actions.append(SetClock(utc, delta_s, told.words))
-        self._security_events.raise_event("SettingSystemTime", f"moved by {delta_s:+.1f} s to the time of {told.words}")
+        self._security_events.raise_event(
+            "SettingSystemTime",
+            Sentence("moved by {delta_s:+.1f} s to the time of {source}", delta_s=delta_s, source=told.words),
+        )
 
     def _hold(self, told: _Told | None, delta_s: float) -> None:
         if told is not None and self._held is None:
-            rule = f"The clock is {-delta_s:.0f} s ahead of {told.words}. It goes back when the session has ended."
-            self._actions.append(Explain("clock", "held", rule, "", "CLK-05"))
+            rule = Sentence(
+                "The clock is {ahead_s:.0f} s ahead of {source}. It goes back when the session has ended.",
+                ahead_s=-delta_s,
+                source=told.words,
+            )
+            self._actions.append(Explain(Sentence("clock"), Sentence("held"), rule, "", "CLK-05"))
         self._held = told
 
     def update(self) -> None:
@@ -187,8 +208,8 @@ class Timekeeping:
             self._floor_at = now
             self._store.set_value(_FLOOR, format_utc(self._clock.utc()))
 
-    def _ignore(self, rule: str, current_time: object) -> None:
-        self._actions.append(Explain("currentTime", "ignored", rule, str(current_time)[:40], "CLK-01"))
+    def _ignore(self, rule: Sentence, current_time: object) -> None:
+        self._actions.append(Explain("currentTime", Sentence("ignored"), rule, str(current_time)[:40], "CLK-01"))
 
     def view(self) -> ClockView:
         """For people."""

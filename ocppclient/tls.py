@@ -18,6 +18,7 @@ from cryptography import x509
 from ocppclient import pki
 from ocppclient.clock import Clock
 from ocppclient.link import ConnectionSettings, LinkError
+from ocppclient.sentence import Sentence, quoted
 
 #: Forward secrecy first, then the two certified suites, which Python leaves out by default.
 CIPHERS = "ECDHE+AESGCM:AES128-GCM-SHA256:AES256-GCM-SHA384"
@@ -29,36 +30,47 @@ _DER = 2  # _ssl.ENCODING_DER
 _HOSTNAME_MISMATCH = 62
 _IP_MISMATCH = 64
 _CURES = {
-    _HOSTNAME_MISMATCH: "was made for another host name; check the backend address",
-    _IP_MISMATCH: "was made for another address; use the backend's host name instead of its number",
-    18: "is self-signed and not trusted; install it as a root certificate if it is the right one",
-    19: "ends in a root certificate that is not trusted; install the operator's root certificate",
-    20: "was issued by an authority that is not trusted; install the operator's root certificate",
-    21: "comes without the certificate of its issuer; the backend has to send the whole chain",
+    _HOSTNAME_MISMATCH: Sentence("was made for another host name; check the backend address"),
+    _IP_MISMATCH: Sentence("was made for another address; use the backend's host name instead of its number"),
+    18: Sentence("is self-signed and not trusted; install it as a root certificate if it is the right one"),
+    19: Sentence("ends in a root certificate that is not trusted; install the operator's root certificate"),
+    20: Sentence("was issued by an authority that is not trusted; install the operator's root certificate"),
+    21: Sentence("comes without the certificate of its issuer; the backend has to send the whole chain"),
 }
 _REASONS = {
-    "WRONG_VERSION_NUMBER": LinkError("tls", "the port does not speak TLS; use ws:// or the port for wss://"),
-    "HTTP_REQUEST": LinkError("tls", "the port does not speak TLS; use ws:// or the port for wss://"),
-    "UNSUPPORTED_PROTOCOL": LinkError("tls_version", "the backend offers only TLS older than 1.2, which is refused"),
-    "TLSV1_ALERT_PROTOCOL_VERSION": LinkError("tls_version", "the backend refuses TLS 1.2 and newer"),
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": LinkError(
-        "tls_cipher", "the backend refuses the TLS handshake: no common cipher suite, or it wants a client certificate"
+    "WRONG_VERSION_NUMBER": LinkError("tls", Sentence("the port does not speak TLS; use ws:// or the port for wss://")),
+    "HTTP_REQUEST": LinkError("tls", Sentence("the port does not speak TLS; use ws:// or the port for wss://")),
+    "UNSUPPORTED_PROTOCOL": LinkError(
+        "tls_version", Sentence("the backend offers only TLS older than 1.2, which is refused")
     ),
-    "NO_SHARED_CIPHER": LinkError("tls_cipher", "the backend offers no acceptable cipher suite"),
-    "WRONG_CIPHER_RETURNED": LinkError("tls_cipher", "the backend chose a cipher suite that was not offered"),
-    "EE_KEY_TOO_SMALL": LinkError("certificate", "the backend's certificate has a key that is too short (RSA < 2048)"),
+    "TLSV1_ALERT_PROTOCOL_VERSION": LinkError("tls_version", Sentence("the backend refuses TLS 1.2 and newer")),
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": LinkError(
+        "tls_cipher",
+        Sentence("the backend refuses the TLS handshake: no common cipher suite, or it wants a client certificate"),
+    ),
+    "NO_SHARED_CIPHER": LinkError("tls_cipher", Sentence("the backend offers no acceptable cipher suite")),
+    "WRONG_CIPHER_RETURNED": LinkError("tls_cipher", Sentence("the backend chose a cipher suite that was not offered")),
+    "EE_KEY_TOO_SMALL": LinkError(
+        "certificate", Sentence("the backend's certificate has a key that is too short (RSA < 2048)")
+    ),
     "TLSV1_ALERT_UNKNOWN_CA": LinkError(
-        "unauthorised", "the backend does not trust the issuer of this station's client certificate"
+        "unauthorised", Sentence("the backend does not trust the issuer of this station's client certificate")
     ),
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": LinkError(
-        "unauthorised", "the backend wants a client certificate; use security profile 3"
+        "unauthorised", Sentence("the backend wants a client certificate; use security profile 3")
     ),
-    "SSLV3_ALERT_BAD_CERTIFICATE": LinkError("unauthorised", "the backend refuses this station's client certificate"),
+    "SSLV3_ALERT_BAD_CERTIFICATE": LinkError(
+        "unauthorised", Sentence("the backend refuses this station's client certificate")
+    ),
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": LinkError(
-        "unauthorised", "the backend refuses this station's client certificate"
+        "unauthorised", Sentence("the backend refuses this station's client certificate")
     ),
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": LinkError("unauthorised", "this station's client certificate has expired"),
-    "SSLV3_ALERT_CERTIFICATE_REVOKED": LinkError("unauthorised", "this station's client certificate was revoked"),
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": LinkError(
+        "unauthorised", Sentence("this station's client certificate has expired")
+    ),
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": LinkError(
+        "unauthorised", Sentence("this station's client certificate was revoked")
+    ),
 }
 
 
@@ -92,12 +104,17 @@ def _load_roots(context: ssl.SSLContext, settings: ConnectionSettings, clock: Cl
         try:
             context.load_verify_locations(cadata=root)
         except (ValueError, ssl.SSLError) as error:
-            raise ValueError(f"an installed root certificate cannot be used: {_short(error)}") from error
+            raise ValueError(
+                Sentence("an installed root certificate cannot be used: {error}", error=_short(error))
+            ) from error
     if settings.system_roots or (settings.security_profile < 2 and not settings.root_certificates):
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     elif not settings.root_certificates:
         raise ValueError(
-            f"security profile {settings.security_profile} needs a root certificate of the backend; install it"
+            Sentence(
+                "security profile {security_profile} needs a root certificate of the backend; install it",
+                security_profile=settings.security_profile,
+            )
         )
 
 
@@ -111,7 +128,9 @@ def _has_ended(pem: str, clock: Clock) -> bool:
 def _load_client(context: ssl.SSLContext, settings: ConnectionSettings) -> None:
     """The library takes files only: one that exists in memory, for this moment (docs/security.md)."""
     if not (settings.client_certificate and settings.client_key):
-        raise ValueError("security profile 3 needs a client certificate that is valid now, and its key; install one")
+        raise ValueError(
+            Sentence("security profile 3 needs a client certificate that is valid now, and its key; install one")
+        )
     handle = os.memfd_create("client", os.MFD_CLOEXEC)
     with os.fdopen(handle, "wb") as file:
         file.write(f"{settings.client_certificate}\n{settings.client_key}\n".encode())
@@ -119,7 +138,9 @@ def _load_client(context: ssl.SSLContext, settings: ConnectionSettings) -> None:
         try:
             context.load_cert_chain(f"/proc/self/fd/{handle}")
         except (OSError, ssl.SSLError) as error:
-            raise ValueError(f"the client certificate or its key cannot be used: {_short(error)}") from error
+            raise ValueError(
+                Sentence("the client certificate or its key cannot be used: {error}", error=_short(error))
+            ) from error
 
 
 class WildcardOnly(Exception):
@@ -137,8 +158,11 @@ def check_name(ssl_object: ssl.SSLObject, settings: ConnectionSettings, host: st
         return
     if pki.only_by_wildcard(certificate, host):
         raise WildcardOnly(
-            f"the certificate of {host} fits only by a wildcard, which security profiles 2 and 3 refuse; "
-            "set AllowCentralSystemTLSWildcards to allow it"
+            Sentence(
+                "the certificate of {host} fits only by a wildcard, which security profiles 2 and 3 refuse; "
+                "set AllowCentralSystemTLSWildcards to allow it",
+                host=host,
+            )
         )
 
 
@@ -152,14 +176,18 @@ def check_dates(ssl_object: ssl.SSLObject, clock: Clock, host: str) -> None:
     Raises:
         OutOfDate: it is not.
     """
-    now, whose = clock.utc(), f"the certificate of {host}"
+    now, whose = clock.utc(), Sentence("the certificate of {host}", host=host)
     for der in _chain(ssl_object):
         certificate = x509.load_der_x509_certificate(der)
         if pki.out_of_date(certificate, now, clock.confirmed):
             if now < certificate.not_valid_before_utc:
-                raise OutOfDate(f"{whose} is not valid yet; is the station's clock right?")
-            raise OutOfDate(f"{whose} has expired; the operator has to renew it (or the station's clock is wrong)")
-        whose = f"the issuer of {whose.removeprefix('the issuer of ')}"
+                raise OutOfDate(Sentence("{whose} is not valid yet; is the station's clock right?", whose=whose))
+            raise OutOfDate(
+                Sentence(
+                    "{whose} has expired; the operator has to renew it (or the station's clock is wrong)", whose=whose
+                )
+            )
+        whose = Sentence("the issuer of the certificate of {host}", host=host)
 
 
 def validity(ssl_object: ssl.SSLObject) -> tuple[datetime, datetime]:
@@ -181,29 +209,36 @@ def _chain(ssl_object: ssl.SSLObject) -> Sequence[bytes]:
     return [item.public_bytes(_DER) for item in found]
 
 
-def describe(ssl_object: ssl.SSLObject) -> str:
+def describe(ssl_object: ssl.SSLObject) -> Sentence:
     """Version, cipher suite, and whose certificate until when, for people."""
     cipher = ssl_object.cipher()
     certificate = ssl_object.getpeercert() or {}
     subject, issuer = _name(certificate.get("subject")), _name(certificate.get("issuer"))
-    words = f"{ssl_object.version()}, {cipher[0] if cipher else 'no cipher'}"
-    return f"{words}; certificate of {subject}, issued by {issuer}, valid until {certificate.get('notAfter', '?')}"
+    words = f"{ssl_object.version()}, {cipher[0] if cipher else '-'}"
+    return Sentence(
+        "{cipher}; certificate of {subject}, issued by {issuer}, valid until {date}",
+        cipher=words,
+        subject=subject,
+        issuer=issuer,
+        date=str(certificate.get("notAfter", "?")),
+    )
 
 
-def _name(fields: Any) -> str:
+def _name(fields: Any) -> Sentence:
     """The common name of a subject or issuer as the library gives it."""
     found = {name: text for part in fields or () for name, text in part}
-    return str(found.get("commonName") or found.get("organizationName") or "a name that it does not tell")
+    name = found.get("commonName") or found.get("organizationName")
+    return quoted(name) if name else Sentence("a name that it does not tell")
 
 
 def explain(error: ssl.SSLError, host: str) -> LinkError:
     """A TLS failure in words, with the cure."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        cure = _CURES.get(error.verify_code, f"is not acceptable: {error.verify_message}")
-        return LinkError("certificate", f"the certificate of {host} {cure}")
+        cure = _CURES.get(error.verify_code, Sentence("is not acceptable: {problem}", problem=error.verify_message))
+        return LinkError("certificate", Sentence("the certificate of {host} {cure}", host=host, cure=cure))
     if known := _REASONS.get(error.reason or ""):
-        return LinkError(known.kind, f"{host}: {known.text}")
-    return LinkError("tls", f"{host}: TLS failed ({_short(error)})")
+        return LinkError(known.kind, Sentence("{host}: {problem}", host=host, problem=known.text))
+    return LinkError("tls", Sentence("{host}: TLS failed ({error})", host=host, error=_short(error)))
 
 
 def _short(error: Exception) -> str:

@@ -20,6 +20,7 @@ from ocppclient.facts import Facts
 from ocppclient.meter_values import MeterValues
 from ocppclient.outbox import Outbox, Outcome, shifted
 from ocppclient.reservation import Reservations
+from ocppclient.sentence import Sentence
 from ocppclient.settings import Electrical, Factory
 from ocppclient.store import Store, Transaction
 
@@ -161,10 +162,10 @@ class Transactions:
 
     def _deauthorise(self, transaction: Transaction, status: str) -> None:
         """Conformance TX-06…08 and D-03: stop, or only stop the energy, perhaps after some grace energy."""
-        why = f"The backend answered {status} to the start of this session."
+        why = Sentence("The backend answered {status} to the start of this session.", status=status)
         self._actions.append(Explain("StartTransaction", status, why, transaction.id_tag, "TX-06"))
         if self._config.stop_transaction_on_invalid_id:
-            self._feedback(CardFeedback.REJECTED, f"{why} It ends now.")
+            self._feedback(CardFeedback.REJECTED, Sentence("{why} It ends now.", why=why))
             self.stop("DeAuthorized")
         elif grace_wh := self._config.max_energy_on_invalid_id:
             cap_wh = max(self._register_wh(transaction), transaction.meter_start_wh) + grace_wh
@@ -189,7 +190,7 @@ class Transactions:
         if self._authorization.stop_granted:
             id_tag, self._authorization.stop_granted = self._authorization.stop_granted, ""
             if self.stop("Local", id_tag):
-                self._feedback(CardFeedback.STOPPED, "Session ended. You can unplug.")
+                self._feedback(CardFeedback.STOPPED, Sentence("Session ended. You can unplug."))
         if self.running is not None:
             self._watch(self.running)
         if self.stopping:
@@ -336,8 +337,13 @@ class Transactions:
             # a clock that was lost with the power shows less than the journal: no session ends before it was seen
             self._close(transaction, max(self._clock.utc(), last_at), register_wh, dated=True)
         else:
-            rule = f"The register moved by {moved_wh} Wh meanwhile, which this session cannot have drawn."
-            self._actions.append(Explain("recovery", "register not used", rule, f"{register_wh} Wh", "TX-16"))
+            rule = Sentence(
+                "The register moved by {moved_wh} Wh meanwhile, which this session cannot have drawn.",
+                moved_wh=moved_wh,
+            )
+            self._actions.append(
+                Explain(Sentence("recovery"), Sentence("register not used"), rule, f"{register_wh} Wh", "TX-16")
+            )
             self._close(transaction, last_at, transaction.last_wh, dated=True)
 
     def _close(self, transaction: Transaction, moment: datetime, register_wh: int, *, dated: bool = False) -> None:
@@ -369,5 +375,5 @@ class Transactions:
         register_wh = self._facts.energy_wh
         return transaction.last_wh if register_wh is None else max(register_wh, transaction.last_wh)
 
-    def _feedback(self, kind: CardFeedback, text: str) -> None:
+    def _feedback(self, kind: CardFeedback, text: Sentence) -> None:
         self._actions.append(Feedback(kind, text))

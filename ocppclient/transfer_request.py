@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ocppclient.clock import parse_utc
 from ocppclient.codec import CallFailure, Payload
+from ocppclient.sentence import NOTHING, Sentence, quoted
 
 #: What the station speaks, as SupportedFileTransferProtocols tells it (errata v4.0 section 3.88).
 PROTOCOLS = ("HTTP", "HTTPS", "FTP", "FTPS")
@@ -38,21 +39,27 @@ def moment(request: Payload, name: str) -> datetime | None:
     try:
         return parse_utc(request[name])
     except ValueError as problem:
-        raise CallFailure("PropertyConstraintViolation", f"{name}: {problem}") from None
+        raise CallFailure(
+            "PropertyConstraintViolation", Sentence("{name}: {problem}", name=name, problem=quoted(problem))
+        ) from None
 
 
-def location_problem(location: str) -> str:
+def location_problem(location: str) -> Sentence:
     """Why the station cannot use this address, in words; "" when it can."""
     try:
         parts = urlsplit(location)
         host, _ = parts.hostname, parts.port
     except ValueError as problem:
-        return f"the address is not a URL: {problem}"
+        return Sentence("the address is not a URL: {problem}", problem=quoted(problem))
     if parts.scheme.upper() not in PROTOCOLS:
         spoken = ", ".join(name.lower() for name in PROTOCOLS)
-        return f"{parts.scheme[:20] or 'the address'} is not a protocol of this station; it speaks {spoken}"
+        return Sentence(
+            "{scheme} is not a protocol of this station; it speaks {spoken}",
+            scheme=parts.scheme[:20] or "the address",
+            spoken=spoken,
+        )
     if not host:
-        return "the address names no host"
+        return Sentence("the address names no host")
     if not location.isprintable() or any(letter.isspace() for letter in location):
-        return "the address holds blanks or control characters"
-    return ""
+        return Sentence("the address holds blanks or control characters")
+    return NOTHING

@@ -15,8 +15,18 @@ from typing import Literal
 from ocppclient.boot import boot_notification
 from ocppclient.clock import Clock, parse_utc
 from ocppclient.codec import CallError, CallResult, Payload, decode, dumps, encode_call, tolerant_int
-from ocppclient.connection import ConnectionClosed, LinkFailure, Socket, explain_end, knock, open_socket, resolve
+from ocppclient.connection import (
+    ConnectionClosed,
+    LinkFailure,
+    Passed,
+    Socket,
+    explain_end,
+    knock,
+    open_socket,
+    resolve,
+)
 from ocppclient.link import ConnectionSettings, LinkError, has_other_key_form, is_secure
+from ocppclient.sentence import NOTHING, Sentence, quoted
 from ocppclient.settings import Identity
 
 Verdict = Literal["passed", "doubtful", "failed", "left out"]
@@ -45,7 +55,7 @@ class Stage:
     name: str
     verdict: Verdict
     took_s: float
-    text: str
+    text: Sentence
 
 
 async def run(
@@ -54,7 +64,7 @@ async def run(
     tell: Callable[[Stage], None],
     clock: Clock,
     *,
-    gently: str = "",
+    gently: Sentence = NOTHING,
 ) -> None:
     """Try the settings stage by stage until one fails.
 
@@ -66,19 +76,19 @@ async def run(
     told: set[str] = set()
     since = clock.monotonic()
 
-    def over(name: str, verdict: Verdict, text: str) -> None:
+    def over(name: str, verdict: Verdict, text: Sentence) -> None:
         nonlocal since
         now = clock.monotonic()
         told.add(name)
         tell(Stage(name, verdict, now - since, text))
         since = now
 
-    def passed(name: str, text: str) -> None:
+    def passed(name: str, text: Sentence) -> None:
         over(name, "doubtful" if name == "subprotocol" and text != "ocpp1.6" else "passed", text)
 
     stages = [name for name in STAGES if name != "tls" or is_secure(settings)]
     try:
-        passed("dns", ", ".join(await resolve(settings)))
+        passed("dns", quoted(", ".join(await resolve(settings))))
         if gently:
             await knock(settings, clock, passed)
             for name in ("http", "subprotocol", "boot"):
@@ -92,16 +102,14 @@ async def run(
     except LinkFailure as failure:
         error = failure.error
         if error.kind == "subprotocol":
-            passed("http", "101: the backend takes the connection")
+            passed("http", Sentence("101: the backend takes the connection"))
         untold = [name for name in stages if name not in told]
         failed = _FAILED_IN.get(error.kind, "")
         failed = failed if failed in untold else untold[0]
         over(failed, "failed", error.text)
 
 
-async def _opened(
-    settings: ConnectionSettings, passed: Callable[[str, str], None], told: set[str], clock: Clock
-) -> Socket:
+async def _opened(settings: ConnectionSettings, passed: Passed, told: set[str], clock: Clock) -> Socket:
     """The websocket; a refused hex key is tried in its other form, as the link does (field problem 7)."""
     try:
         return await open_socket(settings, clock, {}, passed)
@@ -112,7 +120,7 @@ async def _opened(
     return await open_socket(other, clock, {}, lambda name, text: None if name in told else passed(name, text))
 
 
-async def _registered(link: Socket, identity: Identity, clock: Clock) -> tuple[Verdict, str]:
+async def _registered(link: Socket, identity: Identity, clock: Clock) -> tuple[Verdict, Sentence]:
     """Ask with a BootNotification; requests of the backend are not answered by a trial."""
     message_id = str(uuid.uuid4())
     try:
@@ -124,28 +132,40 @@ async def _registered(link: Socket, identity: Identity, clock: Clock) -> tuple[V
                     case CallResult(answered, payload) if answered == message_id:
                         return _judged(payload, clock.utc())
                     case CallError() as refusal if refusal.message_id == message_id:
-                        return "failed", f"the backend answers BootNotification with the error {refusal.code}"
+                        return "failed", Sentence(
+                            "the backend answers BootNotification with the error {code}", code=refusal.code
+                        )
     except ConnectionClosed as closed:
-        raise LinkFailure(LinkError("closed", f"before the registration {explain_end(link, closed).text}")) from closed
+        raise LinkFailure(
+            LinkError("closed", Sentence("before the registration {problem}", problem=explain_end(link, closed).text))
+        ) from closed
     except TimeoutError:
-        return "failed", f"the backend did not answer BootNotification within {ANSWER_S:g} s; ask its operator"
+        return "failed", Sentence(
+            "the backend did not answer BootNotification within {answer_s:g} s; ask its operator", answer_s=ANSWER_S
+        )
 
 
-def _judged(payload: Payload, now: datetime) -> tuple[Verdict, str]:
+def _judged(payload: Payload, now: datetime) -> tuple[Verdict, Sentence]:
     interval_s = tolerant_int(payload.get("interval")) or 0
     match payload.get("status"):
         case "Accepted":
-            return "passed", f"Accepted, heartbeat every {interval_s} s{_clock(payload.get('currentTime'), now)}"
+            return "passed", _accepted(interval_s, payload.get("currentTime"), now)
         case "Pending":
-            return "doubtful", "Pending: the backend knows this station and has not released it yet; ask its operator"
+            return "doubtful", Sentence(
+                "Pending: the backend knows this station and has not released it yet; ask its operator"
+            )
         case "Rejected":
-            return "failed", "Rejected: the backend does not want this station; its operator has to register the id"
+            return "failed", Sentence(
+                "Rejected: the backend does not want this station; its operator has to register the id"
+            )
         case other:
-            return "doubtful", f"answered, but with the status {str(other)[:40]!r}"
+            return "doubtful", Sentence("answered, but with the status {other!r}", other=str(other)[:40])
 
 
-def _clock(text: object, now: datetime) -> str:
+def _accepted(interval_s: int, its_time: object, now: datetime) -> Sentence:
+    accepted = Sentence("Accepted, heartbeat every {interval_s} s", interval_s=interval_s)
     try:
-        return f"; its clock and ours differ by {abs((parse_utc(str(text)) - now).total_seconds()):.0f} s"
+        apart_s = abs((parse_utc(str(its_time)) - now).total_seconds())
     except ValueError:
-        return ""
+        return accepted
+    return Sentence("{accepted}; its clock and ours differ by {apart_s:.0f} s", accepted=accepted, apart_s=apart_s)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ocppclient.sentence import Sentence
+
 
 @dataclass(frozen=True)
 class TransactionView:
@@ -65,8 +67,8 @@ class View:
 
     status: str
     error_code: str
-    sentence: str
-    limit_sentence: str
+    sentence: Sentence
+    limit_sentence: Sentence
     online: bool
     registration: str
     heartbeat_interval_s: int
@@ -74,7 +76,7 @@ class View:
     parked: int
     in_flight: str
     in_flight_s: float
-    last_error: str
+    last_error: Sentence
     quirks: int
     clock_utc: datetime
     clock_synchronised: bool

@@ -13,6 +13,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from station.live import STATION
+from station.sentences import all_spoken
 
 log = logging.getLogger("station.web")
 
@@ -26,7 +27,7 @@ GLANCE_S = 1.0
 
 @dataclass(frozen=True)
 class Reply:
-    """What became of a command, in words for people; `heard` is False when nobody answered."""
+    """What became of a command, in the reader's language; `heard` is False when nobody answered."""
 
     ok: bool
     text: str
@@ -42,13 +43,13 @@ def order(command: str, argument: Any, user: str) -> Reply:
     answer = async_to_sync(_asked)(message, PATIENCE_S)
     if answer is None:
         return _UNHEARD
-    return Reply(bool(answer["ok"]), str(answer["text"]))
+    return Reply(bool(answer["ok"]), all_spoken(answer["text"]))
 
 
 def snapshot() -> dict[str, Any] | None:
     """What the dashboard shows now (station/live.py); None when the worker does not answer."""
     answer = async_to_sync(_asked)({"type": "station.snapshot", "frames": False, "watch": False}, GLANCE_S)
-    return None if answer is None else answer["snapshot"]
+    return None if answer is None else all_spoken(answer["snapshot"])
 
 
 def frames() -> list[dict[str, Any]] | None:
@@ -64,7 +65,7 @@ def trial(values: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, An
     answer = async_to_sync(_asked)(message, GLANCE_S if values is None else PATIENCE_S)
     if answer is None:
         return _UNHEARD, None
-    return Reply(bool(answer["ok"]), str(answer["text"])), answer["trial"]
+    return Reply(bool(answer["ok"]), all_spoken(answer["text"])), all_spoken(answer["trial"])
 
 
 def network(order: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, Any] | None]:
@@ -73,7 +74,7 @@ def network(order: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, A
     answer = async_to_sync(_asked)(message, GLANCE_S if order is None else NETWORK_PATIENCE_S)
     if answer is None:
         return _UNHEARD, None
-    return Reply(bool(answer["ok"]), str(answer["text"])), answer["network"]
+    return Reply(bool(answer["ok"]), all_spoken(answer["text"])), all_spoken(answer["network"])
 
 
 async def _asked(message: dict[str, Any], patience_s: float, kind: str = "") -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from ocppclient.clock import Clock, format_utc
 from ocppclient.events import Action, Event, SettingsChanged
 from ocppclient.link import ConnectionSettings, LinkStatus, final_url
 from ocppclient.security import Credentials
+from ocppclient.sentence import NOTHING, Sentence, packed, quoted
 from ocppclient.settings import ChargePointSettings, Identity
 from ocppclient.view import View
 from station import backend_settings
@@ -31,8 +32,8 @@ ATTEMPTS = 2
 _LOOK_EVERY_S = 0.5
 
 _WHY = {
-    "pending": "the backend knows this station, but has not released it (Pending); ask its operator",
-    "rejected": "the backend rejects this station; its operator has to register the id",
+    "pending": Sentence("the backend knows this station, but has not released it (Pending); ask its operator"),
+    "rejected": Sentence("the backend rejects this station; its operator has to register the id"),
 }
 
 
@@ -50,7 +51,7 @@ class Prepared:
 
     link: ConnectionSettings
     identity: Identity
-    gently: str
+    gently: Sentence
 
 
 class BackendDesk:
@@ -90,21 +91,22 @@ class BackendDesk:
         """
         kept, provision = backend_settings.checked(self._completed(values))
         if not kept["url"]:
-            raise Unfit("Enter the address of the backend: there is nothing to try.")
+            raise Unfit(Sentence("Enter the address of the backend: there is nothing to try."))
         try:
             link = self._stored.trial_link(provision)
         except ValueError as error:
-            raise Unfit(f"{error}.") from None
+            raise Unfit(Sentence("{problem}.", problem=quoted(error))) from None
         now = self._link()
-        gently = ""
+        gently = NOTHING
         if now.state == "connected" and now.url == final_url(link):
-            gently = (
+            gently = Sentence(
                 "not tried, because the running link has this address and id and many backends would drop it; "
-                f"registration now: {self._view().registration}"
+                "registration now: {registration}",
+                registration=self._view().registration,
             )
         return Prepared(link, provision.identity, gently)
 
-    def save(self, values: Mapping[str, Any], by: str, *, unproven: bool) -> str:
+    def save(self, values: Mapping[str, Any], by: str, *, unproven: bool) -> Sentence:
         """Use these values from now on.
 
         Args:
@@ -141,8 +143,10 @@ class BackendDesk:
         self._begin(None if proven_by_nothing else {**told, "former": former})
         self._handle(SettingsChanged(self._stored.settings()))
         if not kept["url"]:
-            return "The station works without a backend from now on."
-        return "Saved without proof." if unproven else "Saved. The new settings count when the backend accepts them."
+            return Sentence("The station works without a backend from now on.")
+        if unproven:
+            return Sentence("Saved without proof.")
+        return Sentence("Saved. The new settings count when the backend accepts them.")
 
     def _completed(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """With the stored key for an empty one: only for the same backend, it is nobody else's business."""
@@ -177,10 +181,10 @@ class BackendDesk:
             return
         view, link = self._view(), self._link()
         if view.online and view.registration == "accepted":
-            self._end("confirmed", "")
+            self._end("confirmed", NOTHING)
         elif now >= self._deadline or (link.state == "waiting" and link.attempts - self._attempts >= ATTEMPTS):
-            why = _WHY.get(view.registration, "") or link.last_error or "the backend did not accept the station in time"
-            self._take_back(why)
+            late = Sentence("the backend did not accept the station in time")
+            self._take_back(_WHY.get(view.registration) or link.last_error or late)
 
     def _begin(self, change: dict[str, Any] | None) -> None:
         self._has_looked = True
@@ -189,16 +193,16 @@ class BackendDesk:
         status = self._link()
         self._attempts = 0 if status.state == "connected" else status.attempts
 
-    def _take_back(self, why: str) -> None:
+    def _take_back(self, why: Sentence) -> None:
         assert self._change is not None
         with transaction.atomic():
             backend_settings.write(self._change["former"])
             self._end("taken back", why)
         self._handle(SettingsChanged(self._stored.settings()))
 
-    def _end(self, state: str, why: str) -> None:
+    def _end(self, state: str, why: Sentence) -> None:
         assert self._change is not None
         told = {name: value for name, value in self._change.items() if name != "former"}
-        backend_settings.note_change({**told, "state": state, "why": why, "at": format_utc(self._clock.utc())})
+        backend_settings.note_change({**told, "state": state, "why": packed(why), "at": format_utc(self._clock.utc())})
         log.info("The new backend settings are %s%s", state, f": {why}" if why else "")
         self._change = None

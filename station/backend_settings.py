@@ -15,6 +15,7 @@ from station import provisioning
 from station.models import Setting
 from station.provision_file import Provision, built
 from station.provision_rules import RULES, Wrong
+from station.sentences import all_unpacked
 
 #: What people choose; the other names of [backend] (certificates, secure_url) have pages of their own or stay.
 FIELDS = ("url", "charge_point_id", "security_profile", "authorization_key", "system_roots")
@@ -78,7 +79,7 @@ def change() -> dict[str, Any] | None:
     (only while on trial)}
     """
     value = provisioning.stored(*_CHANGE)
-    return value if isinstance(value, dict) else None
+    return all_unpacked(value) if isinstance(value, dict) else None
 
 
 def note_change(told: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from ocppclient import trial
 from ocppclient.clock import Clock
 from ocppclient.link import final_url, is_secure
+from ocppclient.sentence import Sentence
 from ocppclient.trial import Stage
 from station.backend_desk import Prepared
 
@@ -63,4 +64,4 @@ class Trials:
             )
         except Exception as error:  # the page says it; the station goes on
             log.exception("The trial of backend settings failed")
-            stages.append(Stage("boot", "failed", 0.0, f"the trial itself failed: {error}"))
+            stages.append(Stage("boot", "failed", 0.0, Sentence("the trial itself failed: {error}", error=str(error))))

@@ -25,10 +25,12 @@ from ocppclient.events import (
     RollbackRequested,
     SecurityLogDiscarded,
 )
+from ocppclient.sentence import NOTHING, Sentence, packed, quoted
 from station.backend_desk import BackendDesk, Prepared
 from station.backend_settings import Unfit
 from station.backend_trial import Trials
 from station.errors import StartupError
+from station.sentences import all_packed
 from station.worker import StationWorker
 
 if TYPE_CHECKING:
@@ -76,13 +78,13 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
             future = self._worker.call(lambda: self._obey(str(command), argument, str(user)))
             ok, text = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE_S)
         except TimeoutError:
-            ok, text = False, "The station did not answer in time."
+            ok, text = False, Sentence("The station did not answer in time.")
         if reply_channel := message.get("reply_channel"):
-            await self.channel_layer.send(reply_channel, {"type": "live.reply", "ok": ok, "text": text})
+            await self.channel_layer.send(reply_channel, {"type": "live.reply", "ok": ok, "text": packed(text)})
 
     async def station_trial(self, message: dict[str, Any]) -> None:
         """A person wants backend settings ("values") to be tried; without them only what the last trial is at."""
-        values, ok, text = message.get("values"), True, ""
+        values, ok, text = message.get("values"), True, NOTHING
         if values is not None and self._desk is not None and self._trials is not None:
             log.info("%s: backend trial", message.get("user", "somebody"))
             desk = self._desk
@@ -92,96 +94,107 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                     case Prepared() as trial:
                         self._trials.begin(trial)
                     case unfit:
-                        ok, text = False, str(unfit)
+                        ok, text = False, quoted(unfit)
             except TimeoutError:
-                ok, text = False, "The station did not answer in time."
+                ok, text = False, Sentence("The station did not answer in time.")
         told = self._trials.told() if self._trials else None
-        reply = {"type": "live.trial", "ok": ok, "text": text, "trial": told}
+        reply = {"type": "live.trial", "ok": ok, "text": packed(text), "trial": all_packed(told)}
         await self.channel_layer.send(message["reply_channel"], reply)
 
     async def station_network(self, message: dict[str, Any]) -> None:
         """A person orders something of the network ("order"), or only sees it; without a desk there is nothing."""
-        order, ok, text = message.get("order"), True, ""
+        order, ok, text = message.get("order"), True, NOTHING
         told = None
         if self._network is not None:
             if order is not None:
                 ok, text = await self._network.obey(order, str(message.get("user", "somebody")))
             told = await self._network.told()
-        reply = {"type": "live.network", "ok": ok, "text": text, "network": told}
+        reply = {"type": "live.network", "ok": ok, "text": packed(text), "network": all_packed(told)}
         await self.channel_layer.send(message["reply_channel"], reply)
 
-    def _obey(self, command: str, argument: Any, user: str) -> tuple[bool, str]:
+    def _obey(self, command: str, argument: Any, user: str) -> tuple[bool, Sentence]:
         """On the domain thread."""
         worker = self._worker
         match command, argument:
             case "stop", _:
                 if worker.charge_point.view().transaction is None:
-                    return False, "Nothing is charging."
-                return self._outcome(LocalStop(), "The session is being stopped.")
+                    return False, Sentence("Nothing is charging.")
+                return self._outcome(LocalStop(), Sentence("The session is being stopped."))
             case "swipe", str(id_tag) if 0 < len(id_tag.strip()) <= 20:
-                return self._outcome(LocalStart(id_tag.strip()), "The card was presented.")
+                return self._outcome(LocalStart(id_tag.strip()), Sentence("The card was presented."))
             case "swipe", _:
-                return False, "A card has 1 to 20 characters."
+                return False, Sentence("A card has 1 to 20 characters.")
             case "resend", int(seq):
                 call = worker.store.queued(seq)
                 if call is None or not call.parked_reason:
-                    return False, "That message is not parked any more."
-                return self._outcome(ResendParked(seq), f"{call.action} is queued again.")
+                    return False, Sentence("That message is not parked any more.")
+                return self._outcome(ResendParked(seq), Sentence("{action} is queued again.", action=call.action))
             case "configure", {"key": str(key), "value": str(value)}:
-                return self._outcome(KeyChosen(key, value), f"{key} is {value or 'empty'} now.")
+                return self._outcome(
+                    KeyChosen(key, value), Sentence("{key} is {value} now.", key=key, value=value or Sentence("empty"))
+                )
             case "backend", {"values": dict(values), "unproven": bool(unproven)} if self._desk:
                 try:
                     return True, self._desk.save(values, user, unproven=unproven)
                 except Unfit as unfit:
-                    return False, str(unfit)
+                    return False, quoted(unfit)
             case "acknowledge", _:
                 if worker.box.acknowledge():
-                    return True, "Confirmed: nothing is pressed, open or stuck any more."
+                    return True, Sentence("Confirmed: nothing is pressed, open or stuck any more.")
                 return (
                     False,
-                    "The emergency stop is still pressed, the housing still open, or the contactor still stuck.",
+                    Sentence(
+                        "The emergency stop is still pressed, the housing still open, or the contactor still stuck."
+                    ),
                 )
             case "hardware", _:
                 if worker.charge_point.view().transaction is not None:
-                    return False, "The devices are changed when the session has ended: it needs the present ones."
+                    return False, Sentence(
+                        "The devices are changed when the session has ended: it needs the present ones."
+                    )
                 worker.restart()
-                return True, "The station starts again with the chosen devices."
+                return True, Sentence("The station starts again with the chosen devices.")
             case "apply", _:  # what waits for a start: a restore, a factory reset
                 if worker.charge_point.view().transaction is not None:
-                    return False, "A session is running. Try again when it has ended."
+                    return False, Sentence("A session is running. Try again when it has ended.")
                 worker.restart()
-                return True, "The station starts again."
+                return True, Sentence("The station starts again.")
             case "settings", _:
                 try:
                     changed = worker.settings_changed()
                 except StartupError as error:  # a certificate is gone, or values do not fit together any more
-                    return False, str(error)
-                return self._outcome(changed, "The station has read its settings again.")
+                    return False, quoted(error)
+                return self._outcome(changed, Sentence("The station has read its settings again."))
             case "install_release", {"file": str(file), "sha256": str(sha256), "version": str(version)}:
                 older = bool(argument.get("allow_older"))
                 wanted = ReleaseUploaded(file, sha256, version, older)
-                return self._outcome(wanted, f"Version {version} is installed as soon as nobody charges.")
+                return self._outcome(
+                    wanted, Sentence("Version {version} is installed as soon as nobody charges.", version=version)
+                )
             case "roll_back_release", {"slot": str(slot), "version": str(version)}:
                 return self._outcome(
-                    RollbackRequested(slot, version), f"The station goes back to {version} as soon as nobody charges."
+                    RollbackRequested(slot, version),
+                    Sentence("The station goes back to {version} as soon as nobody charges.", version=version),
                 )
             case "certificate_install", {"kind": str(kind), "pem": str(pem)}:
-                return self._outcome(CertificateChosen(kind, pem, user), "The certificate is installed.")
+                return self._outcome(CertificateChosen(kind, pem, user), Sentence("The certificate is installed."))
             case "certificate_remove", {"kind": str(kind), "fingerprint": str(fingerprint)}:
-                return self._outcome(CertificateDiscarded(kind, fingerprint, user), "The certificate is removed.")
+                return self._outcome(
+                    CertificateDiscarded(kind, fingerprint, user), Sentence("The certificate is removed.")
+                )
             case "security_log_clear", _:
-                return self._outcome(SecurityLogDiscarded(user), "The security log is cleared.")
+                return self._outcome(SecurityLogDiscarded(user), Sentence("The security log is cleared."))
             case "cache_clear", _:
-                return self._outcome(CacheDiscarded(), "The remembered cards are forgotten.")
+                return self._outcome(CacheDiscarded(), Sentence("The remembered cards are forgotten."))
             case "reservation_end", int(reservation_id):
                 reserved = worker.charge_point.view().reservation
                 if reserved is None or reserved.reservation_id != reservation_id:
-                    return False, f"Reservation {reservation_id} has ended already."
+                    return False, Sentence("Reservation {number} has ended already.", number=reservation_id)
                 worker.handle_now(ReservationWithdrawn(reservation_id, user))
-                return True, f"Reservation {reservation_id} is ended."
-        return False, f"The station does not know the command {command[:50]!r}."
+                return True, Sentence("Reservation {number} is ended.", number=reservation_id)
+        return False, Sentence("The station does not know the command {command!r}.", command=command[:50])
 
-    def _outcome(self, event: Event, otherwise: str) -> tuple[bool, str]:
+    def _outcome(self, event: Event, otherwise: Sentence) -> tuple[bool, Sentence]:
         actions: list[Action] = self._worker.handle_now(event)
         for action in actions:
             match action:

@@ -22,6 +22,7 @@ from station.hosts import machine_addresses
 from station.languages import LANGUAGES
 from station.network.rules import HOTSPOT_ADDRESS
 from station.provision_file import Provision
+from station.sentences import spoken
 
 SECTION = "commissioning"
 #: The phone and the station may differ by that much, seconds (installer-ui.md, step 7).
@@ -187,7 +188,9 @@ def _self_test(evidence: Evidence) -> Proof:
         return Proof(State.OPEN, "The station has not been tested yet.")
     report = self_test.report_of(row)
     checks = report["checks"]
-    numbers = {check["title"]: f"{check['verdict']}: {check['measured']}".rstrip(": ") for check in checks}
+    numbers = {
+        spoken(check["title"]): f"{check['verdict']}: {spoken(check['measured'])}".rstrip(": ") for check in checks
+    }
     numbers["Tested"] = f"{row.asked_at:%Y-%m-%d %H:%M} UTC"
     failed = [f"{check['title']}. {check['cure']}" for check in checks if check["verdict"] == "failed"]
     if row.state == self_test.PASSED:

@@ -17,6 +17,7 @@ from station.languages import of_browser
 from station.live import GROUP, STATION, shown_to
 from station.middleware import CHOOSE
 from station.roles import Role, refusal, role_now, role_of
+from station.sentences import all_spoken
 
 log = logging.getLogger("station.web")
 
@@ -139,7 +140,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     # -- from the worker
     async def live_snapshot(self, message: dict[str, Any]) -> None:
         """A new snapshot."""
-        snapshot = shown_to(self.role, message["snapshot"])
+        with translation.override(self.language):
+            snapshot = shown_to(self.role, all_spoken(message["snapshot"]))
         await self.send_json({"type": "snapshot", "snapshot": {**snapshot, "role": self.role.word}})
 
     async def live_frames(self, message: dict[str, Any]) -> None:
@@ -156,7 +158,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
     async def live_reply(self, message: dict[str, Any]) -> None:
         """What became of a command."""
-        await self.send_json({"type": "reply", "ok": bool(message["ok"]), "text": str(message["text"])})
+        with translation.override(self.language):
+            text = all_spoken(str(message["text"]))
+        await self.send_json({"type": "reply", "ok": bool(message["ok"]), "text": text})
 
 
 def _session_counts(session_key: str | None) -> bool:

@@ -13,6 +13,7 @@ from django.core import signing
 from django.core.cache import cache
 
 from ocppclient.clock import parse_utc
+from ocppclient.sentence import Sentence
 from station import ask, live, provisioning
 from station.models import Setting, Transaction
 
@@ -23,17 +24,17 @@ RECEIPT_SHOWN, RECEIPT_KEPT = timedelta(minutes=15), timedelta(days=90)
 
 #: ChargePointStatus → what a driver should know or do.
 _SENTENCES = {
-    "Available": "Free. Plug in your car and hold your card to the reader.",
-    "Preparing": "Getting ready. Plug in your car and hold your card to the reader.",
-    "Charging": "Your car is charging.",
-    "SuspendedEV": "Your car is not taking energy now. Perhaps it is full.",
-    "SuspendedEVSE": "The station has paused charging. It goes on by itself.",
-    "Finishing": "Charging has ended. You can unplug your car.",
-    "Reserved": "Reserved: only the holder of the reservation can charge now.",
-    "Unavailable": "Out of service. Please use another station.",
-    "Faulted": "Out of order. Please use another station.",
+    "Available": Sentence("Free. Plug in your car and hold your card to the reader."),
+    "Preparing": Sentence("Getting ready. Plug in your car and hold your card to the reader."),
+    "Charging": Sentence("Your car is charging."),
+    "SuspendedEV": Sentence("Your car is not taking energy now. Perhaps it is full."),
+    "SuspendedEVSE": Sentence("The station has paused charging. It goes on by itself."),
+    "Finishing": Sentence("Charging has ended. You can unplug your car."),
+    "Reserved": Sentence("Reserved: only the holder of the reservation can charge now."),
+    "Unavailable": Sentence("Out of service. Please use another station."),
+    "Faulted": Sentence("Out of order. Please use another station."),
 }
-_SILENT = "The station does not answer at the moment. Please try again in a minute."
+_SILENT = Sentence("The station does not answer at the moment. Please try again in a minute.")
 _lock = threading.Lock()
 
 
@@ -43,8 +44,8 @@ class Sight:
     of it: what `receipt_of` takes, "" without one."""
 
     kind: str
-    word: str
-    sentence: str
+    word: Sentence
+    sentence: Sentence
     energy_kwh: float | None = None
     minutes: int | None = None
     power_kw: float | None = None
@@ -101,9 +102,9 @@ def sight() -> Sight:
 def _seen() -> Sight:
     snapshot = ask.snapshot()
     if snapshot is None:
-        return Sight("unavailable", "No answer", _SILENT)
+        return Sight("unavailable", Sentence("No answer"), _SILENT)
     status = snapshot["state"]["status"]
-    word, kind = live.STATES.get(status, ("Out of service", "unavailable"))
+    word, kind = live.STATES.get(status, (Sentence("Out of service"), "unavailable"))
     session, power = snapshot["session"], snapshot["meter"]["power_w"]
     if session is None:
         return Sight(kind, word, _SENTENCES.get(status, _SENTENCES["Unavailable"]))

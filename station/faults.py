@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hardware.interfaces import BoxReading, FaultCode
 from hardware.interfaces import Fault as BoxFault
 from ocppclient.events import Fault, Meter, Reading
+from ocppclient.sentence import Sentence
 
 #: Who defined the codes CXnnn: the minimum required error codes of ChargeX (EVerest uses the same vendorId).
 CHARGEX = "https://chargex.inl.gov"
@@ -28,8 +29,8 @@ class Words:
         stop_after_s, stop_reason: when and why a running transaction ends; they count only while the fault blocks.
     """
 
-    title: str
-    cure: str
+    title: Sentence
+    cure: Sentence
     error_code: str
     vendor_error_code: str = ""
     info: str = ""
@@ -38,92 +39,146 @@ class Words:
     stop_reason: str = "Other"
 
 
-_REPLUG = "Unplug the car, then plug it in again."
-_SERVICE = "Switch the station off and have it repaired: the contactor must not be used."
+_REPLUG = Sentence("Unplug the car, then plug it in again.")
+_SERVICE = Sentence("Switch the station off and have it repaired: the contactor must not be used.")
 
 TABLE: dict[FaultCode, Words] = {
     FaultCode.ESTOP: Words(
-        "Emergency stop pressed",
-        "Release the emergency stop, then confirm on this page that the place is safe.",
-        "OtherError", "CX008", "emergency stop", stop_reason="EmergencyStop",
+        Sentence("Emergency stop pressed"),
+        Sentence("Release the emergency stop, then confirm on this page that the place is safe."),
+        "OtherError",
+        "CX008",
+        "emergency stop",
+        stop_reason="EmergencyStop",
     ),
     FaultCode.GROUND_FAULT: Words(
-        "Leakage current (ground fault)",
-        "The board tries again after 5 minutes, six times. Unplug the car and check cable and car.",
-        "GroundFailure", "CX002", stop_after_s=RETRYABLE_S,
+        Sentence("Leakage current (ground fault)"),
+        Sentence("The board tries again after 5 minutes, six times. Unplug the car and check cable and car."),
+        "GroundFailure",
+        "CX002",
+        stop_after_s=RETRYABLE_S,
     ),
     FaultCode.NO_GROUND: Words(
-        "No protective earth",
-        "The board tries again after 5 minutes, six times. Have the earth connection of the station checked.",
-        "GroundFailure", "CX002", "no earth", stop_after_s=RETRYABLE_S,
+        Sentence("No protective earth"),
+        Sentence("The board tries again after 5 minutes, six times. Have the earth connection of the station checked."),
+        "GroundFailure",
+        "CX002",
+        "no earth",
+        stop_after_s=RETRYABLE_S,
     ),
     FaultCode.GFCI_SELFTEST: Words(
-        "Self-test of the leakage protection failed",
-        "Restart the board. When it comes back, the board has to be replaced.",
-        "GroundFailure", "CX002", "self-test",
+        Sentence("Self-test of the leakage protection failed"),
+        Sentence("Restart the board. When it comes back, the board has to be replaced."),
+        "GroundFailure",
+        "CX002",
+        "self-test",
     ),
     FaultCode.RELAY_STUCK: Words(
-        "Contactor stuck closed",
-        "Switch the station off and have the contactor replaced: it must not be used. Then confirm on this page.",
-        "PowerSwitchFailure", "CX017", "contactor stuck closed",
+        Sentence("Contactor stuck closed"),
+        Sentence(
+            "Switch the station off and have the contactor replaced: it must not be used. Then confirm on this page."
+        ),
+        "PowerSwitchFailure",
+        "CX017",
+        "contactor stuck closed",
     ),
     FaultCode.RELAY_NO_CLOSE: Words(
-        "Contactor does not close", _SERVICE, "PowerSwitchFailure", "CX017", "contactor does not close",
+        Sentence("Contactor does not close"),
+        _SERVICE,
+        "PowerSwitchFailure",
+        "CX017",
+        "contactor does not close",
     ),
     FaultCode.OVER_TEMP: Words(
-        "Too hot", "Unplug the car and let the station cool down; check that air can pass.", "HighTemperature", "CX003",
+        Sentence("Too hot"),
+        Sentence("Unplug the car and let the station cool down; check that air can pass."),
+        "HighTemperature",
+        "CX003",
     ),
     FaultCode.TEMP_DERATE: Words(
-        "Warm: current reduced", "It charges faster again when the station has cooled down.",
-        "HighTemperature", "CX003", "current reduced",
+        Sentence("Warm: current reduced"),
+        Sentence("It charges faster again when the station has cooled down."),
+        "HighTemperature",
+        "CX003",
+        "current reduced",
     ),
-    FaultCode.OVER_CURRENT: Words("The car draws too much current", _REPLUG, "OverCurrentFailure", "CX004"),
+    FaultCode.OVER_CURRENT: Words(Sentence("The car draws too much current"), _REPLUG, "OverCurrentFailure", "CX004"),
     FaultCode.DIODE: Words(
-        "Diode check failed: not a car, or a damaged cable", _REPLUG, "OtherError", "CX014", "diode check",
+        Sentence("Diode check failed: not a car, or a damaged cable"),
+        _REPLUG,
+        "OtherError",
+        "CX014",
+        "diode check",
     ),
     FaultCode.PILOT_FAULT: Words(
-        "Control pilot fault: check the cable",
-        "Check cable and plug. It clears when the board sees a good pilot again, or none: unplug the car.",
-        "OtherError", "CX014", "control pilot",
+        Sentence("Control pilot fault: check the cable"),
+        Sentence("Check cable and plug. It clears when the board sees a good pilot again, or none: unplug the car."),
+        "OtherError",
+        "CX014",
+        "control pilot",
     ),
     FaultCode.VENT_REQUIRED: Words(
-        "The car asks for ventilation, which this station has not", "Unplug the car: it cannot be charged here.",
-        "OtherError", "VentRequired", "the EV wants ventilation",
+        Sentence("The car asks for ventilation, which this station has not"),
+        Sentence("Unplug the car: it cannot be charged here."),
+        "OtherError",
+        "VentRequired",
+        "the EV wants ventilation",
     ),
     FaultCode.OVER_VOLTAGE: Words(
-        "Mains voltage too high", "It clears by itself; if it stays, have the supply checked.", "OverVoltage", "CX005",
+        Sentence("Mains voltage too high"),
+        Sentence("It clears by itself; if it stays, have the supply checked."),
+        "OverVoltage",
+        "CX005",
         stop_after_s=RETRYABLE_S,
     ),
     FaultCode.UNDER_VOLTAGE: Words(
-        "Mains voltage too low", "It clears by itself; if it stays, have the supply checked.", "UnderVoltage", "CX006",
+        Sentence("Mains voltage too low"),
+        Sentence("It clears by itself; if it stays, have the supply checked."),
+        "UnderVoltage",
+        "CX006",
         stop_after_s=RETRYABLE_S,
     ),
     FaultCode.BOARD_COMM: Words(
-        "No answer from the charging board",
-        "Check the board's supply and its serial cable; it is found again by itself.",
-        "InternalError", "BoardComm", "EVSE board", stop_after_s=RETRYABLE_S,
+        Sentence("No answer from the charging board"),
+        Sentence("Check the board's supply and its serial cable; it is found again by itself."),
+        "InternalError",
+        "BoardComm",
+        "EVSE board",
+        stop_after_s=RETRYABLE_S,
     ),
     FaultCode.METER_COMM: Words(
-        "No answer from the energy meter",
-        "Check the meter's bus cable, unit number and speed; it is found again by itself.",
-        "PowerMeterFailure", connector_id=0,
+        Sentence("No answer from the energy meter"),
+        Sentence("Check the meter's bus cable, unit number and speed; it is found again by itself."),
+        "PowerMeterFailure",
+        connector_id=0,
     ),
     FaultCode.READER_COMM: Words(
-        "No answer from the card reader", "Check the reader's cable; it is found again by itself.",
-        "ReaderFailure", connector_id=0,
+        Sentence("No answer from the card reader"),
+        Sentence("Check the reader's cable; it is found again by itself."),
+        "ReaderFailure",
+        connector_id=0,
     ),
     FaultCode.RESET_FAILED: Words(
-        "The board did not restart", "Switch the station off and on again.", "ResetFailure",
+        Sentence("The board did not restart"),
+        Sentence("Switch the station off and on again."),
+        "ResetFailure",
     ),
     FaultCode.EV_IGNORES_PILOT: Words(
-        "The car went on charging when it was told to stop", "It clears when the car is unplugged or may charge again.",
-        "EVCommunicationError", "CX010", "EV ignores the pilot",
+        Sentence("The car went on charging when it was told to stop"),
+        Sentence("It clears when the car is unplugged or may charge again."),
+        "EVCommunicationError",
+        "CX010",
+        "EV ignores the pilot",
     ),
     FaultCode.TAMPER: Words(
-        "The housing was opened", "Close the housing, then confirm on this page that everything is in order.",
-        "OtherError", "EnclosureOpen", "housing open", connector_id=0,
+        Sentence("The housing was opened"),
+        Sentence("Close the housing, then confirm on this page that everything is in order."),
+        "OtherError",
+        "EnclosureOpen",
+        "housing open",
+        connector_id=0,
     ),
-}  # fmt: skip
+}
 
 
 def to_fault(fault: BoxFault) -> Fault:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ocppclient.certificates import MANUFACTURER_ROOT
+from ocppclient.sentence import Sentence
 from station import jobs, provisioning, releases
 from station.firmware_jobs import running_version
 from station.models import Certificate
@@ -41,7 +42,10 @@ def store(pieces: Iterable[bytes], *, allow_older: bool) -> Brought:
             for piece in pieces:
                 size += len(piece)
                 if size > limits.size:
-                    raise BadRelease("archive", f"it is larger than {limits.size // 2**20} MiB, so it is no release")
+                    raise BadRelease(
+                        "archive",
+                        Sentence("it is larger than {size} MiB, so it is no release", size=limits.size // 2**20),
+                    )
                 file.write(piece)
         path, sha256 = part.finish()
         return Brought(path.name, sha256, _look(path, allow_older))
@@ -70,6 +74,11 @@ def _look(path: Path, allow_older: bool) -> str:
     version, running = release.manifest.version, running_version(releases.here())
     if is_older(version, running) and not allow_older:
         raise BadRelease(
-            "version", f"version {version} is older than {running}, which runs; tick the box if you mean it"
+            "version",
+            Sentence(
+                "version {version} is older than {running}, which runs; tick the box if you mean it",
+                version=version,
+                running=running,
+            ),
         )
     return version

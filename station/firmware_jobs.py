@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ocppclient.clock import parse_utc
+from ocppclient.sentence import Sentence, quoted
 from station import __version__, releases
 from station.jobs import JobFailed, Task
 from station.release_archive import BadRelease, ReleaseFile, Trust, is_older
@@ -37,7 +38,7 @@ def download(task: Task) -> Mapping[str, object]:
             time.monotonic,
         )
     except TransferFailed as failed:
-        raise JobFailed(failed.failure, str(failed)) from None
+        raise JobFailed(failed.failure, quoted(failed)) from None
     path, sha256 = part.finish()
     return {"file": path.name, "sha256": sha256}
 
@@ -51,11 +52,13 @@ def install(task: Task) -> Mapping[str, object]:
         with path.open("rb") as file:
             return _install(task, file)
     except FileNotFoundError:
-        raise JobFailed("archive", "the file is not there any more") from None
+        raise JobFailed("archive", Sentence("the file is not there any more")) from None
     except BadRelease as bad:
-        raise JobFailed(bad.failure, str(bad)) from None
+        raise JobFailed(bad.failure, quoted(bad)) from None
     except OSError as error:
-        raise JobFailed("space", f"the release could not be written ({error.strerror})") from None
+        raise JobFailed(
+            "space", Sentence("the release could not be written ({problem})", problem=str(error.strerror))
+        ) from None
     finally:  # a kill is no end: the next run needs the file again, unless the slot is complete
         path.unlink(missing_ok=True)
 
@@ -73,7 +76,7 @@ def _install(task: Task, file: BinaryIO) -> Mapping[str, object]:
     arguments = task.arguments
     task.tell("checking", 0)
     if _sha256(file) != arguments["sha256"]:
-        raise BadRelease("archive", "the file has changed since it was received")
+        raise BadRelease("archive", Sentence("the file has changed since it was received"))
     release = ReleaseFile(file)
     release.check(
         Trust(
@@ -90,13 +93,19 @@ def _install(task: Task, file: BinaryIO) -> Mapping[str, object]:
     if is_older(manifest.version, running) and not arguments["allow_older"]:
         raise BadRelease(
             "version",
-            f"version {manifest.version} is older than {running}, which runs; only the local page may install it",
+            Sentence(
+                "version {version} is older than {running}, which runs; only the local page may install it",
+                version=manifest.version,
+                running=running,
+            ),
         )
     if ours is None:
         raise JobFailed(
             "slots",
-            "this station runs from a development checkout, where nothing can be installed; "
-            "start it with deploy/launcher.py",
+            Sentence(
+                "this station runs from a development checkout, where nothing can be installed; "
+                "start it with deploy/launcher.py"
+            ),
         )
     ours.make_room()
     slot = f"{manifest.version}-{task.uid[:8]}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hardware.interfaces import CardSignal, Hold
 from ocppclient.events import Event, Explain, SecurityEventSeen
+from ocppclient.sentence import NOTHING, Sentence, quoted
 from station import factory_reset
 from station.factory_reset import ResetRefused
 from station.worker import BoxLike
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("station.button")
 
 WHO = "the button"
-_NOT_RULED = "This station does not rule the network of its computer, so it has no hotspot."
+_NOT_RULED = Sentence("This station does not rule the network of its computer, so it has no hotspot.")
 
 
 class ButtonWorker(Protocol):
@@ -58,36 +59,38 @@ class HeldButton:
         """On the domain thread."""
         match hold:
             case Hold.SHORT:
-                self._order({"do": "hotspot", "open": True}, "Hotspot by the button", _NOT_RULED)
+                self._order({"do": "hotspot", "open": True}, Sentence("Hotspot by the button"), _NOT_RULED)
             case Hold.LONG:
                 self._let_in()
             case Hold.VERY_LONG:
                 self._reset()
 
     def _let_in(self) -> None:
-        what = "Way back in by the button"
+        what = Sentence("Way back in by the button")
         try:
             user = factory_reset.give_label_password()
         except ResetRefused as refused:
-            self._told(what, False, str(refused))
+            self._told(what, False, quoted(refused))
             return
         self._worker.put(
-            SecurityEventSeen("ReconfigurationOfSecurityParameters", f"label password of {user}, by the button")
+            SecurityEventSeen(
+                "ReconfigurationOfSecurityParameters", Sentence("label password of {user}, by the button", user=user)
+            )
         )
-        password = "The password of the label counts again."
-        self._order({"do": "forget"}, what, password, f"{password} ")
+        password = Sentence("The password of the label counts again.")
+        self._order({"do": "forget"}, what, password, password)
 
     def _reset(self) -> None:
-        what = "Factory reset by the button"
+        what = Sentence("Factory reset by the button")
         try:
             factory_reset.ask(WHO)
         except ResetRefused as refused:
-            self._told(what, False, str(refused))
+            self._told(what, False, quoted(refused))
             return
-        self._told(what, True, "The station starts again as it was delivered.")
+        self._told(what, True, Sentence("The station starts again as it was delivered."))
         self._worker.restart()
 
-    def _order(self, order: dict[str, object], what: str, otherwise: str, before: str = "") -> None:
+    def _order(self, order: dict[str, object], what: Sentence, otherwise: Sentence, before: Sentence = NOTHING) -> None:
         """Give it to the desk; without one, `otherwise` is what is said (`before`: something was done already)."""
         found = self._network()
         if found is None:
@@ -98,10 +101,11 @@ class HeldButton:
 
         def done() -> None:
             ok, text = answer.result()
-            self._told(what, ok or bool(before), before + text)
+            told = Sentence("{first} {next}", first=before, next=text) if before else text
+            self._told(what, ok or bool(before), told)
 
         answer.add_done_callback(lambda _: self._worker.call(done))
 
-    def _told(self, what: str, ok: bool, text: str) -> None:
+    def _told(self, what: Sentence, ok: bool, text: Sentence) -> None:
         self._worker.box.signal(CardSignal.ACCEPTED if ok else CardSignal.REJECTED)
-        self._worker.explain(Explain(what, "Accepted" if ok else "Refused", text))
+        self._worker.explain(Explain(what, "Accepted" if ok else Sentence("Refused"), text))

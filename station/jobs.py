@@ -19,6 +19,7 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connections
 
+from ocppclient.sentence import Sentence, packed, quoted
 from ocppclient.store import UNFINISHED
 from station.models import Job
 
@@ -93,11 +94,11 @@ def _run(row: Job) -> None:
         log.info("Job %s was cancelled", row.kind)
     except JobFailed as failed:
         log.warning("Job %s failed: %s", row.kind, failed)
-        writer.end("failed", {"failure": failed.failure, "reason": str(failed)})
+        writer.end("failed", {"failure": failed.failure, "reason": packed(quoted(failed))})
     except Exception as error:
         log.exception("Job %s failed", row.kind)
-        reason = f"the station failed ({type(error).__name__}); its log says why"
-        writer.end("failed", {"failure": "internal", "reason": reason})
+        reason = Sentence("the station failed ({error}); its log says why", error=type(error).__name__)
+        writer.end("failed", {"failure": "internal", "reason": packed(reason)})
     else:
         log.info("Job %s is done", row.kind)
         writer.end("done", result)

@@ -13,6 +13,7 @@ from hardware.interfaces import BoxReading, PortHealth
 from ocppclient.clock import format_utc
 from ocppclient.link import LinkStatus
 from ocppclient.redact import mask, shortened
+from ocppclient.sentence import Sentence
 from ocppclient.view import ReservationView, TransactionView, View
 from station.faults import TABLE
 from station.history import Measurement
@@ -26,44 +27,44 @@ FRAME_SHOWN = 4000
 
 #: ChargePointStatus → (plain words, kind of state: its colour and icon)
 STATES = {
-    "Available": ("Available", "available"),
-    "Preparing": ("Getting ready", "waiting"),
-    "Charging": ("Charging", "charging"),
-    "SuspendedEV": ("Paused by the car", "waiting"),
-    "SuspendedEVSE": ("Paused by the station", "waiting"),
-    "Finishing": ("Finished", "waiting"),
-    "Reserved": ("Reserved", "waiting"),
-    "Unavailable": ("Out of service", "unavailable"),
-    "Faulted": ("Fault", "fault"),
+    "Available": (Sentence("Available"), "available"),
+    "Preparing": (Sentence("Getting ready"), "waiting"),
+    "Charging": (Sentence("Charging"), "charging"),
+    "SuspendedEV": (Sentence("Paused by the car"), "waiting"),
+    "SuspendedEVSE": (Sentence("Paused by the station"), "waiting"),
+    "Finishing": (Sentence("Finished"), "waiting"),
+    "Reserved": (Sentence("Reserved"), "waiting"),
+    "Unavailable": (Sentence("Out of service"), "unavailable"),
+    "Faulted": (Sentence("Fault"), "fault"),
 }
 
 LINKS = {
-    "off": ("No backend", "unavailable"),
-    "connecting": ("Connecting", "waiting"),
-    "connected": ("Connected", "available"),
-    "waiting": ("Not connected", "fault"),
+    "off": (Sentence("No backend"), "unavailable"),
+    "connecting": (Sentence("Connecting"), "waiting"),
+    "connected": (Sentence("Connected"), "available"),
+    "waiting": (Sentence("Not connected"), "fault"),
 }
 
 REGISTRATIONS = {
-    "waiting": "not registered yet",
-    "accepted": "accepted by the backend",
-    "pending": "pending: the backend wants to configure the station first",
-    "rejected": "rejected by the backend",
+    "waiting": Sentence("not registered yet"),
+    "accepted": Sentence("accepted by the backend"),
+    "pending": Sentence("pending: the backend wants to configure the station first"),
+    "rejected": Sentence("rejected by the backend"),
 }
 
 #: Reason of StopTransaction (OCPP 1.6 section 7.36) in plain words.
 STOPS = {
-    "DeAuthorized": "card not accepted",
-    "EmergencyStop": "emergency stop",
-    "EVDisconnected": "car unplugged",
-    "HardReset": "station restarted",
-    "Local": "stopped at the station",
-    "Other": "stopped",
-    "PowerLoss": "power cut",
-    "Reboot": "station restarted",
-    "Remote": "stopped by the backend",
-    "SoftReset": "station restarted",
-    "UnlockCommand": "unlocked by the backend",
+    "DeAuthorized": Sentence("card not accepted"),
+    "EmergencyStop": Sentence("emergency stop"),
+    "EVDisconnected": Sentence("car unplugged"),
+    "HardReset": Sentence("station restarted"),
+    "Local": Sentence("stopped at the station"),
+    "Other": Sentence("stopped"),
+    "PowerLoss": Sentence("power cut"),
+    "Reboot": Sentence("station restarted"),
+    "Remote": Sentence("stopped by the backend"),
+    "SoftReset": Sentence("station restarted"),
+    "UnlockCommand": Sentence("unlocked by the backend"),
 }
 
 
@@ -200,11 +201,11 @@ def _reservation(reservation: ReservationView) -> dict[str, Any]:
 
 def _port(port: PortHealth, now: float) -> dict[str, Any]:
     if not port.is_open:
-        kind, word = "fault", "not connected"
+        kind, word = "fault", Sentence("not connected")
     elif port.error:
-        kind, word = "waiting", "trouble"
+        kind, word = "waiting", Sentence("trouble")
     else:
-        kind, word = "available", "fine"
+        kind, word = "available", Sentence("fine")
     return {**port.as_dict(now), "kind": kind, "word": word}
 
 

@@ -15,6 +15,7 @@ from ocppclient.link import LinkStatus
 from ocppclient.view import View
 from station import live
 from station.history import Measurement
+from station.sentences import all_packed
 
 FRAMES_KEPT = 1000
 #: Pages get news that often at most, and a sign of life that often at least, seconds.
@@ -142,7 +143,7 @@ class LiveFeed:
         ports: tuple[PortHealth, ...],
         minutes: Sequence[Measurement],
     ) -> dict[str, Any]:
-        return live.snapshot(
+        shown: dict[str, Any] = live.snapshot(
             view,
             box,
             link,
@@ -154,6 +155,7 @@ class LiveFeed:
             simulator_url=self._simulator_url,
             uptime_s=self._monotonic() - self._began_at,
         )
+        return dict(all_packed(shown))
 
     def _group(self, message: dict[str, Any]) -> None:
         if self._layer is not None:

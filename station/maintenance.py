@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from ocppclient.sentence import Sentence
 from station import database
 from station.releases import Releases
 
@@ -32,12 +33,14 @@ class Maintenance:
     def switch(self, slot: str) -> str:
         """Restart into another release, on trial; why that cannot be, "" when it is under way."""
         if self._releases is None:
-            return "this station was not started by deploy/launcher.py: it has no other release"
+            return Sentence("this station was not started by deploy/launcher.py: it has no other release")
         try:
             self._releases.switch(slot)
         except OSError as error:
             log.error("The release %s could not be made the current one: %s", slot, error)
-            return f"the release could not be made the current one ({error.strerror or error})"
+            return Sentence(
+                "the release could not be made the current one ({problem})", problem=str(error.strerror or error)
+            )
         log.info("The application starts again, as release %s", slot)
         self._restart()
         return ""

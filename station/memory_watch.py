@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ocppclient.events import SecurityEventSeen
+from ocppclient.sentence import Sentence
 
 log = logging.getLogger("station.memory")
 
@@ -30,7 +31,11 @@ class MemoryWatch:
         for name, number in free.items():
             if number < LOWEST[name] * MIB and name not in self._short:
                 self._short.add(name)
-                self._tell(SecurityEventSeen("MemoryExhaustion", f"{number // MIB} MiB of {name} are left"))
+                self._tell(
+                    SecurityEventSeen(
+                        "MemoryExhaustion", Sentence("{free} MiB of {name} are left", free=number // MIB, name=name)
+                    )
+                )
             elif number >= 2 * LOWEST[name] * MIB:
                 self._short.discard(name)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from station.sentences import SentenceField
+
 
 class Value(models.Model):
     """A small named fact of the charge point (configuration keys as "key.<name>")."""
@@ -64,7 +66,7 @@ class QueuedCall(models.Model):
     transaction_uid = models.TextField()
     needs_transaction_id = models.BooleanField()
     attempts = models.BigIntegerField()
-    parked_reason = models.TextField()
+    parked_reason = SentenceField()
     created_at = models.DateTimeField(null=True)
     boot_id = models.TextField()
 
@@ -167,7 +169,7 @@ class SecurityEvent(models.Model):
     seq = models.BigAutoField(primary_key=True)
     type = models.TextField()
     at = models.DateTimeField()
-    tech_info = models.TextField()
+    tech_info = SentenceField()
     delivery = models.TextField()
     message_id = models.TextField()
     boot_id = models.TextField()
@@ -234,7 +236,7 @@ class Reason(models.Model):
     at = models.DateTimeField()
     what = models.TextField()
     verdict = models.TextField()
-    rule = models.TextField()
+    rule = SentenceField()
     value = models.TextField()
     clause = models.TextField()
 

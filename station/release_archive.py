@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
 from ocppclient.firmware_signature import BadCertificate, BadSignature, check_certificate, check_signature
+from ocppclient.sentence import Sentence
 
 FORMAT, PRODUCT = 1, "openstation"
 MANIFEST, SIGNATURE, CERTIFICATE, CONTENT = "manifest.json", "manifest.sig", "signer.pem", "content.tar.gz"
@@ -96,20 +97,20 @@ class ReleaseFile:
         while len(header := self._file.read(512)) == 512 and header[0]:
             name, size = _header(header)
             if name not in (MANIFEST, SIGNATURE, CERTIFICATE, CONTENT) or name in self._members:
-                raise BadRelease("archive", "the file holds something that does not belong into a release")
+                raise BadRelease("archive", Sentence("the file holds something that does not belong into a release"))
             offset = self._file.tell()
             if offset + size > file_size:
-                raise BadRelease("archive", "the file is cut off")
+                raise BadRelease("archive", Sentence("the file is cut off"))
             self._members[name] = (offset, size)
             self._file.seek(offset + (size + 511) // 512 * 512)
         if MANIFEST not in self._members or CONTENT not in self._members:
-            raise BadRelease("archive", "the file is not a release of this station")
+            raise BadRelease("archive", Sentence("the file is not a release of this station"))
         return _manifest(self._small(MANIFEST))
 
     def _small(self, name: str) -> bytes:
         offset, size = self._members[name]
         if size > _SMALL:
-            raise BadRelease("archive", f"{name} in it is too large")
+            raise BadRelease("archive", Sentence("{name} in it is too large", name=name))
         self._file.seek(offset)
         return self._file.read(size)
 
@@ -122,21 +123,28 @@ class ReleaseFile:
         self._check_signer(trust)
         models = self.manifest.models
         if models and model not in models:
-            raise BadRelease("model", f"the release is made for {', '.join(models)}, this station is {model}")
+            raise BadRelease(
+                "model",
+                Sentence(
+                    "the release is made for {models}, this station is {model}", models=", ".join(models), model=model
+                ),
+            )
         offset, size = self._members[CONTENT]
         if size != self.manifest.size:
-            raise BadRelease("archive", "the content has another size than the release says")
+            raise BadRelease("archive", Sentence("the content has another size than the release says"))
         digest, source = hashlib.sha256(), _Slice(self._file, offset, size)
         while piece := source.read(_PIECE):
             digest.update(piece)
         if digest.hexdigest() != self.manifest.sha256:
-            raise BadRelease("archive", "the content is not what the release says: its hash is another one")
+            raise BadRelease("archive", Sentence("the content is not what the release says: its hash is another one"))
 
     def _check_signer(self, trust: Trust) -> None:
         if SIGNATURE not in self._members or CERTIFICATE not in self._members:
             if trust.proven or trust.allow_unsigned:
                 return
-            raise BadRelease("signature", "the release is not signed; only releases of the manufacturer are installed")
+            raise BadRelease(
+                "signature", Sentence("the release is not signed; only releases of the manufacturer are installed")
+            )
         if trust.allow_unsigned and not trust.roots:
             return
         try:
@@ -163,31 +171,38 @@ class ReleaseFile:
             with gzip.open(source, "rb") as plain, tarfile.open(fileobj=_Bounded(plain), mode="r|") as inner:
                 for number, member in enumerate(inner):
                     if number >= _MOST_FILES:
-                        raise BadRelease("archive", f"it holds more than {_MOST_FILES} files")
+                        raise BadRelease("archive", Sentence("it holds more than {most} files", most=_MOST_FILES))
                     path = target.joinpath(*_safe_parts(member.name))
                     if str(path) in seen:
-                        raise BadRelease("archive", f"{member.name[:80]} is in it twice")
+                        raise BadRelease("archive", Sentence("{name} is in it twice", name=member.name[:80]))
                     seen.add(str(path))
                     if member.isdir():
                         path.mkdir(mode=0o755, parents=True, exist_ok=True)
                     elif member.isreg() and not member.issparse():
                         left -= member.size
                         if left < 0:
-                            raise BadRelease("archive", f"it unpacks to more than {_MOST_BYTES // 2**20} MiB")
+                            raise BadRelease(
+                                "archive",
+                                Sentence("it unpacks to more than {most} MiB", most=_MOST_BYTES // 2**20),
+                            )
                         content = inner.extractfile(member)
                         assert content is not None
                         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                         _write(path, content, member.size, 0o755 if member.mode & 0o100 else 0o644)
                     else:
-                        raise BadRelease("archive", f"{member.name[:80]} in it is neither a file nor a folder")
+                        raise BadRelease(
+                            "archive", Sentence("{name} in it is neither a file nor a folder", name=member.name[:80])
+                        )
                     tell(min(99, source.read_so_far * 100 // max(size, 1)))
         except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, ValueError, RecursionError) as problem:
-            raise BadRelease("archive", f"the content is damaged ({str(problem)[:80]})") from None
+            raise BadRelease(
+                "archive", Sentence("the content is damaged ({problem})", problem=str(problem)[:80])
+            ) from None
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            raise BadRelease("archive", "a name in it is a file and a folder") from None
+            raise BadRelease("archive", Sentence("a name in it is a file and a folder")) from None
         missing = [name for name in _NEEDED if not (target / name).is_file()]
         if missing:
-            raise BadRelease("archive", f"it lacks {', '.join(missing)}")
+            raise BadRelease("archive", Sentence("it lacks {files}", files=", ".join(missing)))
 
 
 def _header(block: bytes) -> tuple[str, int]:
@@ -200,9 +215,9 @@ def _header(block: bytes) -> tuple[str, int]:
         size = int(block[124:136].rstrip(b"\0 "), 8)
         name = block[:100].rstrip(b"\0").decode("ascii")
     except ValueError:
-        raise BadRelease("archive", "the file is not a release of this station") from None
+        raise BadRelease("archive", Sentence("the file is not a release of this station")) from None
     if checksum != sum(block) - sum(block[148:156]) + 8 * ord(" ") or block[156:157] not in (b"0", b"\0"):
-        raise BadRelease("archive", "the file is not a release of this station, or it is damaged")
+        raise BadRelease("archive", Sentence("the file is not a release of this station, or it is damaged"))
     return name, size
 
 
@@ -212,7 +227,7 @@ def _manifest(raw: bytes) -> Manifest:
         if not isinstance(content, dict):
             raise TypeError
         if content["format"] != FORMAT or content["product"] != PRODUCT:
-            raise BadRelease("model", "the file is for another product, or for a newer format")
+            raise BadRelease("model", Sentence("the file is for another product, or for a newer format"))
         models, version = content["models"], content["version"]
         if not isinstance(version, str) or not _VERSION.fullmatch(version):
             raise TypeError
@@ -224,7 +239,7 @@ def _manifest(raw: bytes) -> Manifest:
             raise TypeError
         return Manifest(version, tuple(models), str(content["schema"]), sha256, size, raw)
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise BadRelease("archive", "what the release says about itself cannot be read") from None
+        raise BadRelease("archive", Sentence("what the release says about itself cannot be read")) from None
 
 
 def _safe_parts(name: str) -> list[str]:
@@ -232,9 +247,9 @@ def _safe_parts(name: str) -> list[str]:
     parts = [part for part in PurePosixPath(name).parts if part != "."]
     shown = name[:80].encode("ascii", "backslashreplace").decode()
     if name.startswith("/") or ".." in parts or "\\" in name or not name.isprintable() or not parts:
-        raise BadRelease("archive", f"{shown} leads out of the release, or is no name")
+        raise BadRelease("archive", Sentence("{shown} leads out of the release, or is no name", shown=shown))
     if len(name) > _LONGEST_NAME or len(parts) > _DEEPEST:
-        raise BadRelease("archive", f"{shown} is too long")
+        raise BadRelease("archive", Sentence("{shown} is too long", shown=shown))
     return parts
 
 
@@ -245,7 +260,7 @@ def _write(path: Path, content: IO[bytes], size: int, mode: int) -> None:
             file.write(piece)
             size -= len(piece)
     if size:
-        raise BadRelease("archive", "a file in it is cut off")
+        raise BadRelease("archive", Sentence("a file in it is cut off"))
 
 
 class _Slice(io.RawIOBase):
@@ -282,7 +297,7 @@ class _Bounded(io.RawIOBase):
         piece = self._source.read(min(size, _PIECE) if size >= 0 else _PIECE)
         self._left -= len(piece)
         if self._left < 0:
-            raise BadRelease("archive", f"it unpacks to more than {_MOST_BYTES // 2**20} MiB")
+            raise BadRelease("archive", Sentence("it unpacks to more than {most} MiB", most=_MOST_BYTES // 2**20))
         return piece
 
 

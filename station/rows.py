@@ -13,6 +13,9 @@ from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
 
+from ocppclient.sentence import Sentence
+from station.sentences import SentenceField, packed, unpacked
+
 Record = TypeVar("Record", bound=Any)
 
 
@@ -35,6 +38,9 @@ class Table(Generic[Record]):
         self._key = primary_key.column
         self._times = [
             index for index, name in enumerate(self._names) if isinstance(_field(model, name), models.DateTimeField)
+        ]
+        self._sentences = [
+            index for index, name in enumerate(self._names) if isinstance(_field(model, name), SentenceField)
         ]
         self._lists = [index for index, field in enumerate(fields(record_type)) if "tuple" in str(field.type)]
         self._select = f"SELECT {', '.join(self._names)} FROM {self._quoted} "
@@ -107,6 +113,8 @@ class Table(Generic[Record]):
         for index in self._times:
             if columns[index] is not None:
                 columns[index] = columns[index].replace(tzinfo=UTC)
+        for index in self._sentences:
+            columns[index] = unpacked(columns[index])
         for index in self._lists:
             columns[index] = tuple(json.loads(columns[index]))
         record: Record = self._record_type(*columns)
@@ -121,6 +129,8 @@ def column(value: Any) -> Any:
     """A field as SQLite keeps it."""
     if isinstance(value, datetime):
         return str(value.astimezone(UTC).replace(tzinfo=None))  # as Django writes it
+    if isinstance(value, Sentence):
+        return packed(value)
     if isinstance(value, tuple):
         return json.dumps(value, ensure_ascii=False)
     return value

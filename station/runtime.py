@@ -26,6 +26,7 @@ from ocppclient.backend_link import BackendLink
 from ocppclient.clock import format_utc
 from ocppclient.events import SecurityEventSeen, ShutdownRequested
 from ocppclient.link import final_url
+from ocppclient.sentence import unpacked
 from station import boot_proof, in_force, last_run, local_copies, releases
 from station.backend_desk import BackendDesk
 from station.disk_room import DiskRoom
@@ -163,7 +164,7 @@ class Runtime:
                 hardware,
                 on_reading=self._worker.take_reading,
                 on_card=self._worker.take_card,
-                weld=domain.store.value(WELD) or "",
+                weld=unpacked(domain.store.value(WELD) or ""),
                 on_hold=HeldButton(self._worker, self._ruled_network).asked,
                 on_crash=lambda port, error: log.error("The driver of the %s crashed: %s", port, error, exc_info=error),
             )

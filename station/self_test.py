@@ -16,10 +16,13 @@ from typing import Any, Protocol
 
 from hardware.interfaces import BoardState, BoxReading, PortHealth
 from hardware.self_test import Check, Energy, Facts, Order, RestartBoard, SelfTest, TryDetector, Verdict
+from hardware.sentence import NOTHING, Sentence, quoted
+from ocppclient import sentence
 from ocppclient.clock import Clock
 from ocppclient.events import Action, Event, Explain, MaintenanceBegan, MaintenanceEnded
 from ocppclient.link import LinkStatus
 from station import models
+from station.sentences import all_packed, all_unpacked
 
 log = logging.getLogger("station.selftest")
 
@@ -32,6 +35,11 @@ _LOOK_EVERY_S = 0.5
 _STEP_EVERY_S = 0.1
 _PATIENCE_S = 60.0  # a wish that is older when the station starts is forgotten: nobody stands there any more
 _DISK_FREE_BYTES = 200 * 1024 * 1024
+_LINKS = {
+    "connecting": Sentence("connecting"),
+    "connected": Sentence("connected"),
+    "waiting": Sentence("not connected"),
+}
 _NETWORK = Path("/sys/class/net")
 
 
@@ -58,7 +66,7 @@ def ask(person: str, now: datetime) -> models.SelfTest:
 
 def report_of(row: models.SelfTest) -> dict[str, Any]:
     """`{"doing": words, "why": words, "checks": [{name, title, verdict, measured, cure}, …]}`."""
-    return {"doing": "", "why": "", "checks": [], **json.loads(row.report)}
+    return {"doing": "", "why": "", "checks": [], **all_unpacked(json.loads(row.report))}
 
 
 class SelfTests:
@@ -124,7 +132,7 @@ class SelfTests:
         if self._test.done:
             self._end(self._row, [*self._test.checks, *self._station_checks()])
         elif now - self._began_at > AT_MOST_S:
-            self.give_up(f"given up after {AT_MOST_S:.0f} s: {self._test.doing}")
+            self.give_up(Sentence("given up after {limit_s:.0f} s: {doing}", limit_s=AT_MOST_S, doing=self._test.doing))
         else:
             self._write(self._row, self._test.checks, self._test.doing)
 
@@ -135,7 +143,7 @@ class SelfTests:
 
     # --- a run --------------------------------------------------------------------------------------------------------
     def _begin(self, row: models.SelfTest, now: float) -> None:
-        refusals = [a for a in self._handle(MaintenanceBegan("self-test")) if isinstance(a, Explain)]
+        refusals = [a for a in self._handle(MaintenanceBegan(sentence.Sentence("self-test"))) if isinstance(a, Explain)]
         refused = next((explain.rule for explain in refusals if explain.verdict == "Refused"), "")
         if refused:
             self._close(row, REFUSED, [], refused)
@@ -169,7 +177,7 @@ class SelfTests:
         log.info("Self-test %s%s", state, f": {why}" if why else "")
 
     def _write(self, row: models.SelfTest, checks: list[Check], doing: str, why: str = "") -> None:
-        report = json.dumps({"doing": doing, "why": why, "checks": [asdict(check) for check in checks]})
+        report = json.dumps(all_packed({"doing": doing, "why": why, "checks": [asdict(check) for check in checks]}))
         if (report, row.state) != (row.report, self._written):
             row.report, self._written = report, row.state
             row.save()
@@ -180,7 +188,7 @@ class SelfTests:
         for row in models.SelfTest.objects.filter(state__in=OPEN):
             if row.state == RUNNING or (self._clock.utc() - row.asked_at).total_seconds() > _PATIENCE_S:
                 checks = [Check(**check) for check in report_of(row)["checks"]]
-                self._close(row, ABORTED, checks, "the station was restarted")
+                self._close(row, ABORTED, checks, Sentence("the station was restarted"))
 
     # --- what is no part of the box -----------------------------------------------------------------------------------
     def _station_checks(self) -> list[Check]:
@@ -188,22 +196,26 @@ class SelfTests:
 
     def _clock_check(self) -> Check:
         known, utc = self._clock.synchronised, self._clock.utc()
-        cure = "" if known else "Connect the backend or the network: they tell the time."
-        return _check("clock", "The clock is set", known, f"{utc:%Y-%m-%d %H:%M:%S} UTC", cure)
+        cure = NOTHING if known else Sentence("Connect the backend or the network: they tell the time.")
+        return _check("clock", Sentence("The clock is set"), known, quoted(f"{utc:%Y-%m-%d %H:%M:%S} UTC"), cure)
 
     def _disk_check(self) -> Check:
         free = shutil.disk_usage(self._data_dir).free
         good = free >= _DISK_FREE_BYTES
-        cure = "" if good else "Make room on the disk: sessions could not be stored."
-        return _check("disk", "The disk has room", good, f"{free / 1e9:.1f} GB free", cure)
+        cure = NOTHING if good else Sentence("Make room on the disk: sessions could not be stored.")
+        return _check(
+            "disk", Sentence("The disk has room"), good, Sentence("{free_gb:.1f} GB free", free_gb=free / 1e9), cure
+        )
 
     def _backend_check(self) -> Check:
-        link, title = self._link(), "The backend is connected"
+        link, title = self._link(), Sentence("The backend is connected")
         if link.state == "off":
-            return Check("backend", title, Verdict.SKIPPED, "none set", "Set the backend's address first.")
+            return Check(
+                "backend", title, Verdict.SKIPPED, Sentence("none set"), Sentence("Set the backend's address first.")
+            )
         connected = link.state == "connected"
-        cure = "" if connected else link.last_error or "Look at the dashboard for the reason."
-        return _check("backend", title, connected, link.state, cure)
+        cure = NOTHING if connected else quoted(link.last_error or Sentence("Look at the dashboard for the reason."))
+        return _check("backend", title, connected, _LINKS[link.state], cure)
 
 
 def uplink_checks(folder: Path) -> list[Check]:
@@ -216,15 +228,26 @@ def uplink_checks(folder: Path) -> list[Check]:
     for interface in sorted(folder.iterdir()) if folder.is_dir() else []:
         if not (interface / "device").exists():
             continue  # loopback, bridges, tunnels
-        kind = "WiFi" if (interface / "wireless").exists() else "Mobile network" if _is_modem(interface) else "Ethernet"
+        kind = (
+            Sentence("WiFi")
+            if (interface / "wireless").exists()
+            else Sentence("Mobile network")
+            if _is_modem(interface)
+            else Sentence("Ethernet")
+        )
         is_up = (interface / "operstate").read_text().strip() in ("up", "unknown")
         verdict = Verdict.PASSED if is_up else Verdict.SKIPPED
-        cure = "" if is_up else "Plug in its cable, or join its network, if it is to be used."
-        measured = f"{interface.name} {'up' if is_up else 'down'}"
-        checks.append(Check(f"uplink_{interface.name}", f"{kind} is up", verdict, measured, cure))
+        cure = NOTHING if is_up else Sentence("Plug in its cable, or join its network, if it is to be used.")
+        state = Sentence("up") if is_up else Sentence("down")
+        measured = Sentence("{interface} {state}", interface=interface.name, state=state)
+        checks.append(Check(f"uplink_{interface.name}", Sentence("{kind} is up", kind=kind), verdict, measured, cure))
     if not any(check.verdict is Verdict.PASSED for check in checks):
-        cure = "Connect Ethernet, WiFi or the mobile network; without one the station works with its local list only."
-        checks.append(Check("uplink", "The station has a network", Verdict.SKIPPED, "none is up", cure))
+        cure = Sentence(
+            "Connect Ethernet, WiFi or the mobile network; without one the station works with its local list only."
+        )
+        checks.append(
+            Check("uplink", Sentence("The station has a network"), Verdict.SKIPPED, Sentence("none is up"), cure)
+        )
     return checks
 
 
@@ -232,5 +255,5 @@ def _is_modem(interface: Path) -> bool:
     return interface.name.startswith(("wwan", "ppp", "usb"))
 
 
-def _check(name: str, title: str, good: bool, measured: str, cure: str) -> Check:
+def _check(name: str, title: Sentence, good: bool, measured: Sentence, cure: Sentence) -> Check:
     return Check(name, title, Verdict.PASSED if good else Verdict.FAILED, measured, cure)

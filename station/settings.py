@@ -72,6 +72,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["station.templatetags.sentences"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",

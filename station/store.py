@@ -35,6 +35,7 @@ from ocppclient.store import (
 from station import history, models
 from station.history import Measurement
 from station.rows import Table, column
+from station.sentences import packed
 
 #: The why log keeps that many lines; older ones go in batches.
 REASONS_KEPT = 2000
@@ -486,12 +487,13 @@ class DjangoStore:
     # -- the why log
     def add_reason(self, explain: Explain, at: datetime) -> None:
         """Append to the why log (UTC); the oldest lines beyond REASONS_KEPT go away in batches."""
-        texts = (explain.what, explain.verdict, explain.rule, explain.value, explain.clause)
+        what, verdict, value, clause = map(_shortened, (explain.what, explain.verdict, explain.value, explain.clause))
+        rule = packed(explain.rule) if len(explain.rule) <= REASON_LENGTH else _shortened(explain.rule)
         self._begin()
-        newest = REASONS.insert(_Reason(at, *(_shortened(text) for text in texts)))
+        newest = REASONS.insert(_Reason(at, what, verdict, clean_text(rule), value, clause))
         if newest % REASONS_BATCH == 0:
             REASONS.delete("WHERE id <= %s", newest - REASONS_KEPT)
 
 
 def _shortened(text: str) -> str:
-    return clean_text(text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…")
+    return clean_text(str(text) if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ocppclient.clock import parse_utc
+from ocppclient.sentence import quoted
 from station.diagnostics_archive import Span, build
 from station.jobs import JobFailed, Task
 from station.transfer import Limits, TransferFailed
@@ -32,7 +33,7 @@ def upload(task: Task) -> Mapping[str, object]:
             resume=task.run > 1,
         )
     except TransferFailed as failed:
-        raise JobFailed(failed.failure, str(failed)) from None
+        raise JobFailed(failed.failure, quoted(failed)) from None
     archive.unlink()
     return {"name": arguments["name"]}
 

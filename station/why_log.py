@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ocppclient.events import Explain
+from ocppclient.sentence import Sentence
 
 #: Lines of one kind within the first window; from the next one on only their number is told.
 EACH = 5
@@ -75,6 +76,14 @@ class WhyLog:
     def _summarise(self, kind: _Kind, now: float) -> None:
         if kind.newest is None:
             return
-        times = "Once" if kind.held == 1 else f"{kind.held} times"
-        rule = f"{times} more within {max(round(now - kind.since), 1)} s, the last: {kind.newest.rule}"
+        within_s, last = max(round(now - kind.since), 1), kind.newest.rule
+        if kind.held == 1:
+            rule = Sentence("Once more within {within_s} s, the last: {last}", within_s=within_s, last=last)
+        else:
+            rule = Sentence(
+                "{times} times more within {within_s} s, the last: {last}",
+                times=kind.held,
+                within_s=within_s,
+                last=last,
+            )
         self._write(replace(kind.newest, rule=rule))

@@ -43,6 +43,7 @@ from ocppclient.events import (
 )
 from ocppclient.link import ConnectionSettings, LinkStatus
 from ocppclient.redact import mask
+from ocppclient.sentence import Sentence, packed, quoted
 from ocppclient.settings import ChargePointSettings
 from ocppclient.store import Job
 from ocppclient.view import View
@@ -362,7 +363,7 @@ class StationWorker:
             if self._broken:
                 raise
             log.exception("The self-test failed")
-            tests.give_up(f"it failed: {error}")
+            tests.give_up(Sentence("it failed: {error}", error=str(error)))
 
     def _watch(self) -> None:
         assert self._outside is not None
@@ -446,7 +447,7 @@ class StationWorker:
                 out.maintenance.run_job(uid)
             case SwitchRelease(slot):
                 if reason := out.maintenance.switch(slot):
-                    self.put(SwitchFailed(reason))
+                    self.put(SwitchFailed(quoted(reason)))
             case ConfirmRelease():
                 out.maintenance.confirm()
             case Reboot(hard, retries):
@@ -494,7 +495,7 @@ class StationWorker:
         reading = self._outside.box.reading
         if reading.weld != self._weld:
             self._weld = reading.weld
-            self._domain.store.set_value(WELD, reading.weld or None)
+            self._domain.store.set_value(WELD, packed(reading.weld) or None)
 
     def _publish(self) -> None:
         out = self._outside

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from hardware.drivers.port_loss import PortLoss
 from hardware.drivers.presentation import Presentation
+from hardware.sentence import NOTHING
 from hardware.serial_port import Counters, Line
 
 MAX_LENGTH = 64
@@ -58,7 +59,7 @@ class AsciiReader:
         on_failed: True when the port was gone for 5 s, False when it is back.
     """
 
-    warning = ""
+    warning = NOTHING
     description = "ascii"
 
     def __init__(

@@ -16,6 +16,7 @@ from hardware.drivers.evse_din_words import Settings, Status
 from hardware.drivers.rtu_link import RtuLink
 from hardware.evse import Demand, Mode
 from hardware.interfaces import BoardState, DetectorTest, Fault, FaultCode
+from hardware.sentence import NOTHING, Sentence
 from hardware.serial_port import Counters, Line, drain
 
 logger = logging.getLogger(__name__)
@@ -74,16 +75,16 @@ class EvseDin:
         self._not_before: dict[int, float] = {}  # register -> when it may be written (again)
         self._due_at = self._retry_at = -math.inf
         self._settings_due_at = -math.inf
-        self._problem = ""
+        self._problem = NOTHING
         self._test_wanted = False
         self._detector_test = DetectorTest.READY  # of the leakage detector, if there is one
 
     @property
-    def warning(self) -> str:
+    def warning(self) -> Sentence:
         """What keeps the board from being used, or is wrong with its firmware."""
         if self._problem:
             return self._problem
-        return words.warning(self._status.firmware) if self._status else ""
+        return words.warning(self._status.firmware) if self._status else NOTHING
 
     @property
     def description(self) -> str:
@@ -105,7 +106,7 @@ class EvseDin:
             line,
             self._clock,
             self._counters,
-            who="the board",
+            who=Sentence("the board"),
             unit=self._unit,
             baud=self._baud,
             gap_s=REQUEST_GAP_S,
@@ -179,10 +180,10 @@ class EvseDin:
             if link.refusal:
                 self._problem = words.TOO_OLD
             elif registers:
-                self._problem = "the board's status makes no sense: is this the address of another device?"
+                self._problem = Sentence("the board's status makes no sense: is this the address of another device?")
             self._counters.error = self._problem or self._counters.error
             return False
-        self._problem = ""
+        self._problem = NOTHING
         self._contact_at = self._status_at = now
         if status != self._status:
             self._changed_at = now
@@ -311,7 +312,7 @@ class EvseDin:
     def _state(self) -> BoardState:
         status, settings = self._status, self._settings
         if status is None or settings is None or self._is_lost:
-            reason = self._problem or self._counters.error or "no answer"
+            reason = self._problem or self._counters.error or Sentence("no answer")
             return BoardState(
                 at=self._status_at,
                 cp="?",
@@ -342,4 +343,4 @@ class EvseDin:
     @property
     def _failed_test(self) -> tuple[Fault, ...]:
         failed = self._detector_test is DetectorTest.FAILED
-        return (Fault(FaultCode.GFCI_SELFTEST, True, "the leakage detector did not trip"),) if failed else ()
+        return (Fault(FaultCode.GFCI_SELFTEST, True, Sentence("the leakage detector did not trip")),) if failed else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hardware.interfaces import Fault, FaultCode
+from hardware.sentence import NOTHING, Sentence
 
 # RAM: what happens now
 CONFIGURED_A, COMMANDS = 1000, 1004
@@ -25,9 +26,10 @@ UNWANTED_FLAGS = ALLOW_VENTILATION | DISABLE_AFTER_CHARGE | BOOTLOADER
 HIGHEST_A, LOWEST_BOOT_A = 80, 6
 CENTIAMPERE_SINCE, RECOMMENDED, FAULTY_REVISION = 17, 17, 9
 
-TOO_OLD = (
+TOO_OLD = Sentence(
     "the firmware is too old: it does not tell whether the contactor is closed; "
-    f"revision {RECOMMENDED} or later is needed"
+    "revision {recommended} or later is needed",
+    recommended=RECOMMENDED,
 )
 
 _RELAY, _DIODE, _VENTILATION, _RCD_TEST, _RCD_ERROR = 0x01, 0x02, 0x04, 0x10, 0x20  # register 1007
@@ -83,11 +85,11 @@ class Status:
     def faults(self) -> tuple[Fault, ...]:
         found = []
         if self.rcd_error:
-            found.append(Fault(FaultCode.GROUND_FAULT, True, "leakage detector"))
+            found.append(Fault(FaultCode.GROUND_FAULT, True, Sentence("leakage detector")))
         if self.bits & _DIODE:
-            found.append(Fault(FaultCode.DIODE, True, "diode check failed"))
+            found.append(Fault(FaultCode.DIODE, True, Sentence("diode check failed")))
         if self.bits & _VENTILATION:
-            found.append(Fault(FaultCode.VENT_REQUIRED, True, "the car asks for ventilation"))
+            found.append(Fault(FaultCode.VENT_REQUIRED, True, Sentence("the car asks for ventilation")))
         return tuple(found)
 
 
@@ -146,10 +148,18 @@ def parse_settings(registers: tuple[int, ...], firmware: int) -> Settings | None
     return Settings(boot_a=registers[0], minimum_a=registers[2], flags=registers[5], firmware=firmware)
 
 
-def warning(firmware: int) -> str:
+def warning(firmware: int) -> Sentence:
     """What is wrong with this revision of the firmware, in words."""
     if firmware == FAULTY_REVISION:
-        return f"firmware revision {firmware} is faulty; have it updated to {RECOMMENDED} or later"
+        return Sentence(
+            "firmware revision {firmware} is faulty; have it updated to {recommended} or later",
+            firmware=firmware,
+            recommended=RECOMMENDED,
+        )
     if firmware < RECOMMENDED:
-        return f"firmware revision {firmware} is old; {RECOMMENDED} or later is recommended"
-    return ""
+        return Sentence(
+            "firmware revision {firmware} is old; {recommended} or later is recommended",
+            firmware=firmware,
+            recommended=RECOMMENDED,
+        )
+    return NOTHING

@@ -14,6 +14,7 @@ from typing import Protocol
 from hardware.drivers.plausibility import CONSISTENT_READINGS, Plausibility, Raw
 from hardware.drivers.rtu_link import TRIES, RtuLink
 from hardware.interfaces import MeterSample
+from hardware.sentence import NOTHING, Sentence
 from hardware.serial_port import Counters, Line, drain
 
 logger = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class ModbusMeter:
         self._failed = False
         self._instant: Instant | None = None
         self._instant_at = 0.0
-        self.warning = ""
+        self.warning = NOTHING
 
     @property
     def description(self) -> str:
@@ -141,7 +142,7 @@ class ModbusMeter:
             line,
             self._clock,
             self._counters,
-            who="the meter",
+            who=Sentence("the meter"),
             unit=self._unit,
             baud=self._baud,
             gap_s=REQUEST_GAP_S,
@@ -193,12 +194,12 @@ class ModbusMeter:
         raw = Raw(instant.volts, instant.amps, instant.watts, register.hertz, register.import_kwh)
         sample = self._filter.judge(self._clock(), raw)
         if sample is None:
-            self.warning = f"implausible reading: {self._filter.reason}"
+            self.warning = Sentence("implausible reading: {reason}", reason=self._filter.reason)
             self._failures += 1
             self._judge_silence(self._failures >= FAILURES)
             self._fresh_wanted = self._failures <= CONSISTENT_READINGS  # settle the doubt soon
             return
-        self.warning = ""
+        self.warning = NOTHING
         self._failures = 0
         self._good_at = sample.at
         if self._failed:

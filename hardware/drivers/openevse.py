@@ -15,6 +15,7 @@ from hardware.drivers.rapi_link import RapiLink
 from hardware.evse import Demand, Mode
 from hardware.interfaces import BoardState, Fault, FaultCode
 from hardware.rapi import AsyncMessage
+from hardware.sentence import Sentence
 from hardware.serial_port import Counters, Line, drain
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class OpenEvse:
         self._reset_failed = False
 
     @property
-    def warning(self) -> str:
+    def warning(self) -> Sentence:
         """What is wrong with the board's build or settings."""
         return self._facts.warning
 
@@ -419,7 +420,7 @@ class OpenEvse:
         facts, status = self._facts, self._status
         faults = [fault for fault in (status.fault,) if fault is not None]
         if self._is_lost:
-            faults = [Fault(FaultCode.BOARD_COMM, True, self._counters.error or "no answer")]
+            faults = [Fault(FaultCode.BOARD_COMM, True, self._counters.error or Sentence("no answer"))]
         if self._reset_failed:
             faults.append(Fault(FaultCode.RESET_FAILED, False))
         return BoardState(

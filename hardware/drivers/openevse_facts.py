@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hardware.drivers import openevse_words as words
 from hardware.drivers.openevse_words import STARTING, Status
 from hardware.drivers.rapi_link import RapiLink
+from hardware.sentence import NOTHING, Sentence
 
 NO_STATE_FOR_S = 3.0
 CAR_SEEN_WITHIN_S = 0.5  # a board that may have restarted says "no car" until its first look at the pilot
@@ -32,7 +33,7 @@ class BoardFacts:
         self.firmware = ""
         self.temperature_c: float | None = None
         self.trip_counters: tuple[int, int, int] | None = None
-        self.checks_off = ""
+        self.checks_off = NOTHING
         self.boot_safe: bool | None = None
         self._no_state_since: float | None = None
         self._no_car_from = math.inf  # "no car" is believed from then on
@@ -40,10 +41,12 @@ class BoardFacts:
         self._has_just_booted = False
 
     @property
-    def warning(self) -> str:
+    def warning(self) -> Sentence:
         """What is wrong with the board's build or settings, in words."""
-        unsafe = "no boot lock: after a power cut it charges a plugged car until the station is up"
-        return "; ".join(filter(None, (self.checks_off, unsafe if self.boot_safe is False else "")))
+        unsafe = Sentence("no boot lock: after a power cut it charges a plugged car until the station is up")
+        if self.boot_safe is not False:
+            return self.checks_off
+        return Sentence("{problem}; {next}", problem=self.checks_off, next=unsafe) if self.checks_off else unsafe
 
     # --- changes ------------------------------------------------------------------------------------------------------
     def may_have_restarted(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hardware.interfaces import Fault, FaultCode
+from hardware.sentence import NOTHING, Sentence, listed
 
 STARTING, STATE_A, STATE_B, STATE_C = 0x00, 0x01, 0x02, 0x03
 FIRST_FAULT, LAST_FAULT = 0x04, 0x0E
@@ -18,22 +19,22 @@ BOOT_LOCKED = 0x4000
 
 _PILOT_LETTERS = {0x01: "A", 0x02: "B", 0x03: "C", 0x04: "D"}
 _FAULTS = {
-    0x04: (FaultCode.VENT_REQUIRED, "the car asks for ventilation"),
-    0x05: (FaultCode.DIODE, "diode check failed"),
-    0x06: (FaultCode.GROUND_FAULT, "leakage current"),
-    0x07: (FaultCode.NO_GROUND, "no protective earth"),
-    0x08: (FaultCode.RELAY_STUCK, "contactor does not open"),
-    0x09: (FaultCode.GFCI_SELFTEST, "self-test of the leakage detector failed"),
-    0x0A: (FaultCode.OVER_TEMP, "too hot"),
-    0x0B: (FaultCode.OVER_CURRENT, "too much current"),
-    0x0E: (FaultCode.RELAY_NO_CLOSE, "contactor does not close"),
+    0x04: (FaultCode.VENT_REQUIRED, Sentence("the car asks for ventilation")),
+    0x05: (FaultCode.DIODE, Sentence("diode check failed")),
+    0x06: (FaultCode.GROUND_FAULT, Sentence("leakage current")),
+    0x07: (FaultCode.NO_GROUND, Sentence("no protective earth")),
+    0x08: (FaultCode.RELAY_STUCK, Sentence("contactor does not open")),
+    0x09: (FaultCode.GFCI_SELFTEST, Sentence("self-test of the leakage detector failed")),
+    0x0A: (FaultCode.OVER_TEMP, Sentence("too hot")),
+    0x0B: (FaultCode.OVER_CURRENT, Sentence("too much current")),
+    0x0E: (FaultCode.RELAY_NO_CLOSE, Sentence("contactor does not close")),
 }
 _SWITCHED_OFF_CHECKS = {
-    0x0002: "diode",
-    0x0008: "earth",
-    0x0010: "stuck contactor",
-    0x0200: "leakage detector self-test",
-    0x0400: "temperature",
+    0x0002: Sentence("diode"),
+    0x0008: Sentence("earth"),
+    0x0010: Sentence("stuck contactor"),
+    0x0200: Sentence("leakage detector self-test"),
+    0x0400: Sentence("temperature"),
 }
 
 
@@ -87,9 +88,11 @@ class Status:
     def fault(self) -> Fault | None:
         if not self.is_fault:
             return None
-        code, info = _FAULTS.get(self.state, (FaultCode.PILOT_FAULT, f"board state {self.state:02x}"))
+        code, info = _FAULTS.get(
+            self.state, (FaultCode.PILOT_FAULT, Sentence("board state {state:02x}", state=self.state))
+        )
         final = bool(self.flags & HARD_FAULT)
-        return Fault(code, True, f"{info} (latched)" if final else info, final)
+        return Fault(code, True, Sentence("{info} (latched)", info=info) if final else info, final)
 
 
 def parse_status(params: tuple[str, ...]) -> Status | None:
@@ -132,10 +135,10 @@ def hottest(params: tuple[str, ...]) -> float | None:
     return max((value / 10 for value in tenths if -600 <= value <= 2000), default=None)
 
 
-def missing_checks(flags: int) -> str:
+def missing_checks(flags: int) -> Sentence:
     """Safety checks switched off in the board's settings, in words; empty when all are on."""
     off = [name for bit, name in _SWITCHED_OFF_CHECKS.items() if flags & bit]
-    return f"safety checks switched off in the board: {', '.join(off)}" if off else ""
+    return Sentence("safety checks switched off in the board: {checks}", checks=listed(off)) if off else NOTHING
 
 
 def _status(state: str, pilot: str, flags: str) -> Status | None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from hardware.button import Button
 from hardware.interfaces import CardSignal, Hold, PanelInputs, Show
 from hardware.panel import INPUTS, Decoder, Picture, encode, is_steady, outputs
+from hardware.sentence import NOTHING, Sentence
 from hardware.serial_port import Counters, Line
 
 REPEAT_S = 1.0  # both sides repeat what they know; a panel that hears nothing for 3 s switches everything off
@@ -51,7 +52,7 @@ class PanelDriver:
         self._button = Button()
         self._told: dict[str, bool] = {}
         self._told_at = self._heard_at = -math.inf
-        self.warning = ""
+        self.warning = NOTHING
 
     # --- Panel --------------------------------------------------------------------------------------------------------
     def show(self, show: Show, *, warning: bool, alarm: bool) -> None:
@@ -122,7 +123,7 @@ class PanelDriver:
         if now - self._heard_at >= SILENT_AFTER_S:
             self._heard_at = now
             self._let_go_of_button()
-            self._counters.timeout(now, "the panel is silent: the emergency stop cannot be seen")
+            self._counters.timeout(now, Sentence("the panel is silent: the emergency stop cannot be seen"))
 
     def _let_go_of_button(self) -> None:
         """What is not heard any more is held by nobody."""

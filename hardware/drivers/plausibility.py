@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 from hardware.interfaces import MeterSample
+from hardware.sentence import Sentence
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Plausibility:
         """The sample of a reading that was complete at `now`, or None."""
         self.reason = self._impossible(raw)
         if not self.reason and self._is_frozen(now, raw):
-            self.reason = f"the energy register stands still while {sum(raw.watts):.0f} W flow"
+            self.reason = Sentence("the energy register stands still while {watts:.0f} W flow", watts=sum(raw.watts))
         if self.reason:
             self._doubted.clear()
             return None
@@ -88,10 +89,12 @@ class Plausibility:
     def _impossible(self, raw: Raw) -> str:
         numbers = (*raw.volts, *raw.amps, *raw.watts, raw.hertz, raw.import_kwh)
         if not all(math.isfinite(number) for number in numbers):
-            return "not a number"
+            return Sentence("not a number")
         if any(not 0.0 <= volts <= _MAX_PHASE_V for volts in raw.volts):
-            return f"voltage {max(raw.volts):.0f} V"
-        return f"energy {raw.import_kwh:g} kWh" if not 0.0 <= raw.import_kwh < 1e7 else ""
+            return Sentence("voltage {volts:.0f} V", volts=max(raw.volts))
+        return (
+            Sentence("energy {energy_kwh:g} kWh", energy_kwh=raw.import_kwh) if not 0.0 <= raw.import_kwh < 1e7 else ""
+        )
 
     def _is_frozen(self, now: float, raw: Raw) -> bool:
         """The power says that energy flows, the register does not."""
@@ -107,9 +110,13 @@ class Plausibility:
 
     def _doubtful(self, now: float, raw: Raw) -> str:
         if max(raw.amps) > self._max_a:
-            return f"current {max(raw.amps):.0f} A"
+            return Sentence("current {amps:.0f} A", amps=max(raw.amps))
         if self._last is not None and not self._follows(self._last, (now, raw.import_kwh * 1000)):
-            return f"energy jumps from {self._last[1] / 1000:g} to {raw.import_kwh:g} kWh"
+            return Sentence(
+                "energy jumps from {before_kwh:g} to {energy_kwh:g} kWh",
+                before_kwh=self._last[1] / 1000,
+                energy_kwh=raw.import_kwh,
+            )
         return ""
 
     def _follows(self, before: tuple[float, float], after: tuple[float, float]) -> bool:

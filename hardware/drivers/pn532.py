@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from hardware import pn532
 from hardware.drivers.presentation import Presentation
+from hardware.sentence import NOTHING, Sentence
 from hardware.serial_port import Counters, Line, drain
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Pn532:
         self._timeouts = 0
         self._failed = False
         self._firmware = ""
-        self.warning = ""
+        self.warning = NOTHING
 
     @property
     def description(self) -> str:
@@ -135,9 +136,9 @@ class Pn532:
                         self._counters.good(self._heard_at)
                         return data
                     case pn532.ErrorFrame() | pn532.Nack():
-                        self._counters.error = "the reader refuses a command"
+                        self._counters.error = Sentence("the reader refuses a command")
                         return None
-        self._counters.timeout(self._clock(), "no answer from the reader")
+        self._counters.timeout(self._clock(), Sentence("no answer from the reader"))
         line.write(pn532.ACK)  # aborts whatever the chip is still doing
         return None
 

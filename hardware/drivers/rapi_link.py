@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hardware.rapi import AsyncMessage, HostDecoder, Response, encode_command
+from hardware.sentence import Sentence
 from hardware.serial_port import Counters, Line
 
 ANSWER_TIMEOUT_S = 1.0
@@ -45,7 +46,7 @@ class RapiLink:
             if answer is not None and answer.seq is not None:
                 return answer
             if answer is None:  # otherwise a `$NK` without an id: our line arrived damaged, ask again at once
-                self._counters.timeout(self._clock(), f"no answer to ${text}")
+                self._counters.timeout(self._clock(), Sentence("no answer to ${text}", text=text))
                 if attempt + 1 < tries:
                     self.listen(sent_at + RETRY_INTERVAL_S)
         self.silent = True

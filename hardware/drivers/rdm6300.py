@@ -11,6 +11,7 @@ from collections.abc import Callable
 from hardware.drivers.port_loss import PortLoss
 from hardware.drivers.presentation import Presentation
 from hardware.em4100 import Decoder
+from hardware.sentence import NOTHING
 from hardware.serial_port import Counters, Line
 
 REPEATS_WITHIN_S = 0.3  # the frames of one presentation; an unfinished frame is older than that only by accident
@@ -29,7 +30,7 @@ class Rdm6300:
         id_only: without the version byte: 8 digits instead of 10.
     """
 
-    warning = ""
+    warning = NOTHING
     description = "rdm6300"
 
     def __init__(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 from hardware import modbus_rtu as rtu
+from hardware.sentence import Sentence
 from hardware.serial_port import Counters, Line, drain
 
 TRIES = 3
@@ -75,13 +76,15 @@ class RtuLink:
             if decoder.checksum_errors:
                 self._counters.damaged(now, decoder.checksum_errors)
             if reply is None:
-                self._counters.timeout(now, f"no answer from {self._who}")
+                self._counters.timeout(now, Sentence("no answer from {who}", who=self._who))
                 drain(self._line, self._clock, self._quiet_s, at_most_s=max(1.0, 2 * self._quiet_s))
                 continue
             self._counters.good(now)
             self.refusal = reply.code if isinstance(reply, rtu.ExceptionReply) else 0
             if self.refusal:  # an answer: asking again would not change it
-                self._counters.error = f"{self._who} refuses with exception {self.refusal}"
+                self._counters.error = Sentence(
+                    "{who} refuses with exception {refusal}", who=self._who, refusal=self.refusal
+                )
             return reply
         return None
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ocppclient.sentence import NOTHING, Sentence, quoted
 from station.network import policy, rules
 from station.network.picture import Applied, Device, Network, Picture, Refused, Unavailable
 from station.network.profiles import Hotspot, kind_of
@@ -28,26 +29,26 @@ _LOOK_EVERY_S, _ABSENT_EVERY_S, _PROBE_EVERY_S = 5.0, 60.0, 30.0
 _SETTLE_S = 5.0
 #: NMDeviceStateReason → what happened, and the cure.
 _REASONS = {
-    5: "the network gave no address; check its router, or set a fixed address",
-    7: "the password is wrong or missing",
-    8: "the WiFi ended the connection; most likely the password is wrong",
-    9: "the WiFi does not accept this kind of protection; choose another one",
-    10: "the WiFi could not be joined; most likely the password is wrong",
-    11: "the WiFi did not answer in time; go nearer, or check the password",
-    15: "the network gave no address; check its router, or set a fixed address",
-    16: "the network gave no address; check its router, or set a fixed address",
-    17: "the network gave no address; check its router, or set a fixed address",
-    29: "the mobile network refused the APN; compare it with what the operator of the SIM says",
-    31: "the mobile network refused the SIM; ask its operator whether it is active",
-    32: "the mobile network did not answer in time; check the antenna",
-    33: "the mobile network could not be joined; check the antenna and the SIM",
-    34: "the PIN of the SIM is wrong",
-    40: "the cable is not plugged in",
-    45: "there is no SIM in the modem",
-    46: "the SIM asks for its PIN",
-    53: "no WiFi of this name is heard; check the name, or tick “hidden”",
-    59: "the PIN of the SIM is wrong",
-    64: "another device has this address already; choose another one",
+    5: Sentence("the network gave no address; check its router, or set a fixed address"),
+    7: Sentence("the password is wrong or missing"),
+    8: Sentence("the WiFi ended the connection; most likely the password is wrong"),
+    9: Sentence("the WiFi does not accept this kind of protection; choose another one"),
+    10: Sentence("the WiFi could not be joined; most likely the password is wrong"),
+    11: Sentence("the WiFi did not answer in time; go nearer, or check the password"),
+    15: Sentence("the network gave no address; check its router, or set a fixed address"),
+    16: Sentence("the network gave no address; check its router, or set a fixed address"),
+    17: Sentence("the network gave no address; check its router, or set a fixed address"),
+    29: Sentence("the mobile network refused the APN; compare it with what the operator of the SIM says"),
+    31: Sentence("the mobile network refused the SIM; ask its operator whether it is active"),
+    32: Sentence("the mobile network did not answer in time; check the antenna"),
+    33: Sentence("the mobile network could not be joined; check the antenna and the SIM"),
+    34: Sentence("the PIN of the SIM is wrong"),
+    40: Sentence("the cable is not plugged in"),
+    45: Sentence("there is no SIM in the modem"),
+    46: Sentence("the SIM asks for its PIN"),
+    53: Sentence("no WiFi of this name is heard; check the name, or tick “hidden”"),
+    59: Sentence("the PIN of the SIM is wrong"),
+    64: Sentence("another device has this address already; choose another one"),
 }
 _NAMES = {"wifi": "WiFi", "ethernet": "Ethernet", "mobile": "Mobile"}
 
@@ -96,7 +97,7 @@ class Change:
     applied: Applied
     began: float
     state: str = "on trial"
-    why: str = ""
+    why: Sentence = NOTHING
 
     def left_s(self, now: float) -> int:
         """Until it is taken back."""
@@ -131,14 +132,14 @@ class NetworkDesk:
         self._health = policy.Health()
         self._change: Change | None = None
         self._picture = Picture()
-        self._problem = "The station has not looked at the network yet."
+        self._problem = Sentence("The station has not looked at the network yet.")
         self._hotspot_why = ""
         self._next_look = self._next_probe = float("-inf")
         self._one_at_a_time = asyncio.Lock()
 
     # -- what people order
 
-    async def obey(self, order: Mapping[str, Any], user: str) -> tuple[bool, str]:
+    async def obey(self, order: Mapping[str, Any], user: str) -> tuple[bool, Sentence]:
         """Do it: {"do": "change" (with what `rules.wanted` reads), "keep" ({"token", "local"}), "keep anyway",
         "take back", "scan", "hotspot" ({"open"}), "forget" or "order" ({"kinds"})}. Returns whether, and words for
         people."""
@@ -146,25 +147,25 @@ class NetworkDesk:
             try:
                 return await self._obey(order, user)
             except (Unfit, Refused, Unavailable) as refusal:
-                return False, str(refusal)
+                return False, quoted(refusal)
 
-    async def _obey(self, order: Mapping[str, Any], user: str) -> tuple[bool, str]:
+    async def _obey(self, order: Mapping[str, Any], user: str) -> tuple[bool, Sentence]:
         match order.get("do"):
             case "change":
                 return True, await self._begin(rules.wanted(order), order, user)
             case "keep":
                 return await self._keep_from(str(order.get("token", "")), str(order.get("local", "")))
             case "keep anyway" if self._on_trial:
-                return await self._keep("kept without a proof")
+                return await self._keep(Sentence("kept without a proof"))
             case "take back" if self._on_trial:
-                await self._take_back(f"{user} took it back")
-                return True, "Everything is as it was."
+                await self._take_back(Sentence("{user} took it back", user=user))
+                return True, Sentence("Everything is as it was.")
             case "keep anyway" | "take back":
-                return False, "No change is being proven."
+                return False, Sentence("No change is being proven.")
             case "scan":
                 await self._network.scan()
                 self._next_look = float("-inf")
-                return True, "The station listens; the list renews itself within seconds."
+                return True, Sentence("The station listens; the list renews itself within seconds.")
             case "hotspot":
                 return await self._order_hotspot(bool(order.get("open", True)))
             case "forget":
@@ -172,15 +173,15 @@ class NetworkDesk:
             case "order":
                 kinds = [kind for kind in order.get("kinds", []) if kind in policy.KINDS]
                 if sorted(kinds) != sorted(policy.KINDS):
-                    return False, "Name each kind of network once."
+                    return False, Sentence("Name each kind of network once.")
                 await self._recall(lambda: self._kept.set_order(kinds))
                 self._next_look = float("-inf")
-                return True, "The station prefers its networks in this order now."
-        return False, "The station does not know this order."
+                return True, Sentence("The station prefers its networks in this order now.")
+        return False, Sentence("The station does not know this order.")
 
-    async def _begin(self, wanted: Wanted, order: Mapping[str, Any], user: str) -> str:
+    async def _begin(self, wanted: Wanted, order: Mapping[str, Any], user: str) -> Sentence:
         if self._on_trial:
-            raise Refused("Another change is being proven. Keep it or take it back first.")
+            raise Refused(Sentence("Another change is being proven. Keep it or take it back first."))
         if isinstance(wanted, Mobile):
             self._check_sim(wanted)
         kind = kind_of(wanted)
@@ -194,35 +195,42 @@ class NetworkDesk:
         token = secrets.token_urlsafe(12)
         self._change = Change(kind, what, order, user, token, checkpoint, applied, self._monotonic())
         log.info("%s changes the network: %s %s", user, kind, what)
-        return f"The station tries it. Without a proof the old settings come back within {CONFIRM_S} s."
+        return Sentence(
+            "The station tries it. Without a proof the old settings come back within {confirm_s} s.",
+            confirm_s=CONFIRM_S,
+        )
 
     def _check_sim(self, wanted: Mobile) -> None:
         modem = self._picture.modem
         if modem is None:
-            raise Refused("This station has no modem.")
+            raise Refused(Sentence("This station has no modem."))
         if modem.needs == "puk":
-            raise Refused("The SIM wants its PUK. Put it into a phone, enter the PUK there, and come back.")
+            raise Refused(Sentence("The SIM wants its PUK. Put it into a phone, enter the PUK there, and come back."))
         if modem.needs == "sim":
-            raise Refused("There is no SIM in the modem.")
+            raise Refused(Sentence("There is no SIM in the modem."))
         if modem.needs == "pin" and not wanted.pin:
-            raise Unfit("pin", "The SIM asks for its PIN.")
+            raise Unfit("pin", Sentence("The SIM asks for its PIN."))
         if modem.needs == "pin" and modem.pin_tries is not None and modem.pin_tries <= 1:
-            raise Unfit("pin", "The SIM allows one more try only. Put it into a phone and enter the PIN there.")
+            raise Unfit(
+                "pin", Sentence("The SIM allows one more try only. Put it into a phone and enter the PIN there.")
+            )
 
-    async def _keep_from(self, token: str, local: str) -> tuple[bool, str]:
+    async def _keep_from(self, token: str, local: str) -> tuple[bool, Sentence]:
         change = self._change
         if change is None or not secrets.compare_digest(change.token.encode(), token.encode()):
-            return False, "This link belongs to no change of the network, or to an older one."
+            return False, Sentence("This link belongs to no change of the network, or to an older one.")
         if change.state == "confirmed":
-            return True, "The new network settings are kept."
+            return True, Sentence("The new network settings are kept.")
         if change.state == "taken back":
-            return False, "The change was taken back already."
+            return False, Sentence("The change was taken back already.")
         device = await self._carrier(change)
         if device is None:
-            return False, "The new network is not connected yet. Try again in some seconds."
+            return False, Sentence("The new network is not connected yet. Try again in some seconds.")
         if change.kind != "mobile" and local not in device.addresses:
-            return False, "You came by another path than the changed one. Open the station by its new address."
-        return await self._keep("")
+            return False, Sentence(
+                "You came by another path than the changed one. Open the station by its new address."
+            )
+        return await self._keep(NOTHING)
 
     async def _carrier(self, change: Change) -> Device | None:
         """The device, once it is connected by the new profile."""
@@ -231,7 +239,7 @@ class NetworkDesk:
         is_up = device is not None and device.state == "connected" and device.profile == change.applied.profile
         return device if is_up else None
 
-    async def _keep(self, why: str) -> tuple[bool, str]:
+    async def _keep(self, why: Sentence) -> tuple[bool, Sentence]:
         change = self._change
         assert change is not None
         await self._network.keep(change.checkpoint)
@@ -239,9 +247,9 @@ class NetworkDesk:
         await self._recall(lambda: self._kept.keep_uplink(change.order))
         await self._network.drop_others(change.applied)
         log.info("The change of the network is kept")
-        return True, "The new network settings are kept."
+        return True, Sentence("The new network settings are kept.")
 
-    async def _take_back(self, why: str) -> None:
+    async def _take_back(self, why: Sentence) -> None:
         change = self._change
         assert change is not None
         change.state, change.why = "taken back", why
@@ -249,14 +257,16 @@ class NetworkDesk:
         await self._network.go_back(change.checkpoint)
         self._next_look = float("-inf")
 
-    async def _forget(self, user: str) -> tuple[bool, str]:
+    async def _forget(self, user: str) -> tuple[bool, Sentence]:
         """Everything that people set; the hotspot opens, because it is the only way in then."""
         if self._on_trial:
-            await self._take_back(f"{user} had all networks forgotten")
+            await self._take_back(Sentence("{user} had all networks forgotten", user=user))
         await self._recall(self._kept.forget_uplinks)
         await self._fulfil(Wish.FORGET)
         await self._order_hotspot(True)
-        return True, f"All networks are forgotten. The hotspot is open for {policy.ORDERED_S / 60:.0f} minutes."
+        return True, Sentence(
+            "All networks are forgotten. The hotspot is open for {minutes:.0f} minutes.", minutes=policy.ORDERED_S / 60
+        )
 
     async def _fulfil(self, wish: Wish) -> None:
         """What could not be done when it was wished for; a network that cannot be had now is left out."""
@@ -274,15 +284,15 @@ class NetworkDesk:
         await self._recall(self._kept.wish_done)
         self._next_look = float("-inf")
 
-    async def _order_hotspot(self, is_open: bool) -> tuple[bool, str]:
+    async def _order_hotspot(self, is_open: bool) -> tuple[bool, Sentence]:
         if is_open:
             self._hotspot.order(self._monotonic())
             await self._network.open_hotspot(await self._recall(self._kept.hotspot))
             self._next_look = float("-inf")
-            return True, f"The hotspot is open for {policy.ORDERED_S / 60:.0f} minutes."
+            return True, Sentence("The hotspot is open for {minutes:.0f} minutes.", minutes=policy.ORDERED_S / 60)
         self._hotspot.withdraw()
         self._next_look = float("-inf")
-        return True, "The hotspot closes, unless the station cannot be reached otherwise."
+        return True, Sentence("The hotspot closes, unless the station cannot be reached otherwise.")
 
     @property
     def _on_trial(self) -> bool:
@@ -304,7 +314,7 @@ class NetworkDesk:
         async with self._one_at_a_time:
             try:
                 self._picture = await self._network.look()
-                self._problem, self._next_look = "", now + _LOOK_EVERY_S
+                self._problem, self._next_look = NOTHING, now + _LOOK_EVERY_S
                 if self._on_trial:
                     await self._judge(now)
                 elif (wish := await self._recall(self._kept.wish)) is not None:
@@ -313,9 +323,9 @@ class NetworkDesk:
                     await self._prefer(now)
                     await self._set_hotspot(now)
             except Unavailable as absent:
-                if self._problem != str(absent):
+                if self._problem != quoted(absent):
                     log.warning("%s", absent)
-                self._picture, self._problem, self._next_look = Picture(), str(absent), now + _ABSENT_EVERY_S
+                self._picture, self._problem, self._next_look = Picture(), quoted(absent), now + _ABSENT_EVERY_S
             except Refused as refused:
                 log.warning("%s", refused)
 
@@ -325,15 +335,17 @@ class NetworkDesk:
         device = self._picture.of(change.applied.device)
         reason = self._network.failure(change.applied)
         if reason is not None or (device is not None and device.state == "failed"):
-            await self._take_back(_REASONS.get(reason or 0, f"the connection failed (reason {reason or 0})"))
+            await self._take_back(
+                _REASONS.get(reason or 0, Sentence("the connection failed (reason {reason})", reason=reason or 0))
+            )
         elif device is not None and device.state == "unplugged":
             await self._take_back(_REASONS[40])
         elif device is not None and device.state == "off" and now - change.began > _SETTLE_S:
-            await self._take_back("the connection could not be made")
+            await self._take_back(Sentence("the connection could not be made"))
         elif now - change.began >= CONFIRM_S:
             is_up = device is not None and device.state == "connected"
-            why = "nobody opened the station by its new address" if is_up else "it did not connect"
-            await self._take_back(f"{why} within {CONFIRM_S} s")
+            why = Sentence("nobody opened the station by its new address") if is_up else Sentence("it did not connect")
+            await self._take_back(Sentence("{why} within {confirm_s} s", why=why, confirm_s=CONFIRM_S))
 
     async def _prefer(self, now: float) -> None:
         uplinks = self._picture.uplinks

@@ -23,6 +23,7 @@ from sdbus_async.networkmanager import (
     NetworkManagerSettings,
 )
 
+from ocppclient.sentence import Sentence
 from station.network.picture import Applied, Cell, Device, Modem, Picture, Refused, Unavailable
 from station.network.profiles import HOTSPOT_NAME, MARK, Hotspot, Profile, hotspot_profile, kind_of, profile_for
 from station.network.rules import Wanted, ssid_text
@@ -115,7 +116,8 @@ class DBusNetwork:
         devices.sort(key=lambda device: device.is_hotspot)
         device = next((device for device in devices if named in ("", device.interface)), None)
         if device is None:
-            raise Refused(f"This station has no {kind} interface{f' {named}' if named else ''}.")
+            interface = f"{kind} {named}".rstrip()
+            raise Refused(Sentence("This station has no interface {interface}.", interface=interface))
         profile = profile_for(wanted, uuid4(), device.interface)
         self._listen(device.path)
         return Applied(await self._start(profile, device.path), device.path)
@@ -169,7 +171,7 @@ class DBusNetwork:
             & _CAN_BE_ACCESS_POINT
         ]
         if not able:
-            raise Refused("This station has no WiFi radio that can be a hotspot.")
+            raise Refused(Sentence("This station has no WiFi radio that can be a hotspot."))
         radio = min(able, key=lambda device: device.state == "connected")
         await self._delete(lambda name: name == HOTSPOT_NAME)
         await self._start(hotspot_profile(hotspot, uuid4(), radio.interface), radio.path)
@@ -199,7 +201,7 @@ class DBusNetwork:
                 path = await NetworkManagerSettings(bus).add_connection(profile)
                 await NetworkManager(bus).activate_connection(path, device, "/")
             except SdBusBaseError as error:
-                raise Refused(f"NetworkManager refused it: {error}") from error
+                raise Refused(Sentence("NetworkManager refused it: {error}", error=str(error))) from error
         return path
 
     async def _delete(self, is_meant: Callable[[str], bool]) -> None:
@@ -231,8 +233,11 @@ class DBusNetwork:
             self._bus = None
             no_bus = isinstance(error, (SdBusLibraryError, OSError))
             raise Unavailable(
-                f"NetworkManager cannot be used on this machine ({'there is no D-Bus' if no_bus else error}). "
-                "Its network is set up with the means of its operating system."
+                Sentence(
+                    "NetworkManager cannot be used on this machine ({reason}). "
+                    "Its network is set up with the means of its operating system.",
+                    reason=Sentence("there is no D-Bus") if no_bus else str(error),
+                )
             ) from error
 
 

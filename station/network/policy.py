@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ocppclient.sentence import NOTHING, Sentence
+
 #: The button on the page opens the hotspot for so long.
 ORDERED_S = 15 * 60.0
 #: Without any uplink for so long it opens by itself: a router that restarts is no reason.
@@ -111,11 +113,11 @@ class Health:
         """As far as is known."""
         return interface not in self._down
 
-    def word(self, interface: str) -> str:
+    def word(self, interface: str) -> Sentence:
         """ "reaches the backend", "does not reach the backend" or "" when nothing was tried."""
         if interface in self._down:
-            return "does not reach the backend"
-        return "reaches the backend" if self._passed.get(interface) else ""
+            return Sentence("does not reach the backend")
+        return Sentence("reaches the backend") if self._passed.get(interface) else NOTHING
 
 
 def metrics(order: Sequence[str], uplinks: Iterable[tuple[str, str]], health: Health) -> dict[str, int]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
+from ocppclient.sentence import Sentence
+
 #: The subnet of the station's own hotspot; no other network of the station may overlap it.
 HOTSPOT_NETWORK = IPv4Network("10.42.0.0/24")
 HOTSPOT_ADDRESS = "10.42.0.1"
@@ -20,7 +22,7 @@ _MOST_PREFIX = 30
 class Unfit(ValueError):
     """The value of `field` cannot work; the text is a sentence about it."""
 
-    def __init__(self, field: str, text: str) -> None:
+    def __init__(self, field: str, text: Sentence) -> None:
         super().__init__(text)
         self.field = field
 
@@ -79,13 +81,13 @@ def wanted(order: Mapping[str, Any]) -> Wanted:
         case "wifi":
             security = text("security") or "wpa"
             if security not in SECURITIES:
-                raise Unfit("security", "Choose how the WiFi is protected.")
+                raise Unfit("security", Sentence("Choose how the WiFi is protected."))
             ssid_bytes = ssid(text("ssid"), text("ssid_hex"))
             return Wifi(ssid_bytes, security, wifi_key(text("key"), security), bool(order.get("hidden")))
         case "ethernet":
             interface = text("interface")
             if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,15}", interface):
-                raise Unfit("interface", "Choose the interface.")
+                raise Unfit("interface", Sentence("Choose the interface."))
             if order.get("method") != "manual":
                 return Ethernet(interface, None)
             return Ethernet(interface, static(text("address"), text("gateway"), text("dns")))
@@ -94,7 +96,7 @@ def wanted(order: Mapping[str, Any]) -> Wanted:
                 apn(text("apn")), pin(text("pin")), _plain(text("username"), "username"),
                 _plain(text("password"), "password"),
             )  # fmt: skip
-    raise Unfit("kind", "The station does not know this kind of network.")
+    raise Unfit("kind", Sentence("The station does not know this kind of network."))
 
 
 def ssid(typed: str, from_scan_hex: str = "") -> bytes:
@@ -103,14 +105,18 @@ def ssid(typed: str, from_scan_hex: str = "") -> bytes:
         try:
             name = bytes.fromhex(from_scan_hex)
         except ValueError:
-            raise Unfit("ssid", "Choose the WiFi from the list again.") from None
+            raise Unfit("ssid", Sentence("Choose the WiFi from the list again.")) from None
     else:
         name = typed.encode(errors="surrogateescape")
     if not name:
-        raise Unfit("ssid", "Type the name of the WiFi, or choose one from the list.")
+        raise Unfit("ssid", Sentence("Type the name of the WiFi, or choose one from the list."))
     if len(name) > 32:
         raise Unfit(
-            "ssid", f"The name of a WiFi has at most 32 bytes; this one has {len(name)}. Compare it letter by letter."
+            "ssid",
+            Sentence(
+                "The name of a WiFi has at most 32 bytes; this one has {length}. Compare it letter by letter.",
+                length=len(name),
+            ),
         )
     return name
 
@@ -125,16 +131,24 @@ def wifi_key(key: str, security: str) -> str:
     """The password of a WiFi: 8 to 63 ASCII characters, or the 64 hexadecimal digits of its key (IEEE 802.11, J.4)."""
     if security == "open":
         if key:
-            raise Unfit("key", "An open WiFi has no password: leave it empty, or choose how the WiFi is protected.")
+            raise Unfit(
+                "key", Sentence("An open WiFi has no password: leave it empty, or choose how the WiFi is protected.")
+            )
         return ""
     if len(key) == 64 and security == "wpa":
         if not re.fullmatch(r"[0-9A-Fa-f]{64}", key):
-            raise Unfit("key", "A password of 64 characters has to be hexadecimal digits; a usual one has at most 63.")
+            raise Unfit(
+                "key", Sentence("A password of 64 characters has to be hexadecimal digits; a usual one has at most 63.")
+            )
         return key
     if not 8 <= len(key) <= 63:
-        raise Unfit("key", f"The password of a WiFi has 8 to 63 characters; this one has {len(key)}.")
+        raise Unfit(
+            "key", Sentence("The password of a WiFi has 8 to 63 characters; this one has {length}.", length=len(key))
+        )
     if not all(" " <= sign <= "~" for sign in key):
-        raise Unfit("key", "The password of a WiFi holds only letters without accents, digits, signs and spaces.")
+        raise Unfit(
+            "key", Sentence("The password of a WiFi holds only letters without accents, digits, signs and spaces.")
+        )
     return key
 
 
@@ -142,10 +156,12 @@ def apn(name: str) -> str:
     """An access point name: labels of letters, digits and hyphens with dots between (3GPP TS 23.003, 9.1)."""
     name = name.strip()
     if not name:
-        raise Unfit("apn", "Type the APN; the operator of the SIM says it.")
+        raise Unfit("apn", Sentence("Type the APN; the operator of the SIM says it."))
     labels = name.split(".")
     if len(name) > 63 or not all(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?", label) for label in labels):
-        raise Unfit("apn", "An APN is letters, digits, hyphens and dots, at most 63, for example internet.example.")
+        raise Unfit(
+            "apn", Sentence("An APN is letters, digits, hyphens and dots, at most 63, for example internet.example.")
+        )
     return name
 
 
@@ -153,53 +169,85 @@ def pin(code: str) -> str:
     """The PIN of a SIM: 4 to 8 digits (3GPP TS 31.101), or none."""
     code = code.strip()
     if code and not re.fullmatch(r"[0-9]{4,8}", code):
-        raise Unfit("pin", "The PIN of a SIM has 4 to 8 digits. Leave it empty when the SIM asks for none.")
+        raise Unfit("pin", Sentence("The PIN of a SIM has 4 to 8 digits. Leave it empty when the SIM asks for none."))
     return code
 
 
 def static(address: str, gateway: str, dns: str) -> Static:
     """A fixed IPv4 address as "192.168.1.20/24", its router, and name servers separated by spaces or commas."""
     if "/" not in address:
-        raise Unfit("address", "Type the address with the length of its network, for example 192.168.1.20/24.")
+        raise Unfit(
+            "address", Sentence("Type the address with the length of its network, for example 192.168.1.20/24.")
+        )
     try:
         own = IPv4Interface(address.strip())
     except ValueError:
-        raise Unfit("address", "That is no IPv4 address, for example 192.168.1.20/24.") from None
+        raise Unfit("address", Sentence("That is no IPv4 address, for example 192.168.1.20/24.")) from None
     network = own.network
     if not 1 <= network.prefixlen <= _MOST_PREFIX:
-        raise Unfit("address", f"The length of a network is 1 to {_MOST_PREFIX}, for example 24 for 255.255.255.0.")
+        raise Unfit(
+            "address",
+            Sentence(
+                "The length of a network is 1 to {most}, for example 24 for 255.255.255.0.",
+                most=_MOST_PREFIX,
+            ),
+        )
     if not _is_host(own.ip):
-        raise Unfit("address", "This address is reserved and belongs to no device.")
+        raise Unfit("address", Sentence("This address is reserved and belongs to no device."))
     if own.ip in (network.network_address, network.broadcast_address):
-        raise Unfit("address", f"{own.ip} is the first or last address of {network}, which no device may have.")
+        raise Unfit(
+            "address",
+            Sentence(
+                "{ip} is the first or last address of {network}, which no device may have.",
+                ip=str(own.ip),
+                network=str(network),
+            ),
+        )
     if network.overlaps(HOTSPOT_NETWORK):
-        raise Unfit("address", f"{network} overlaps the network of the station's own hotspot, {HOTSPOT_NETWORK}.")
+        raise Unfit(
+            "address",
+            Sentence(
+                "{network} overlaps the network of the station's own hotspot, {hotspot}.",
+                network=str(network),
+                hotspot=str(HOTSPOT_NETWORK),
+            ),
+        )
     router = gateway.strip()
     if router:
         router_ip = _address(router, "gateway")
         if router_ip not in network:
-            raise Unfit("gateway", f"The router {router} is not in {network}, so the station cannot reach it.")
+            raise Unfit(
+                "gateway",
+                Sentence(
+                    "The router {router} is not in {network}, so the station cannot reach it.",
+                    router=str(router),
+                    network=str(network),
+                ),
+            )
         if router_ip in (own.ip, network.network_address, network.broadcast_address):
-            raise Unfit("gateway", f"{router} is the station's own address or none that a router can have.")
+            raise Unfit(
+                "gateway",
+                Sentence("{router} is the station's own address or none that a router can have.", router=str(router)),
+            )
     servers = tuple(str(_address(server, "dns")) for server in re.split(r"[\s,;]+", dns.strip()) if server)
     if len(servers) > 3:
-        raise Unfit("dns", "At most three name servers are asked.")
+        raise Unfit("dns", Sentence("At most three name servers are asked."))
     return Static(own, router, servers)
 
 
-def signal_words(percent: int) -> str:
+def signal_words(percent: int) -> Sentence:
     """The strength of a radio signal for people."""
-    words = ((75, "very good"), (55, "good"), (35, "fair"), (15, "weak"))
-    return next((word for least, word in words if percent >= least), "too weak")
+    words = ((75, Sentence("very good")), (55, Sentence("good")), (35, Sentence("fair")), (15, Sentence("weak")))
+    return next((word for least, word in words if percent >= least), Sentence("too weak"))
 
 
 def _address(text: str, field: str) -> IPv4Address:
     try:
         address = IPv4Address(text)
     except ValueError:
-        raise Unfit(field, f"{text} is no IPv4 address, for example 192.168.1.1.") from None
+        raise Unfit(field, Sentence("{text} is no IPv4 address, for example 192.168.1.1.", text=text)) from None
     if not _is_host(address):
-        raise Unfit(field, f"{text} is reserved and belongs to no device.")
+        raise Unfit(field, Sentence("{text} is reserved and belongs to no device.", text=text))
     return address
 
 
@@ -210,5 +258,5 @@ def _is_host(address: IPv4Address) -> bool:
 
 def _plain(text: str, field: str) -> str:
     if len(text) > 64 or not text.isprintable():
-        raise Unfit(field, "At most 64 printable characters.")
+        raise Unfit(field, Sentence("At most 64 printable characters."))
     return text

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ocppclient.sentence import Sentence
+
 PORTS = {"http": 80, "https": 443, "ftp": 21, "ftps": 990}
 #: Tells whether a number leads where transfers must not go.
 Judge = Callable[[ipaddress.IPv4Address | ipaddress.IPv6Address], bool]
@@ -60,15 +62,22 @@ def place_of(url: str) -> Place:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname
     except ValueError as problem:
-        raise TransferFailed("refused", f"the address is not a URL ({problem})") from None
+        raise TransferFailed(
+            "refused", Sentence("the address is not a URL ({problem})", problem=str(problem))
+        ) from None
     if parts.scheme not in PORTS:
-        raise TransferFailed("unsupported", f"{parts.scheme[:20] or 'no protocol'}: is not spoken by this station")
+        raise TransferFailed(
+            "unsupported",
+            Sentence(
+                "{protocol}: is not spoken by this station", protocol=parts.scheme[:20] or Sentence("no protocol")
+            ),
+        )
     if not host or not url.isprintable() or " " in url:
-        raise TransferFailed("refused", "the address names no host, or holds blanks or control characters")
+        raise TransferFailed("refused", Sentence("the address names no host, or holds blanks or control characters"))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if not path.isascii() or any(letter in text for letter in "\r\n\0" for text in (unquote(path), user, password)):
-        raise TransferFailed("refused", "the address holds characters that no server understands")
+        raise TransferFailed("refused", Sentence("the address holds characters that no server understands"))
     return Place(parts.scheme, host, port or PORTS[parts.scheme], path, user, password, port is not None)
 
 
@@ -94,11 +103,14 @@ def connect(place: Place, timeout_s: float, off_limits: Judge) -> socket.socket:
     try:
         found: list[Any] = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as problem:
-        raise TransferFailed("network", f"the host {place.host} is not known ({problem})") from None
+        raise TransferFailed(
+            "network", Sentence("the host {host} is not known ({problem})", host=place.host, problem=str(problem))
+        ) from None
     allowed = [entry for entry in found if not off_limits(ipaddress.ip_address(entry[4][0].partition("%")[0]))]
     if not allowed:
         raise TransferFailed(
-            "refused", f"{place.host} is this station itself or its link-local net; that is not allowed"
+            "refused",
+            Sentence("{host} is this station itself or its link-local net; that is not allowed", host=place.host),
         )
     problem_text = ""
     for family, kind, protocol, _, address in allowed:
@@ -111,4 +123,12 @@ def connect(place: Place, timeout_s: float, off_limits: Judge) -> socket.socket:
             problem_text = problem.strerror or str(problem)
             continue
         return link
-    raise TransferFailed("network", f"{place.host}:{place.port} cannot be reached ({problem_text})")
+    raise TransferFailed(
+        "network",
+        Sentence(
+            "{host}:{port} cannot be reached ({problem})",
+            host=place.host,
+            port=place.port,
+            problem=problem_text,
+        ),
+    )

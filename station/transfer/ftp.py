@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from ocppclient.sentence import Sentence
 from station.transfer.address import Place, TransferFailed, connect
 from station.transfer.http import Options, wrap
 from station.transfer.limits import Pace
@@ -55,7 +56,9 @@ def download(place: Place, part: Part, pace: Pace, options: Options) -> None:
             file.flush()
             ftp.voidresp()
         if total and done != total:
-            raise TransferFailed("network", f"the file was cut off after {done} of {total} bytes")
+            raise TransferFailed(
+                "network", Sentence("the file was cut off after {done} of {total} bytes", done=done, total=total)
+            )
 
 
 def upload(place: Place, file: Path, name: str, pace: Pace, options: Options, *, resume: bool) -> None:
@@ -101,12 +104,19 @@ def _session(place: Place, pace: Pace, options: Options) -> Iterator[ftplib.FTP]
     except ftplib.error_perm as problem:
         raise _refused(place, str(problem)) from None
     except TimeoutError:
-        raise TransferFailed("timeout", f"{place.host} was silent for {pace.limits.idle_s:g} s") from None
+        raise TransferFailed(
+            "timeout", Sentence("{host} was silent for {idle_s:g} s", host=place.host, idle_s=pace.limits.idle_s)
+        ) from None
     except ssl.SSLError as problem:
-        raise TransferFailed("network", f"TLS with {place.host} failed ({problem.reason or problem})") from None
+        raise TransferFailed(
+            "network",
+            Sentence("TLS with {host} failed ({problem})", host=place.host, problem=str(problem.reason or problem)),
+        ) from None
     except (ftplib.Error, OSError, EOFError) as problem:
-        words = getattr(problem, "strerror", "") or str(problem) or "it hung up"
-        raise TransferFailed("network", f"the connection to {place.host} failed ({words[:120]})") from None
+        words = (getattr(problem, "strerror", "") or str(problem))[:120] or Sentence("it hung up")
+        raise TransferFailed(
+            "network", Sentence("the connection to {host} failed ({problem})", host=place.host, problem=words)
+        ) from None
     finally:
         if ftp is not None:
             ftp.close()
@@ -170,4 +180,4 @@ def _refused(place: Place, answer: str) -> TransferFailed:
     failure = {"500": "unsupported", "502": "unsupported", "504": "unsupported", "552": "space"}.get(
         answer[:3], "permission"
     )
-    return TransferFailed(failure, f"{place.host} answered {answer[:80]}")
+    return TransferFailed(failure, Sentence("{host} answered {answer}", host=place.host, answer=answer[:80]))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urljoin
 
+from ocppclient.sentence import Sentence
 from station import __version__
 from station.transfer.address import Judge, Place, TransferFailed, connect, is_off_limits, place_of
 from station.transfer.limits import Pace
@@ -87,12 +88,18 @@ def wrap(context: ssl.SSLContext, link: socket.socket, host: str) -> ssl.SSLSock
         link.close()
         raise TransferFailed(
             "network",
-            f"the certificate of {host} is not trusted ({problem.verify_message}); install the root certificate of its "
-            "issuer as CentralSystemRootCertificate",
+            Sentence(
+                "the certificate of {host} is not trusted ({problem}); install the root certificate of its issuer "
+                "as CentralSystemRootCertificate",
+                host=host,
+                problem=problem.verify_message,
+            ),
         ) from None
     except OSError as problem:  # SSLError is one
         link.close()
-        raise TransferFailed("network", f"TLS with {host} failed ({_words(problem)})") from None
+        raise TransferFailed(
+            "network", Sentence("TLS with {host} failed ({problem})", host=host, problem=_words(problem))
+        ) from None
 
 
 # --- download --------------------------------------------------------------------------------------------------------
@@ -112,7 +119,10 @@ def download(place: Place, part: Part, pace: Pace, options: Options) -> None:
                 raise _refused(response, place)
             _receive(response, part, pace)
             return
-    raise TransferFailed("protocol", f"{place.host} redirected more than {_MOST_REDIRECTS} times")
+    raise TransferFailed(
+        "protocol",
+        Sentence("{host} redirected more than {most} times", host=place.host, most=_MOST_REDIRECTS),
+    )
 
 
 def _resume_headers(part: Part) -> dict[str, str]:
@@ -127,7 +137,7 @@ def _receive(response: http.client.HTTPResponse, part: Part, pace: Pace) -> None
         found = _CONTENT_RANGE.fullmatch(response.getheader("Content-Range", "").strip())
         if found is None or int(found[1]) != part.size:
             part.forget()
-            raise TransferFailed("protocol", "the server went on from another place than was asked for")
+            raise TransferFailed("protocol", Sentence("the server went on from another place than was asked for"))
         offset, total = int(found[1]), 0 if found[2] == "*" else int(found[2])
     elif response.length is not None:
         total = response.length
@@ -139,7 +149,9 @@ def _receive(response: http.client.HTTPResponse, part: Part, pace: Pace) -> None
     with part.open(offset, mark) as file:
         done = _copy(response, file, offset, total, part, pace)
     if total and done != total:
-        raise TransferFailed("network", f"the file was cut off after {done} of {total} bytes")
+        raise TransferFailed(
+            "network", Sentence("the file was cut off after {done} of {total} bytes", done=done, total=total)
+        )
 
 
 def _copy(response: http.client.HTTPResponse, file: BinaryIO, done: int, total: int, part: Part, pace: Pace) -> int:
@@ -147,9 +159,13 @@ def _copy(response: http.client.HTTPResponse, file: BinaryIO, done: int, total: 
         try:
             piece = response.read1(_PIECE)
         except TimeoutError:
-            raise TransferFailed("timeout", f"nothing came for {pace.limits.idle_s:g} s") from None
+            raise TransferFailed(
+                "timeout", Sentence("nothing came for {idle_s:g} s", idle_s=pace.limits.idle_s)
+            ) from None
         except (OSError, http.client.HTTPException, ValueError) as problem:
-            raise TransferFailed("network", f"the connection was lost ({_words(problem)})") from None
+            raise TransferFailed(
+                "network", Sentence("the connection was lost ({problem})", problem=_words(problem))
+            ) from None
         if not piece:
             return done
         pace.fits(done + len(piece))
@@ -210,7 +226,10 @@ def _send(
             if not 200 <= response.status < 300:
                 raise _refused(response, place)
             return
-    raise TransferFailed("protocol", f"{place.host} redirected more than {_MOST_REDIRECTS} times")
+    raise TransferFailed(
+        "protocol",
+        Sentence("{host} redirected more than {most} times", host=place.host, most=_MOST_REDIRECTS),
+    )
 
 
 def _pieces(head: bytes, source: BinaryIO, tail: bytes) -> Iterator[bytes]:
@@ -262,10 +281,17 @@ def _asked(
             yield response
     except (OSError, http.client.HTTPException) as problem:
         if patience.over:
-            raise TransferFailed("timeout", f"{place.host} did not answer within {pace.limits.answer_s:g} s") from None
+            raise TransferFailed(
+                "timeout",
+                Sentence("{host} did not answer within {answer_s:g} s", host=place.host, answer_s=pace.limits.answer_s),
+            ) from None
         if isinstance(problem, TimeoutError):
-            raise TransferFailed("timeout", f"{place.host} was silent for {pace.limits.idle_s:g} s") from None
-        raise TransferFailed("network", f"the connection to {place.host} failed ({_words(problem)})") from None
+            raise TransferFailed(
+                "timeout", Sentence("{host} was silent for {idle_s:g} s", host=place.host, idle_s=pace.limits.idle_s)
+            ) from None
+        raise TransferFailed(
+            "network", Sentence("the connection to {host} failed ({problem})", host=place.host, problem=_words(problem))
+        ) from None
     finally:
         connection.close()
 
@@ -298,9 +324,14 @@ def _redirected(place: Place, response: http.client.HTTPResponse) -> Place:
     where = response.getheader("Location", "")
     target = place_of(urljoin(f"{place.scheme}://{_netloc(place)}{place.path}", where))
     if target.scheme not in ("http", "https"):
-        raise TransferFailed("refused", f"{place.host} redirected to {target.scheme}:, which is not followed")
+        raise TransferFailed(
+            "refused",
+            Sentence("{host} redirected to {scheme}:, which is not followed", host=place.host, scheme=target.scheme),
+        )
     if place.scheme == "https" and target.scheme != "https":
-        raise TransferFailed("refused", f"{place.host} redirected from https to http, which is not followed")
+        raise TransferFailed(
+            "refused", Sentence("{host} redirected from https to http, which is not followed", host=place.host)
+        )
     if not target.user and (target.host, target.port) == (place.host, place.port):
         target = replace(target, user=place.user, password=place.password)
     return target
@@ -322,7 +353,12 @@ def _refused(response: http.client.HTTPResponse, place: Place) -> TransferFailed
         501: "unsupported",
         507: "space",
     }.get(response.status, "network")
-    return TransferFailed(failure, f"{place.host} answered {response.status} {response.reason[:60]}".rstrip())
+    return TransferFailed(
+        failure,
+        Sentence(
+            "{host} answered {answer}", host=place.host, answer=f"{response.status} {response.reason[:60]}".rstrip()
+        ),
+    )
 
 
 def _words(problem: Exception) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ocppclient.sentence import Sentence
 from station.transfer.address import TransferFailed
 
 #: (bytes so far, bytes in all or 0 when unknown); it may raise to end the transfer.
@@ -54,17 +55,21 @@ class Pace:
         """
         now = self._monotonic()
         if now >= self._end_at:
-            raise TransferFailed("timeout", f"the transfer took longer than {self.limits.total_s:g} s")
+            raise TransferFailed(
+                "timeout", Sentence("the transfer took longer than {total_s:g} s", total_s=self.limits.total_s)
+            )
         if self._window_bytes is None:
             self._window_at, self._window_bytes = now, done
         elif now - self._window_at >= self.limits.slow_s:
             rate = (done - self._window_bytes) / (now - self._window_at)
             if rate < self.limits.slowest:
-                raise TransferFailed("timeout", f"the transfer was too slow: {rate:.0f} bytes a second")
+                raise TransferFailed(
+                    "timeout", Sentence("the transfer was too slow: {rate:.0f} bytes a second", rate=rate)
+                )
             self._window_at, self._window_bytes = now, done
         self._progress(done, total)
 
     def fits(self, size: int) -> None:
         """Raises TransferFailed when a file of that size is not wanted."""
         if size > self.limits.size:
-            raise TransferFailed("size", f"the file is larger than {self.limits.size // 2**20} MiB")
+            raise TransferFailed("size", Sentence("the file is larger than {size} MiB", size=self.limits.size // 2**20))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ocppclient.sentence import Sentence
 from station.transfer.address import TransferFailed
 
 #: So often the room on the disk is looked at, bytes.
@@ -32,7 +33,7 @@ class Part:
 
     def __post_init__(self) -> None:
         if Path(self.name).name != self.name or self.name in ("", ".", ".."):
-            raise ValueError(f"{self.name!r} is not the name of a file in the staging folder")
+            raise ValueError(Sentence("{name!r} is not the name of a file in the staging folder", name=self.name))
 
     @property
     def path(self) -> Path:
@@ -70,7 +71,12 @@ class Part:
         free = shutil.disk_usage(self.folder).free
         if free - size < self.keep_free:
             raise TransferFailed(
-                "space", f"the disk has no room for it: {free // 2**20} MiB are free, {self.keep_free // 2**20} stay so"
+                "space",
+                Sentence(
+                    "the disk has no room for it: {free} MiB are free, {keep_free} stay so",
+                    free=free // 2**20,
+                    keep_free=self.keep_free // 2**20,
+                ),
             )
 
     def room_at(self, offset: int, piece: int) -> None:

@@ -14,8 +14,8 @@ from station.translation.texts import SOURCES, Text, texts
 
 #: Plural rules of gettext by language.
 _PLURALS = {"de": "nplurals=2; plural=(n != 1);", "ko": "nplurals=1; plural=0;"}
-#: %(name)s, %s, %d, {name}: what the program fills in.
-_PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
+#: %(name)s, %s, %d, {name}, {name:.1f}: what the program fills in.
+_PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*(?:![rs])?(?::[^{}]*)?\}")
 
 
 def path_of(language: str, domain: str, folder: Path = FOLDER) -> Path:

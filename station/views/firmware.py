@@ -23,6 +23,7 @@ from station.firmware_jobs import running_version
 from station.models import Job, Value
 from station.release_archive import BadRelease
 from station.roles import Role, needs
+from station.sentences import unpacked
 
 #: Stage of the update (ocppclient/firmware.py) → in plain words.
 _STAGES = {
@@ -204,7 +205,7 @@ def _why_not(release: releases.Installed, ours: releases.Releases) -> str:
 def _past(entry: Mapping[str, str]) -> _Past:
     word, kind = _ENDS.get(entry["status"], (entry["status"], "unavailable"))
     who = _KINDS.get(entry["kind"], entry["kind"])
-    return _Past(entry["at"], who, entry["version"], word, kind, entry["reason"])
+    return _Past(entry["at"], who, entry["version"], word, kind, unpacked(entry["reason"]))
 
 
 def _stored(name: str) -> Any:

@@ -33,6 +33,7 @@ from ocppclient.link import LinkStatus
 from ocppclient.view import ReservationView
 from station.command_face import StationConsumer
 from station.live_feed import FRAMES_KEPT, LiveFeed
+from station.sentences import all_unpacked, unpacked
 from tests.station.test_worker import CHARGING, VIEW, Bench
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -206,7 +207,7 @@ def test_commands_are_obeyed_and_answered_in_words(
     bench.charge_point.shown = replace(VIEW, transaction=CHARGING, reservation=ReservationView(17, "A", False, NOW))
     bench.notes.parked[7] = SimpleNamespace(action="StopTransaction", parked_reason="refused")
     reply = ask(bench, {"type": "station.command", "command": command, "argument": argument, "user": "admin"})
-    assert reply == [{"type": "live.reply", "ok": ok, "text": text}]
+    assert all_unpacked(reply) == [{"type": "live.reply", "ok": ok, "text": text}]
     assert bench.handled == ([event] if event else [])
 
 
@@ -220,4 +221,4 @@ def test_what_is_still_pressed_or_open_cannot_be_confirmed_away(bench: Bench) ->
 def test_stopping_nothing_is_said_so(bench: Bench) -> None:
     (reply,) = ask(bench, {"type": "station.command", "command": "stop"})
     assert not reply["ok"]
-    assert reply["text"] == "Nothing is charging."
+    assert unpacked(reply["text"]) == "Nothing is charging."
