@@ -12,7 +12,6 @@ import json
 import sys
 import threading
 import time
-from array import array
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,152 +26,17 @@ from channels.layers import get_channel_layer  # noqa: E402
 from daphne.server import Server  # noqa: E402
 
 from hardware.interfaces import BoxReading, Fault, FaultCode, PortHealth  # noqa: E402
-from ocppclient.charging_profile import Periods  # noqa: E402
-from ocppclient.events import Explain  # noqa: E402
 from ocppclient.link import LinkStatus  # noqa: E402
-from ocppclient.store import DeliveredCall, IdTagEntry, InstalledProfile, QueuedCall, SecurityEvent, Transaction  # noqa: E402
 from ocppclient.view import ReservationView, TransactionView, View  # noqa: E402
-from station import asgi, commissioning, live, provisioning  # noqa: E402
-from station.database import open_store  # noqa: E402
-from station.history import Measurement  # noqa: E402
-from station.store import DjangoStore  # noqa: E402
+from station import asgi, live  # noqa: E402
+from tests.browser.corpus import CORPUS  # noqa: E402
+from tests.browser.history import fill_database, set_profile, strangers_write  # noqa: E402
 
 started = time.monotonic()
 scene = "available"
 profile_changes = 0
 curtain = asyncio.Event()  # a new scene begins
 SESSION_START = datetime.now(UTC) - timedelta(minutes=47)
-
-
-def fill_database() -> None:
-    """Some history, as a worker leaves it behind."""
-    store = open_store()
-    if not provisioning.is_new():
-        return
-    provisioning.apply(
-        provisioning.Provision(
-            web=provisioning.WebSettings("admin", provisioning.Secret("correct horse")),
-            sections={"backend": {"url": "ws://127.0.0.1:9000/ocpp", "charge_point_id": "HALL 3 / BAY 12"}},
-        )
-    )
-    now = datetime.now(UTC)
-    commissioning.begin(now)  # the first login does not lead into the set-up,
-    commissioning.say("handover", open=[])  # which is finished
-    for number in range(7):
-        start = now - timedelta(days=7 - number, hours=number)
-        uid = f"uid-{number}"
-        store.save_transaction(
-            Transaction(
-                uid=uid,
-                connector_id=1,
-                id_tag=f"04A1B2C{number}",
-                meter_start_wh=1000 * number,
-                started_at=start,
-                transaction_id=None if number == 5 else 1000 + number,
-                start_delivered=number != 5,
-                stopped_at=start + timedelta(hours=1, minutes=7 * number),
-                meter_stop_wh=1000 * number + 1621 * number,
-                reason=["Local", "Remote", "EVDisconnected", "PowerLoss"][number % 4],
-            )
-        )
-    store.enqueue(
-        QueuedCall(
-            "StartTransaction",
-            "{}",
-            ("m1",),
-            transaction_uid="uid-5",
-            parked_reason="the backend answered InternalError three times",
-        )
-    )
-    store.enqueue(QueuedCall("StopTransaction", "{}", ("m2",), transaction_uid="uid-6"))
-    began = now - timedelta(days=1, hours=6)  # uid-6
-    for seq, (action, after_s) in enumerate(
-        (("StartTransaction", 1), ("MeterValues", 1800), ("MeterValues", 3600)), -3
-    ):
-        at = began + timedelta(seconds=after_s)
-        text = '{"connectorId":1,"idTag":"04A1B2C6"}'
-        store.keep_delivered(DeliveredCall(seq, action, text, "{}", "uid-6", at, at, at + timedelta(milliseconds=430)))
-    minute = int(now.timestamp()) // 60
-    store.add_measurements(  # an hour and a half at 16 A, the second half of it at 10 A; a hole of ten minutes
-        [Measurement(int(began.timestamp()) // 60 + after, 7200 - 30 * after, 31000, 32000) for after in range(1, 102)]
-        + [
-            Measurement(minute - ago, 230 * amps, 1000 * amps, 1000 * amps)
-            for ago in range(100, 2, -1)
-            if not 60 < ago <= 70
-            for amps in ((16 if ago > 45 else 10),)
-        ]
-    )
-    store.add_reason(
-        Explain(
-            "RemoteStartTransaction", "Rejected", "Connector 1 is reserved for another card until 14:20. "
-            "Start with that card, or cancel the reservation.", "idTag <script>alert(1)</script>", "RSV-04",
-        ),
-        now,
-    )  # fmt: skip
-    store.add_reason(
-        Explain("ChangeConfiguration", "Rejected", "HeartbeatInterval takes 1 to 10800 seconds.", "-5", "CFG-07"), now
-    )
-
-
-def set_profile(profile_id: int, level: int, *pairs: tuple[int, float], **more: Any) -> None:
-    """As the worker does it when the backend sets one; it begins at the last full hour."""
-    global profile_changes
-    store = DjangoStore()
-    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    numbers = (array("I", [at for at, _ in pairs]), array("I", [round(limit * 10) for _, limit in pairs]))
-    starts, limits = map(Periods.to_bytes, numbers)
-    store.save_charging_profile(
-        InstalledProfile(
-            **{
-                "profile_id": profile_id, "connector_id": 1, "stack_level": level, "purpose": "TxDefaultProfile",
-                "kind": "Absolute", "unit": "A", "period_starts": starts, "period_limits": limits,
-                "start_s": int(start.timestamp()), "origin": "SetChargingProfile", "installed_at": datetime.now(UTC),
-                **more,
-            }
-        )
-    )  # fmt: skip
-    profile_changes += 1
-
-
-#: What strangers try; each would open a dialog if it became more than text.
-CORPUS = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(2)>',
-    "'-alert(3)-'",
-    "</textarea></title><svg/onload=alert(4)>",
-    "javascript:alert(5)",
-    '<iframe srcdoc="<script>parent.alert(6)</script>">',
-    "{{constructor.constructor('alert(7)')()}}",
-]
-
-
-def strangers_write() -> None:
-    """Markup in every field that a backend, a card or a device fills."""
-    store, now = DjangoStore(), datetime.now(UTC)
-    for number, text in enumerate(CORPUS):
-        uid = f"nasty-{number}"
-        start = now - timedelta(minutes=60 - 5 * number)
-        store.save_transaction(
-            Transaction(
-                uid=uid, connector_id=1, id_tag=text, meter_start_wh=0, started_at=start, transaction_id=number,
-                start_delivered=True, stopped_at=start + timedelta(minutes=4), meter_stop_wh=100, reason=text,
-                stop_id_tag=text, parent_id_tag=text,
-            )
-        )  # fmt: skip
-        for seq in (200, 300):
-            store.keep_delivered(
-                DeliveredCall(
-                    seq + number, text, json.dumps({"idTag": text}), json.dumps({"x": text}), uid, now, now, now
-                )
-            )
-        store.enqueue(QueuedCall(text, json.dumps({"idTag": text}), (text,), transaction_uid=uid, parked_reason=text))
-        store.enqueue(QueuedCall(text, "{}", (text,), parked_reason=text))
-        store.add_reason(Explain(text, text, text, text, text), now)
-        store.add_reason(Explain("card", "refused", text, text, text), now)
-        store.save_list_entry(IdTagEntry(text[:20], "Accepted", "station", text[:20], note=text))
-        store.save_cache_entry(IdTagEntry(f"c{text}"[:20], "Blocked", "cache", text[:20]))
-        store.add_security_event(SecurityEvent("SettingSystemTime", now, text))
-        set_profile(50 + number, 0, (0, 10), purpose="TxDefaultProfile", origin=text)
 
 
 #: Scenes that set profiles: ordinary ones, and one at the certified limit.
@@ -298,12 +162,13 @@ async def worker() -> None:
 
 def listen_to_scenes() -> None:
     """One word a line; end of file ends the process."""
-    global scene
+    global scene, profile_changes
     from twisted.internet import reactor
 
     for line in sys.stdin:
         if change := PROFILES.get(line.strip()):
             change()
+            profile_changes += 1
         else:
             if line.strip() == "nasty":
                 strangers_write()

@@ -1,16 +1,21 @@
-"""Every page of the navigation: no accessibility finding, nothing foreign, nothing that strangers wrote runs, small."""
+"""Every page: nothing inaccessible, foreign, large or too wide; nothing of strangers runs; its pictures."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.urls import URLPattern, get_resolver
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from tests.browser.conftest import Station, running
+from tests.browser.corpus import CORPUS
+from tests.browser.pages import ADDRESSES, ADMIN, BESIDE, MAIN, NO_PAGES
 from tests.browser.test_dashboard import SOON, log_in, watch
 
 pytestmark = pytest.mark.browser
@@ -20,24 +25,18 @@ PICTURES = Path(__file__).resolve().parents[2] / "artefacts" / "screenshots"
 README_PICTURES = PICTURES.parents[1] / "docs" / "images"
 #: First load of a page with an empty cache, bytes as they travel (issue: 150 kB in total).
 LARGEST = 150_000
-#: What is no page of its own in the navigation.
-BESIDE = ["/transactions/7", "/transactions/print", "/cards/add", "/cards/cache", "/cards/import", "/users/add",
-          "/password", "/driver", "/more"]  # fmt: skip
-#: Django's own pages; their accessibility is Django's, their look and their safety are ours.
-ADMIN = ["/admin/", "/admin/station/idtag/", "/admin/station/idtag/add/", "/admin/station/transaction/",
-         "/admin/station/transaction/7/change/", "/admin/station/reason/", "/admin/station/securityevent/"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def nasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
-    """A station all of whose neighbours send markup in every field."""
-    with running(tmp_path_factory.mktemp("nasty")) as station:
-        yield station
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+SIZES = ((360, 740), (1280, 800))
+#: Pages that say that there is no such thing.
+MISSING = ("/nowhere", "/network/keep/1")
 
 
 @pytest.fixture(scope="module")
 def cookies(chromium: Browser, station: Station, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return signed_in(chromium, station, tmp_path_factory.mktemp("quality") / "state.json")
+    path = signed_in(chromium, station, tmp_path_factory.mktemp("quality") / "state.json")
+    station.play("profiles")
+    station.play("charging")
+    return path
 
 
 def signed_in(chromium: Browser, station: Station, state: Path) -> Path:
@@ -47,14 +46,6 @@ def signed_in(chromium: Browser, station: Station, state: Path) -> Path:
     context.storage_state(path=state)
     context.close()
     return state
-
-
-def pages_of(page: Page, station: Station) -> list[str]:
-    """All pages that the installer finds, and those beside."""
-    page.goto(f"{station.url}/more")
-    links = page.locator(".pages a").evaluate_all("(links) => links.map((link) => link.getAttribute('href'))")
-    assert len(links) > 10
-    return [*links, *BESIDE]
 
 
 def opened(chromium: Browser, cookies: Path, **options: Any) -> tuple[BrowserContext, Page]:
@@ -69,64 +60,188 @@ def settle(page: Page) -> None:
     expect(page.locator("body.loading")).to_have_count(0)
 
 
-def test_no_page_has_a_serious_accessibility_finding(chromium: Browser, station: Station, cookies: Path) -> None:
-    station.play("charging")
-    station.play("profiles")
-    context, page = opened(chromium, cookies, viewport={"width": 1280, "height": 800})
-    findings = []
-    for path in pages_of(page, station):
-        page.goto(f"{station.url}{path}")
-        settle(page)
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            for one in Axe().run(page).response["violations"]:
-                if one["impact"] in ("serious", "critical"):
-                    findings.append((path, scheme, one["id"], [node["html"][:120] for node in one["nodes"][:3]]))
+def test_every_route_is_a_page_of_these_tests_or_known_to_be_none() -> None:
+    patterns = [pattern for pattern in get_resolver().url_patterns if isinstance(pattern, URLPattern)]
+    names = {str(pattern.name) for pattern in patterns}
+    assert names - set(MAIN) - set(BESIDE) - NO_PAGES == set(), "list it in tests/browser/pages.py"
+    assert set(MAIN) | set(BESIDE) | NO_PAGES == names
+
+
+class Visitor:
+    """One tab for many pages: how large each is with all that it needs, and what the browser complains about."""
+
+    def __init__(self, page: Page, station: Station) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self._answers: list[Response] = []
+        self._sizes: dict[str, int] = {}
+        self._url = station.url
+        watch(page, station, self.complaints)
+        page.on("response", lambda answer: self._answers.append(answer))
+
+    def open(self, path: str) -> int:
+        """Visit a page as a phone; returns how many bytes travel for it with an empty cache."""
+        width, height = SIZES[0]
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.complaints.clear()
+        self._answers.clear()
+        self.page.goto(f"{self._url}{path}")
+        settle(self.page)
+        for answer in self._answers:
+            if answer.ok:  # from the browser's cache it would travel 0 bytes
+                travelled = answer.request.sizes()["responseBodySize"]
+                self._sizes[answer.url] = max(travelled, self._sizes.get(answer.url, 0))
+        used = self.page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
+        return sum(self._sizes.get(url, 0) for url in {self.page.url, *used})
+
+
+@pytest.fixture(scope="module")
+def visitor(chromium: Browser, station: Station, cookies: Path) -> Iterator[Visitor]:
+    context, page = opened(chromium, cookies)
+    yield Visitor(page, station)
     context.close()
+
+
+@pytest.mark.parametrize("path", [*ADDRESSES, *ADMIN])
+def test_a_page_can_be_read_by_all_fits_is_small_and_loads_nothing_foreign(path: str, visitor: Visitor) -> None:
+    """One visit: light and dark, as a phone and as a desk see it; its pictures are kept."""
+    size = visitor.open(path)
+    page = visitor.page
+    findings = []
+    too_wide = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        for one in [] if path in ADMIN else Axe().run(page).response["violations"]:
+            if one["impact"] in ("serious", "critical"):
+                findings.append((scheme, one["id"], [node["html"][:120] for node in one["nodes"][:3]]))
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            too_wide.append(width)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            picture(page, path, f"{width}-{scheme}")
+    expected = ["404"] if path in MISSING else []
+    assert [text for text in visitor.complaints if not any(code in text for code in expected)] == []
+    assert too_wide == []
     assert findings == []
+    assert size <= LARGEST
+    assert path in MISSING or size > 5_000
 
 
-def test_what_strangers_write_runs_on_no_page(chromium: Browser, nasty: Station, tmp_path: Path) -> None:
+def picture(page: Page, path: str, kind: str) -> None:
+    """Keep what a page looks like, as long as it is (the longest only to a height that can be looked at)."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    height = min(3000, page.evaluate("document.documentElement.scrollHeight"))
+    page.screenshot(
+        path=PICTURES / f"{path.strip('/').replace('/', '-') or 'live'}-{kind}.png",
+        full_page=True,
+        clip={"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height},  # type: ignore[index]
+    )
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Station, Path]]:
+    """A station all of whose neighbours send markup in every field, and its database."""
+    folder = tmp_path_factory.mktemp("nasty")
+    with running(folder) as station:
+        yield station, folder / "station.sqlite3"
+
+
+#: Columns that hold what the station itself says: keys, kinds, states, secrets. Strangers fill every other text.
+OWN_WORDS = {
+    f"{table}.{column}"
+    for table, columns in {
+        "auth_user": "email first_name last_name password",
+        "station_apitoken": "digest role",
+        "station_certificate": "fingerprint key_id kind pem",  # its subject is in the PEM
+        "station_chargingprofile": "kind purpose recurrency_kind transaction_uid unit",
+        "station_deliveredcall": "transaction_uid",
+        "station_idtag": "source status",
+        "station_job": "kind state",
+        "station_privatekey": "key_id pem",
+        "station_queuedcall": "boot_id transaction_uid",
+        "station_securityevent": "boot_id delivery message_id",
+        "station_selftest": "state",
+        "station_setting": "name section",
+        "station_transaction": "boot_id data uid",
+        "station_value": "name",
+    }.items()
+    for column in columns.split()
+}
+#: Pages that show in their middle what strangers wrote, as the words that it is.
+SHOWING = {
+    "/", "/transactions", "/transactions/8", "/cards", "/cards?show=cache", "/cards/5", "/frames", "/profiles",
+    "/reservations", "/setup", "/setup/identity", "/setup/selftest", "/setup/backend", "/setup/handover",
+    "/setup/report", "/selftest", "/backend", "/certificates", "/certificates/4", "/users", "/users/3", "/tokens",
+    "/firmware", "/why", "/why?q=alert", "/security-log", "/transactions/print",
+}  # fmt: skip
+#: What would be there if a text had become a part of the page.
+MADE = (
+    "main :is(img:not([src^='/static/admin/']), iframe, object, embed, form[action^=javascript], "
+    "a[href^='javascript'], [onerror], [onload])"
+)
+
+
+def test_what_strangers_write_runs_on_no_page(chromium: Browser, nasty: tuple[Station, Path], tmp_path: Path) -> None:
+    station, database = nasty
     complaints: list[str] = []
-    context, page = opened(chromium, signed_in(chromium, nasty, tmp_path / "state.json"))
-    watch(page, nasty, complaints)
-    nasty.play("nasty")
-    page.goto(f"{nasty.url}/")
+    context, page = opened(chromium, signed_in(chromium, station, tmp_path / "state.json"))
+    watch(page, station, complaints)
+    station.play("nasty")
+    page.goto(f"{station.url}/")
     expect(page.locator("[data-t=sentence]")).to_contain_text("alert(")
-    written = 0
-    for path in [*pages_of(page, nasty), *ADMIN, "/transactions/8", "/why?q=alert"]:
-        page.goto(f"{nasty.url}{path}")
+    shown = set()
+    for path in dict.fromkeys((*ADDRESSES, *ADMIN, *sorted(SHOWING))):
+        page.goto(f"{station.url}{path}")
         settle(page)
         page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
-        written += page.locator("main").inner_text().count("alert(")
-        strange = "img:not([src^='/static/admin/']), iframe, object, embed, form[action^=javascript]"
-        made = f"{strange}, a[href^='javascript'], [onerror], [onload]"
-        assert page.locator(f"main :is({made}), script:not([src])").count() == 0, path
+        if "alert(" in page.locator("main").inner_text():
+            shown.add(path)
+        assert page.locator(MADE).count() == page.locator("script:not([src])").count() == 0, path
     context.close()
-    assert complaints == []
-    assert written > 50  # the corpus was there to be seen
+    assert [text for text in complaints if "404" not in text] == []
+    assert SHOWING - shown == set()
+    assert clean_columns(database) == OWN_WORDS, "write the corpus there (tests/browser/history.py), or say why not"
 
 
-def test_nothing_foreign_is_asked_for_and_every_page_is_small(
-    chromium: Browser, station: Station, cookies: Path
+def test_a_hostile_file_runs_nothing_in_its_preview(
+    chromium: Browser, nasty: tuple[Station, Path], tmp_path: Path
 ) -> None:
-    station.play("available")
-    context, page = opened(chromium, cookies)
+    station, _ = nasty
     complaints: list[str] = []
-    sizes: dict[str, int] = {}
-    for path in ["/login", *pages_of(page, station)]:
-        context.close()
-        context, page = opened(chromium, cookies)  # an empty cache
-        answers: list[Response] = []
-        watch(page, station, complaints)
-        page.on("response", lambda answer, kept=answers: kept.append(answer))
-        page.goto(f"{station.url}{path}")
-        settle(page)
-        sizes[path] = sum(answer.request.sizes()["responseBodySize"] for answer in answers if answer.ok)
+    context, page = opened(chromium, signed_in(chromium, station, tmp_path / "state.json"))
+    watch(page, station, complaints)
+    cells = [f'"{text.replace(chr(34), chr(34) * 2)}"' for text in CORPUS]
+    lines = [f"{cell},{cell},{cell},{cell},{cell}" for cell in cells]
+    for header in ("id_tag,status,parent_id_tag,expiry_date,note", ",".join(cells[:5])):
+        page.goto(f"{station.url}/cards/import")
+        content = "\n".join([header, *lines, "04A1B2D0,Accepted,,," + cells[0]]).encode()
+        page.get_by_label("CSV file").set_input_files(
+            {"name": f"{CORPUS[1]}.csv", "mimeType": "text/csv", "buffer": content}
+        )
+        page.get_by_role("button", name="Show the preview").click()
+        expect(page.locator("main")).to_contain_text("alert(")
+        assert page.locator(MADE).count() == page.locator("script:not([src])").count() == 0
     context.close()
     assert complaints == []
-    assert {path: size for path, size in sizes.items() if size > LARGEST} == {}
-    assert min(sizes.values()) > 5_000, "the answers were not counted"
+
+
+def clean_columns(database: Path) -> set[str]:
+    """Columns of text in which nothing of the corpus lies."""
+    found = set()
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND (name LIKE 'station_%' OR name = 'auth_user')"
+        for (table,) in connection.execute(tables).fetchall():
+            for _, column, kind, *_ in connection.execute(f'PRAGMA table_info("{table}")').fetchall():
+                if (
+                    kind.lower().startswith(("text", "varchar"))
+                    and not connection.execute(
+                        f'SELECT 1 FROM "{table}" WHERE "{column}" LIKE ? LIMIT 1', ("%alert(%",)
+                    ).fetchone()
+                ):
+                    found.add(f"{table}.{column}")
+    return found
 
 
 @pytest.mark.parametrize("path", ["/", "/transactions", "/transactions/7", "/frames", "/why", "/cards", "/driver-sign"])
@@ -152,27 +267,6 @@ def test_everything_that_can_be_operated_is_reached_with_the_keyboard(
     context.close()
     assert wanted > 5
     assert {str(index) for index in range(wanted)} - reached == set()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 800)])
-def test_every_page_has_its_picture_and_fits(
-    scheme: Any, width: int, height: int, chromium: Browser, station: Station, cookies: Path
-) -> None:
-    station.play("charging")
-    station.play("profiles")
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    context, page = opened(chromium, cookies, viewport={"width": width, "height": height}, color_scheme=scheme)
-    too_wide = []
-    for path in [*pages_of(page, station), *ADMIN]:
-        page.goto(f"{station.url}{path}")
-        settle(page)
-        name = path.strip("/").replace("/", "-") or "live"
-        page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png")
-        if page.evaluate("document.documentElement.scrollWidth") > width:
-            too_wide.append(path)
-    context.close()
-    assert too_wide == []
 
 
 def test_the_pictures_of_the_readme(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -79,7 +80,8 @@ def issue(
     for extension in extensions:
         builder = builder.add_extension(extension, False)
     certificate = builder.sign(signed_by or (issuer.key if issuer else key), hashes.SHA256())
-    cert_file, key_file = folder / f"{name}.pem", folder / f"{name}.key"
+    file = quote(name, safe=" ")
+    cert_file, key_file = folder / f"{file}.pem", folder / f"{file}.key"
     cert_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_file.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
