@@ -129,6 +129,24 @@ def test_a_page_can_be_read_by_all_fits_is_small_and_loads_nothing_foreign(path:
     assert path in MISSING or size > 5_000
 
 
+@pytest.mark.parametrize("language", ["de", "ko"])
+def test_every_page_fits_a_phone_in_every_language(
+    language: str, chromium: Browser, station: Station, cookies: Path
+) -> None:
+    context, page = opened(chromium, cookies, viewport={"width": SIZES[0][0], "height": SIZES[0][1]})
+    page.goto(f"{station.url}/more?language={language}")
+    wrong = []
+    for path in ADDRESSES:
+        page.goto(f"{station.url}{path}")
+        expect(page.locator("body.loading")).to_have_count(0)
+        assert page.locator("html").get_attribute("lang") == language, path
+        picture(page, path, f"{SIZES[0][0]}-{language}")
+        if page.evaluate("document.documentElement.scrollWidth") > SIZES[0][0]:
+            wrong.append(path)
+    context.close()
+    assert wrong == []
+
+
 def picture(page: Page, path: str, kind: str) -> None:
     """Keep what a page looks like, as long as it is (the longest only to a height that can be looked at)."""
     PICTURES.mkdir(parents=True, exist_ok=True)
