@@ -47,6 +47,7 @@ function show(snapshot) {
   set("current", number(meter.current_a, 1));
   set("voltage", number(meter.voltage_v, 0));
   set("offered", number(limit.offered_a, Number.isInteger(limit.offered_a) ? 0 : 1));
+  for (const fact of document.querySelectorAll("[data-session]")) fact.hidden = !session;
   set("id_tag", session ? session.id_tag : "–");
   set("started", session ? clockTime(session.started_at) : "–");
   set("transaction_id", session?.transaction_id ?? "–");

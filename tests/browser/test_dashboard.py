@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,11 +72,15 @@ def log_in(page: Page, station: Station) -> None:
 def test_the_dashboard_follows_the_station(page: Page, station: Station) -> None:
     expect(page.locator("[data-t=sentence]")).to_have_text("Plug in and hold a card to the reader.")
     expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator("[data-t=transaction_id]")).to_be_hidden()
+    expect(page.locator("[data-t=uptime]")).to_have_text(re.compile(r"\d+ (s|min)$"))
     expect(page.locator("body.loading")).to_have_count(0)
     station.play("charging")
     expect(page.locator("#word")).to_have_text("Charging")
     expect(page.locator("[data-t=session_energy]")).to_have_text("2.87")
     expect(page.locator("[data-t=id_tag]")).to_have_text("04A1B2C9")
+    expect(page.locator("[data-t=transaction_id]")).to_have_text("4711")
+    expect(page.locator("[data-t=started]")).to_have_text(re.compile(r"\d\d:\d\d$"))
     expect(page.locator("[data-t=in_flight]")).to_contain_text("StatusNotification, for")
     expect(page.locator("#state")).to_have_attribute("data-kind", "charging")
     expect(page.get_by_role("link", name="Open the simulator")).to_have_attribute("href", "http://127.0.0.1:8081/")
@@ -97,6 +102,7 @@ def test_an_emergency_stop_is_confirmed_on_the_page(page: Page, station: Station
 def test_the_backend_link_is_told_in_words_and_ages(page: Page, station: Station) -> None:
     expect(page.locator("[data-t=link_word]")).to_have_text("Connected")
     expect(page.locator("[data-t=last_byte]")).to_contain_text("s ago")
+    expect(page.locator("[data-t=since]")).to_contain_text("ago")
     station.play("offline")
     expect(page.locator("[data-t=link_word]")).to_contain_text("next try in")
     expect(page.locator("[data-t=link_error]")).to_contain_text("is the port right?")
