@@ -19,7 +19,7 @@ log = logging.getLogger("station.web")
 
 #: The worker answers within milliseconds, or says after 5 s that it is stuck (station/command_face.py).
 PATIENCE_S = 6.0
-#: NetworkManager is asked in between.
+#: NetworkManager, or what keeps the computer's clock, is asked in between.
 NETWORK_PATIENCE_S = 15.0
 #: A page that only shows something does not wait as long for a worker that is not there.
 GLANCE_S = 1.0
@@ -75,6 +75,15 @@ def network(order: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, A
     if answer is None:
         return _UNHEARD, None
     return Reply(bool(answer["ok"]), all_spoken(answer["text"])), all_spoken(answer["network"])
+
+
+def clock(order: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, Any] | None]:
+    """Order something of the clock, or (None) only see it (station/clock/desk.py); None: nobody has looked yet."""
+    message = {"type": "station.clock", "order": order, "user": user}
+    answer = async_to_sync(_asked)(message, GLANCE_S if order is None else NETWORK_PATIENCE_S)
+    if answer is None:
+        return _UNHEARD, None
+    return Reply(bool(answer["ok"]), all_spoken(answer["text"])), all_spoken(answer["clock"])
 
 
 async def _asked(message: dict[str, Any], patience_s: float, kind: str = "") -> dict[str, Any] | None:

@@ -34,6 +34,7 @@ from station.sentences import all_packed
 from station.worker import StationWorker
 
 if TYPE_CHECKING:
+    from station.clock.desk import ClockDesk
     from station.network.desk import NetworkDesk
 
 log = logging.getLogger("station.commands")
@@ -51,11 +52,13 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         desk: BackendDesk | None = None,
         trials: Trials | None = None,
         network: NetworkDesk | None = None,
+        clock: ClockDesk | None = None,
     ) -> None:
         self._worker = worker
         self._desk = desk
         self._trials = trials
         self._network = network
+        self._clock = clock
 
     async def station_snapshot(self, message: dict[str, Any]) -> None:
         """A page wants to see everything now, and (`watch`) the news of the next minute."""
@@ -110,6 +113,17 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 ok, text = await self._network.obey(order, str(message.get("user", "somebody")))
             told = await self._network.told()
         reply = {"type": "live.network", "ok": ok, "text": packed(text), "network": all_packed(told)}
+        await self.channel_layer.send(message["reply_channel"], reply)
+
+    async def station_clock(self, message: dict[str, Any]) -> None:
+        """A person orders something of the clock ("order"), or only sees it."""
+        order, ok, text = message.get("order"), True, NOTHING
+        told = None
+        if self._clock is not None:
+            if order is not None:
+                ok, text = await self._clock.obey(order, str(message.get("user", "somebody")))
+            told = await self._clock.told()
+        reply = {"type": "live.clock", "ok": ok, "text": packed(text), "clock": all_packed(told)}
         await self.channel_layer.send(message["reply_channel"], reply)
 
     def _obey(self, command: str, argument: Any, user: str) -> tuple[bool, Sentence]:

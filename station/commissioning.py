@@ -215,16 +215,29 @@ def _network(evidence: Evidence) -> Proof:
     return Proof(State.DONE, f"Reachable under {', '.join(addresses)}.", numbers)
 
 
+#: Source of the clock → in words; these two need no phone beside them.
+_CLOCKS = {"ntp": "NTP", "backend": "the backend"}
+
+
 def _time(evidence: Evidence) -> Proof:
     told = evidence.said.get("time", {})
-    synchronised = bool(evidence.live and evidence.live["clock"]["synchronised"])
-    source = "set by the backend" if synchronised else "the clock of the computer"
-    if "offset_s" not in told:
+    clock = evidence.live["clock"] if evidence.live else None
+    numbers = {}
+    if "offset_s" in told:
+        numbers = {"Difference to the phone": f"{told['offset_s']:+.1f} s", "Compared": str(told.get("at", ""))}
+    if clock and clock["source"] in _CLOCKS:
+        source = f"{_CLOCKS[clock['source']]}{' (' + clock['by'] + ')' if clock['by'] else ''}"
+        text = f"The clock is set from {source}, {clock['told_s']} s ago."
+        return Proof(State.DONE, text, {**numbers, "Source": source})
+    if not numbers:
         return Proof(State.OPEN, "Compare the clock with your phone.")
     offset_s = float(told["offset_s"])
-    numbers = {"Difference to the phone": f"{offset_s:+.1f} s", "Compared": str(told.get("at", "")), "Source": source}
+    source = "set from a phone" if clock and clock["source"] else "the clock of the computer"
+    numbers["Source"] = source
     if abs(offset_s) > CLOCK_TOLERANCE_S:
-        text = f"The station's clock differs by {offset_s:+.0f} s from your phone. Set the time, then compare again."
+        text = (
+            f"The station's clock differs by {offset_s:+.0f} s from your phone. Set it on the page Time, then compare."
+        )
         return Proof(State.FAILED, text, numbers)
     return Proof(State.DONE, f"The clock differs by {offset_s:+.1f} s from the phone; {source}.", numbers)
 
@@ -323,7 +336,7 @@ STEPS = (
     Step("limits", "Largest current", "What the breaker and the cable of this installation allow.", _limits),
     Step("selftest", "Self-test", "Contactor, meter, reader and protection are tried.", _self_test, page="selftest"),
     Step("network", "Network", "How the station reaches its backend.", _network, page="network"),
-    Step("time", "Clock", "Certificates, schedules and receipts need the right time.", _time),
+    Step("time", "Clock", "Certificates, schedules and receipts need the right time.", _time, page="time"),
     Step("firmware", "Software", "Which version runs.", _firmware, page="firmware"),
     Step("backend", "Backend", "The operator's system accepts this station.", _backend, page="backend"),
     Step("cards", "Cards", "Who may charge.", _cards, others=("cards",)),

@@ -119,7 +119,15 @@ def snapshot(
         "profile_changes": view.profile_changes,
         "frames": {"in": 0, "out": 0, **(frames or {})},
         "minutes": [[one.minute, one.power_w, one.current_ma, one.limit_ma] for one in minutes],
-        "clock": {"utc": format_utc(view.clock_utc), "synchronised": view.clock_synchronised},
+        "clock": {
+            "utc": format_utc(view.clock_utc),
+            "synchronised": view.clock_synchronised,
+            "confirmed": view.clock.confirmed,
+            "source": view.clock.source,
+            "by": view.clock.by,
+            "told_s": _rounded(view.clock.told_s, 0),
+            "held_s": _rounded(view.clock.held_s, 0),
+        },
         "box": {
             "ready": box is not None and box.ready,
             "ev_connected": view.ev_connected,

@@ -56,7 +56,15 @@ class _Snapshot(Collector):
             ("station_queue_messages", "Messages that wait for the backend.", backend["queue_depth"]),
             ("station_parked_messages", "Messages that were given up and kept.", backend["parked"]),
             ("station_backend_last_byte_age_seconds", "Since the backend was heard.", backend["last_byte_age_s"]),
-            ("station_clock_synchronised", "The clock can be trusted.", float(shown["clock"]["synchronised"])),
+            ("station_clock_synchronised", "The clock is plausible.", float(shown["clock"]["synchronised"])),
+            ("station_clock_confirmed", "Somebody told the time.", float(shown["clock"]["confirmed"])),
+            ("station_clock_told_age_seconds", "Since somebody told the time.", shown["clock"]["told_s"]),
+            ("station_clock_held_seconds", "So far ahead until the session ends.", shown["clock"]["held_s"]),
+        )
+        yield StateSetMetricFamily(
+            "station_clock_source",
+            "Who told the time last.",
+            value={name: name == shown["clock"]["source"] for name in ("ntp", "backend", "phone")},
         )
         for name, meaning, number in gauges:
             if number is not None:

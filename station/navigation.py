@@ -76,6 +76,7 @@ PAGES: dict[str, tuple[Entry, ...]] = {
             "network",
             noop("How the station reaches the world: WiFi, cable, mobile, hotspot"),
         ),
+        Entry("time", noop("Time"), "time", noop("Whose time the station has; time servers, time zone, battery clock")),
         Entry("certificates", noop("Certificates"), "certificates", noop("Whom the station trusts, and until when")),
         Entry(
             "label", noop("Label"), "label", noop("Address, fingerprint and QR codes; the certificate of these pages")

@@ -23,8 +23,8 @@ from hardware.box import Box
 from hardware.interfaces import FaultCode
 from hardware.registry import board_kind
 from ocppclient.backend_link import BackendLink
-from ocppclient.clock import format_utc
-from ocppclient.events import SecurityEventSeen, ShutdownRequested
+from ocppclient.clock import Clock, format_utc
+from ocppclient.events import Action, Event, SecurityEventSeen, ShutdownRequested
 from ocppclient.link import final_url
 from ocppclient.sentence import unpacked
 from station import boot_proof, in_force, last_run, local_copies, releases
@@ -50,6 +50,7 @@ from station.wiring import Wiring
 from station.worker import WELD, Domain, Outside, StationWorker
 
 if TYPE_CHECKING:
+    from station.clock.desk import ClockDesk
     from station.network.desk import NetworkDesk
     from station.web_server import WebServer
 
@@ -97,6 +98,7 @@ class Runtime:
         self._network: NetworkDesk | None = None
         self._hardware_runs = False
         self._pages = ("", 0)  # where they are served
+        self._clock_desk: ClockDesk | None = None
 
     # --- start ---------------------------------------------------------------------------------------------------
 
@@ -283,6 +285,7 @@ class Runtime:
         supervisor.add("jobs", self._jobs.run, essential=False)
         if settings.NETWORK:
             supervisor.add("network", self._rule_network, essential=False)
+        supervisor.add("clock", self._watch_clock, essential=False)
         supervisor.add("loop watchdog", watch_lag, essential=False)
         if self._options.web and settings.HTTPS_PORT is not None:
             supervisor.add("certificate watch", watch_certificate, essential=False)
@@ -327,10 +330,16 @@ class Runtime:
 
         if settings.NETWORK and self._network is None:
             self._network = await asyncio.to_thread(_network_desk, self._worker)
+        if self._clock_desk is None:
+            self._clock_desk = await asyncio.to_thread(_clock_desk, self._worker, self._clock)
         layer = get_channel_layer()
         self._feed.connect_to(layer, asyncio.get_running_loop())
         face = StationConsumer.as_asgi(
-            worker=self._worker, desk=self._desk, trials=Trials(self._clock), network=self._network
+            worker=self._worker,
+            desk=self._desk,
+            trials=Trials(self._clock),
+            network=self._network,
+            clock=self._clock_desk,
         )
         application = ChannelNameRouter({STATION: face})
         await Worker(application, [STATION], layer).arun()
@@ -339,6 +348,11 @@ class Runtime:
         await until(lambda: self._network is not None, 0.5)
         assert self._network is not None
         await self._network.run()
+
+    async def _watch_clock(self) -> None:
+        await until(lambda: self._clock_desk is not None, 0.5)
+        assert self._clock_desk is not None
+        await self._clock_desk.run()
 
     async def _shut_down(self) -> None:
         """The cause is noted, the backend gets a goodbye, the box keeps what it does."""
@@ -475,6 +489,22 @@ def _network_desk(worker: StationWorker) -> NetworkDesk:
         return await probe.reaches(device, await recall(kept.backend_target))
 
     return NetworkDesk(DBusNetwork(), kept.Settings(), recall, time.monotonic, reaches, probe.somebody_on)
+
+
+def _clock_desk(worker: StationWorker, clock: Clock) -> ClockDesk:
+    """In a thread: imports."""
+    from station.clock import servers
+    from station.clock.desk import ClockDesk
+    from station.clock.system import Computer
+    from station.clock.timedate import Timedate
+
+    async def recall(read: Callable[[], Any]) -> Any:
+        return await asyncio.wrap_future(worker.call(read))
+
+    async def handle(event: Event) -> list[Action]:
+        return await asyncio.wrap_future(worker.handle(event))
+
+    return ClockDesk(Computer(Timedate()), servers, recall, handle, clock, rules=settings.CLOCK)
 
 
 def _leave(*_: object) -> NoReturn:

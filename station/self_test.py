@@ -195,9 +195,15 @@ class SelfTests:
         return [self._clock_check(), self._disk_check(), self._backend_check(), *uplink_checks(_NETWORK)]
 
     def _clock_check(self) -> Check:
-        known, utc = self._clock.synchronised, self._clock.utc()
-        cure = NOTHING if known else Sentence("Connect the backend or the network: they tell the time.")
-        return _check("clock", Sentence("The clock is set"), known, quoted(f"{utc:%Y-%m-%d %H:%M:%S} UTC"), cure)
+        clock, title = self._clock, Sentence("The clock is set")
+        measured = quoted(f"{clock.utc():%Y-%m-%d %H:%M:%S} UTC")
+        if clock.synchronised and not clock.confirmed:
+            cure = Sentence(
+                "Nobody has confirmed it since the start. Compare it with your phone, or connect the network."
+            )
+            return Check("clock", title, Verdict.SKIPPED, measured, cure)
+        cure = Sentence("Connect the backend or the network, or set it from a phone on the page Time.")
+        return _check("clock", title, clock.confirmed, measured, NOTHING if clock.confirmed else cure)
 
     def _disk_check(self) -> Check:
         free = shutil.disk_usage(self._data_dir).free

@@ -66,7 +66,8 @@ function show(snapshot) {
   note("link_warning", backend.warning);
   note("parked", backend.parked ? `${count(backend.parked, "message was", "messages were")} not accepted by the backend. Look at the sessions.` : "");
   note("message_error", backend.message_error ? `Last problem with a message: ${backend.message_error}` : "");
-  note("clock", clock.synchronised ? "" : "The time is a guess until the backend or the network gives it.");
+  note("clock", clock.confirmed ? "" : clock.synchronised ? gettext("Nobody has confirmed the clock since the start.") : gettext("The time is a guess until the backend or the network gives it."));
+  document.getElementById("clock-page")?.toggleAttribute("hidden", clock.confirmed);
 
   set("cable", box.ready ? (box.ev_connected ? "plugged in" : "not plugged in") : "not known yet");
   set("contactor", box.ready ? (box.contactor_closed ? "closed: the car has mains" : "open") : "not known yet");

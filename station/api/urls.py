@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from station.api import backend, care, network, views
+from station.api import backend, care, clock, network, views
 from station.api.schema import OpenApi
 
 urlpatterns = [
@@ -33,6 +33,8 @@ urlpatterns = [
     path("network/scan", network.NetworkScan.as_view()),
     path("network/order", network.NetworkOrder.as_view()),
     path("network/hotspot", network.NetworkHotspot.as_view()),
+    path("clock", clock.TheClock.as_view()),
+    path("clock/servers", clock.TimeServers.as_view()),
     path("firmware", care.Firmware.as_view()),
     path("firmware/return", care.FirmwareReturn.as_view()),
     path("selftest", care.SelfTest.as_view()),

@@ -51,6 +51,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "alerts": alerts(role_of(request.user)),
         "network_is_ruled": settings.NETWORK,
         "serial": serial_number(),
+        "sets_the_clock": role_of(request.user) >= Role.INSTALLER,
     }
     return render(request, "station/dashboard.html", context)
 

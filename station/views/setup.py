@@ -24,7 +24,7 @@ from station.setup_forms import IdentityForm, LanguageForm, LimitsForm
 from station.views.cards import to_learn
 
 #: Steps whose proof changes by itself while somebody looks.
-_WATCHED = ("selftest", "network", "backend", "cards", "charge")
+_WATCHED = ("selftest", "network", "time", "backend", "cards", "charge")
 _SHORTEST_REASON = 4
 #: In the session: the step that somebody is at; the pages that it leads to lead back.
 AT_STEP = "setup_step"

@@ -10,11 +10,11 @@ from playwright.sync_api import Browser
 RULES = Path(__file__).resolve().parents[2] / "deploy/polkit/50-station.rules"
 
 #: As polkitd sees the file: rules are added, then asked.
-ASK = """([rules, id, user]) => {
+ASK = """([rules, id, user, details]) => {
     const added = [];
     const polkit = { Result: { YES: "yes", NO: "no", NOT_HANDLED: null }, addRule: (rule) => added.push(rule) };
     new Function("polkit", rules)(polkit);
-    return added.map((rule) => rule({ id }, { user }));
+    return added.map((rule) => rule({ id, lookup: (name) => (details || {})[name] }, { user }));
 }"""
 
 
@@ -43,3 +43,18 @@ def test_the_station_may_change_networks_time_and_restart_and_nothing_else(chrom
         answer == ["yes"] for (user, action), answer in answers.items() if user == "station" and action not in refused
     )
     assert all(answer == [None] for (user, _), answer in answers.items() if user == "somebody")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("unit", "verb", "answer"),
+    [("chrony.service", "try-restart", "yes"), ("chrony.service", "stop", "no"), ("ssh.service", "try-restart", "no")],
+)
+def test_of_all_units_the_station_may_restart_chrony_alone(
+    chromium: Browser, unit: str, verb: str, answer: str
+) -> None:
+    page = chromium.new_page()
+    details = {"unit": unit, "verb": verb}
+    asked = [RULES.read_text(), "org.freedesktop.systemd1.manage-units", "station", details]
+    assert page.evaluate(ASK, asked) == [answer]
+    page.close()

@@ -63,9 +63,17 @@ class Services:
         """Without a modem; `play` adds it."""
         self._mock(_MM, "-m", _MM, "/org/freedesktop/ModemManager1", _MM)
 
+    def start(self, *arguments: str, name: str) -> None:
+        """Any other service of python-dbusmock; `play_plain` teaches it."""
+        self._mock(name, *arguments)
+
     def play(self, code: str) -> str:
         """Run this against the mocks; returns what it prints."""
         return self._python(_MANAGER + code)
+
+    def play_plain(self, code: str) -> str:
+        """The same where no NetworkManager is."""
+        return self._python(code)
 
     def _python(self, code: str) -> str:
         done = subprocess.run(

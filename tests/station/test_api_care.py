@@ -24,9 +24,30 @@ from tests.station.test_backup import PASSPHRASE, a_station, uplinks
 from tests.station.test_cards import configure
 from tests.station.test_network_page import Worker, worker
 from tests.station.test_release_archive import GOOD, packed, release
+from tests.station.test_time_page import Worker as ClockWorker
+from tests.station.test_time_page import worker as clock_worker
 from tests.station.test_tokens import FAR
 
-__all__ = ["orders", "worker"]
+__all__ = ["clock_worker", "orders", "worker"]
+
+
+# -- time
+
+
+def test_the_clock_is_told_set_and_refused_with_the_reason(clock_worker: ClockWorker) -> None:
+    program = Program()
+    seen = program("GET", "clock").json()
+    assert (seen["source"], seen["told_s"], seen["computer"]["program"]) == ("ntp", 12, "chrony")
+    assert program("POST", "clock", {"utc": "2026-07-01T14:00:00+02:00"}).status_code == 200
+    assert program("POST", "clock", {"utc": "soon"}).status_code == 400
+    assert program("PUT", "clock/servers", {"servers": ["a.example"]}).status_code == 200
+    assert program("PUT", "clock/servers", {"servers": list("abcde")}).status_code == 400
+    assert clock_worker.orders == [
+        {"do": "phone", "utc": "2026-07-01T12:00:00+00:00"}, {"do": "servers", "servers": ["a.example"]},
+    ]  # fmt: skip
+    clock_worker.reply = Reply(False, "A session is running.")
+    refused = program("POST", "clock", {"utc": "2026-07-01T12:00:00Z"})
+    assert (refused.status_code, refused.json()["sentence"]) == (409, "A session is running.")
 
 
 # -- network

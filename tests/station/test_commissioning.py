@@ -28,7 +28,10 @@ def live(**changes: Any) -> dict[str, Any]:
             "state": "connected", "registration": "accepted", "registration_words": "accepted by the backend",
             "url": "ws://b/CP1", "heartbeat_interval_s": 300, "last_error": "", "last_byte_age_s": 2,
         },
-        "clock": {"synchronised": True, "utc": "2026-03-01T12:00:00Z"},
+        "clock": {
+            "synchronised": True, "confirmed": False, "utc": "2026-03-01T12:00:00Z", "source": "", "by": "",
+            "told_s": None,
+        },
         "session": None,
         "box": {"ev_connected": False, "contactor_closed": False},
     }  # fmt: skip
