@@ -42,8 +42,10 @@ unit: install-dev ## the unit tests only (seconds)
 bench: install-dev ## measure the product and print the table
 	$(PY) -m bench
 
-prove: install-dev ## long campaigns (2,000 kills, a day of sessions on bad lines)
+prove: install-dev ## long campaigns (2,000 kills, a day of sessions on bad lines, journeys again as an appliance)
 	$(PY) -m pytest -n 2 --dist loadfile tests/journeys/test_kills.py tests/scenarios/test_soak.py --campaign=long
+	$(PY) -m pytest -n 2 --dist loadfile --run-mode=appliance \
+		$(addprefix tests/journeys/test_,$(addsuffix .py,sessions remote reservations offline resets boot odd_backends))
 
 pictures: install-dev ## make the pictures of the README again
 	$(PY) -m pytest -q tests/browser/test_quality.py -k readme --pictures

@@ -14,6 +14,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="short",
         help="how long the campaigns run (kills, fuzzing): short for every change, long for `make prove`",
     )
+    parser.addoption(
+        "--run-mode",
+        choices=("embedded", "appliance"),
+        default="embedded",
+        help="journeys without a mode of their own: one process, or worker, pages and jobs over Redis (`make prove`)",
+    )
     parser.addoption("--pictures", action="store_true", help="write the pictures of the README (`make pictures`)")
 
 

@@ -80,6 +80,30 @@ class RedisServer:
             self._process = None
 
 
+class Beside:
+    """What an appliance runs beside its worker: Redis, the pages and the jobs."""
+
+    def __init__(self, folder: Path, station: Station) -> None:
+        self.redis = RedisServer(folder)
+        station.environment["STATION_REDIS_URL"] = self.redis.url
+        self.web, self.jobs = Web(station, {}), Web(station, {}, "runjobs")
+
+    def start_redis(self) -> None:
+        """Before the worker, as systemd does."""
+        self.redis.start()
+
+    def start(self) -> None:
+        """After the worker has made the database."""
+        self.web.start()
+        self.jobs.start()
+        self.web.wait()
+
+    def close(self) -> None:
+        self.web.kill()
+        self.jobs.kill()
+        self.redis.kill()
+
+
 class Web:
     """`manage.py runweb`, or another command beside it, on the data of a station.
 

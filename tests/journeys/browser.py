@@ -8,6 +8,9 @@ import ssl
 import urllib.parse
 import urllib.request
 
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+
 
 class Browser:
     """Signs in as "admin".
@@ -19,11 +22,18 @@ class Browser:
 
     def __init__(self, base: str, password: str, trusting: ssl.SSLContext | None = None) -> None:
         self._base = base
+        self._cookies = http.cookiejar.CookieJar()
         self._opener = urllib.request.build_opener(
-            urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()),
+            urllib.request.HTTPCookieProcessor(self._cookies),
             urllib.request.HTTPSHandler(context=trusting),
         )
         self.first_page = self.post("/login", username="admin", password=password)
+
+    def live(self) -> ClientConnection:
+        """The websocket of an open page."""
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)
+        address = f"{self._base.replace('http', 'ws', 1)}/ws/live"
+        return connect(address, origin=Origin(self._base), additional_headers={"Cookie": cookies})
 
     def get(self, path: str) -> str:
         with self._opener.open(self._base + path, timeout=20) as answer:

@@ -79,9 +79,12 @@ def shared_provision() -> dict:
 
 
 @pytest.fixture(scope="module")
-def shared_rig(tmp_path_factory: pytest.TempPathFactory, shared_provision: dict) -> Iterator[Rig]:
+def shared_rig(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shared_provision: dict
+) -> Iterator[Rig]:
     """A running station for all journeys of a module."""
-    rig = Rig(tmp_path_factory.mktemp("station"), shared_provision, speed=SPEED)
+    appliance = request.config.getoption("--run-mode") == "appliance"
+    rig = Rig(tmp_path_factory.mktemp("station"), shared_provision, speed=SPEED, appliance=appliance)
     try:
         rig.start()
         yield rig
@@ -105,7 +108,9 @@ def make_rig(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     request.node.stash[_RIGS] = rigs
 
     def make(provision: dict | None = None, **options: object) -> Rig:
-        rig = Rig(tmp_path_factory.mktemp("station"), provision, **{"speed": SPEED, **options})
+        appliance = request.config.getoption("--run-mode") == "appliance" and not options.get("web")
+        made = {"speed": SPEED, "appliance": appliance, **options}
+        rig = Rig(tmp_path_factory.mktemp("station"), provision, **made)
         rigs.append(rig)
         return rig
 

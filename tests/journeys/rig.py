@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+from tests.journeys.appliance import Beside
 from tests.journeys.backend import ScriptedBackend
 from tests.journeys.ledger import Ledger, check_ledger, read_ledger
 from tests.journeys.station import LoneSimulator, Provision, Simulator, Station, merge, until
@@ -50,6 +51,7 @@ class Rig:
         unknown_id: the journey makes the station give up a StartTransaction (transactionId -1 is right then).
         tolerated: regular expressions; violations of wire rules that match one of them are part of the journey.
         message_timeout_s: MessageTimeout of the station, for the rule "one CALL outstanding".
+        beside: of an appliance, the processes beside the worker.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Rig:
         web: bool = False,
         box: LoneSimulator | None = None,
         tls: ssl.SSLContext | None = None,
+        appliance: bool = False,
     ) -> None:
         self.backend = ScriptedBackend()
         self.backend.tls = tls
@@ -69,6 +72,7 @@ class Rig:
         tables = merge(merge(merge(QUICK, provision or {}), fixed), box.provision() if box else {})
         self.provision = tables
         self.station = Station(folder, tables, self.backend.story, speed=speed, web=web, box=box)
+        self.beside = Beside(folder, self.station) if appliance else None
         self.backend.log_tail = self.station.log_tail
         self.unknown_id = False
         self.tolerated: list[str] = []
@@ -86,8 +90,12 @@ class Rig:
 
     def start(self) -> Rig:
         """Start the station and wait until the backend has accepted it and knows its status."""
+        if self.beside is not None:
+            self.beside.start_redis()
         self.station.start()
         self.wait_online()
+        if self.beside is not None:
+            self.beside.start()
         return self
 
     def wait_online(self, status: str | None = "Available", timeout_s: float = 15) -> None:
@@ -180,6 +188,8 @@ class Rig:
         return check_ledger(entries, unknown_id=self.unknown_id)
 
     def close(self) -> None:
+        if self.beside is not None:
+            self.beside.close()
         self.station.close()
         self.backend.close()
 
