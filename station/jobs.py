@@ -31,6 +31,10 @@ _FORGOTTEN_S = 2 * 86_400.0
 _TELL_EVERY_S = 0.5
 
 
+#: Called whenever a job goes on: the process that does nothing else feeds its watchdog by it.
+gone_on: list[Callable[[], None]] = []
+
+
 class JobFailed(Exception):
     """A job did not succeed: `failure` in one word, the text in one sentence without a full stop."""
 
@@ -136,6 +140,8 @@ class _Writer:
             raise Cancelled
 
     def tell(self, stage: str, progress: int) -> None:
+        for listener in gone_on:
+            listener()
         now, news = time.monotonic(), (stage, progress)
         if stage == self._told[0] and now - self._told_at < _TELL_EVERY_S:
             return

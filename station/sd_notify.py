@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable
 
 log = logging.getLogger("station.systemd")
@@ -71,3 +72,26 @@ class Pulse:
             self._write()
             self._write_due = now + WRITE_EVERY_S
         self._tell(ALIVE)
+
+
+class Signs:
+    """Feeds systemd's watchdog when it is called by something that goes on; as often as that is needed, not more.
+
+    Args:
+        watchdog_s: see `watchdog_s`; 0 does nothing.
+    """
+
+    def __init__(
+        self, watchdog_s: float, monotonic: Callable[[], float] = time.monotonic, tell: Callable[[str], None] = notify
+    ) -> None:
+        self.every_s = watchdog_s / SIGNS
+        self._monotonic = monotonic
+        self._tell = tell
+        self._due = monotonic()
+
+    def __call__(self) -> None:
+        """Something went on."""
+        now = self._monotonic()
+        if self.every_s > 0 and now >= self._due:
+            self._due = now + self.every_s
+            self._tell(ALIVE)

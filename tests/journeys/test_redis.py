@@ -68,6 +68,8 @@ def test_systemd_hears_of_the_processes_when_they_are_ready_alive_and_stopping(
         web_unit.wait("WATCHDOG=1")
         jobs.start()
         assert jobs_unit.next(30) == "READY=1"
+        jobs_unit.wait("WATCHDOG=1")
+        jobs_unit.wait("WATCHDOG=1")
         assert jobs.terminate() == 0
         assert web.terminate() == 0
         web_unit.wait("STOPPING=1")

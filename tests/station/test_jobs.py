@@ -138,6 +138,22 @@ def test_progress_is_not_written_more_often_than_people_look(
     assert {"stage": "loading", "progress": 0} in written
 
 
+def test_every_step_of_a_job_is_a_sign_that_it_goes_on(do: Callable[[Doer], None], monkeypatch: pytest.MonkeyPatch):
+    """The watchdog of `runjobs` is fed by it."""
+    steps: list[str] = []
+    monkeypatch.setattr(jobs, "gone_on", [lambda: steps.append("on")])
+
+    def work(task: Task) -> Mapping[str, object]:
+        for percent in range(5):
+            task.tell("half", percent)
+        return {}
+
+    do(work)
+    make()
+    jobs.run("j1")
+    assert steps == ["on"] * 5
+
+
 def test_two_processes_never_do_jobs_of_one_data_folder_at_once(do: Callable[[Doer], None]):
     do(lambda task: pytest.fail("it was done"))
     make()

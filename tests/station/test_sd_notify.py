@@ -12,7 +12,7 @@ import pytest
 
 import tests.appliance  # noqa: F401
 from station import sd_notify
-from station.sd_notify import ALIVE, WRITE_EVERY_S, Pulse, notify, watchdog_s
+from station.sd_notify import ALIVE, WRITE_EVERY_S, Pulse, Signs, notify, watchdog_s
 from station.supervisor import until
 from station.web_process import answers, feed_watchdog
 
@@ -112,6 +112,18 @@ def test_without_a_watchdog_nothing_is_written() -> None:
     bench = Bench(watchdog_s=0.0)
     bench.live(100)
     assert (bench.writes, bench.signs) == ([], [])
+
+
+def test_what_goes_on_feeds_the_watchdog_three_times_within_its_time_and_not_at_every_step() -> None:
+    now, told = 100.0, []
+    signs = Signs(9.0, lambda: now, told.append)
+    for _ in range(100):
+        signs()
+        now += 0.1
+    assert told == [ALIVE] * 4
+    silent = Signs(0.0, lambda: now, told.append)
+    silent()
+    assert len(told) == 4
 
 
 async def _serve_once(answer: bytes) -> tuple[bool, bytes]:

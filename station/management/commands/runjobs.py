@@ -41,8 +41,12 @@ class Command(BaseCommand):
         app.worker_main(worker)
 
 
-def _resume(**_: object) -> None:
-    """What a former process left undone."""
+def _resume(sender: Any, **_: object) -> None:
+    """What a former process left undone. `sender`: Celery's consumer; its loop stands while a job runs."""
     sd_notify.notify(sd_notify.READY)
+    signs = sd_notify.Signs(sd_notify.watchdog_s())
+    if signs.every_s > 0:
+        jobs.gone_on.append(signs)
+        sender.hub.call_repeatedly(signs.every_s, signs)
     for uid in jobs.unfinished():
         run_job.apply_async((uid,))
