@@ -142,6 +142,16 @@ def test_static_files_come_without_a_login_and_without_a_build_step(client: Clie
     assert client.get("/static/../manage.py").status_code in (302, 404)
 
 
+def test_the_dashboard_names_every_script_that_its_script_imports(inside: Client) -> None:
+    def imported(name: str) -> set[str]:
+        text = (settings.BASE_DIR / "static" / "station" / name).read_text()
+        found = set(re.findall(r'from "\./(\w+\.js)"', text))
+        return found.union(*map(imported, found))
+
+    page = inside.get("/").content.decode()
+    assert set(re.findall(r'modulepreload" href="/static/station/(\w+\.js)"', page)) == imported("dashboard.js")
+
+
 def test_static_files_travel_compressed_to_who_can_read_that(client: Client) -> None:
     address = "/static/vendor/uplot/uPlot.iife.min.js"
     whole = client.get(address)
