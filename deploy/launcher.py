@@ -134,7 +134,7 @@ class Launcher:
         say(f"safe mode: {facts['reason']}")
         safe = safe_mode.SafeMode(self._releases, facts, python_of(slot), slot)
         action = ""
-        with safe, nullcontext() if "--no-web" in self._arguments else Page(self._releases):
+        with safe, nullcontext() if "--no-web" in self._arguments else Page(self._releases, lambda: safe.facts):
             notify("READY=1")
             while not self._stopping and not (action := safe.look()):
                 notify("WATCHDOG=1")
@@ -156,7 +156,8 @@ class Launcher:
         """A follower: the pages give way to the recovery page, jobs wait."""
         if not self._is_safe():
             return
-        with Page(self._releases) if self._arguments[0] == "runweb" else nullcontext():
+        page = Page(self._releases, lambda: safe_mode.state(self._releases) or {})
+        with page if self._arguments[0] == "runweb" else nullcontext():
             notify("READY=1")
             while not self._stopping and self._is_safe():
                 notify("WATCHDOG=1")

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import zipfile
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,11 +45,16 @@ HEADERS = {
 
 
 class Page:
-    """Serves while it is entered, on STATION_HTTP and STATION_HTTPS like the station's own pages."""
+    """Serves while it is entered, on STATION_HTTP and STATION_HTTPS like the station's own pages.
 
-    def __init__(self, releases: Path) -> None:
+    Args:
+        state: what safe mode is about (`safe_mode.SafeMode.facts`).
+    """
+
+    def __init__(self, releases: Path, state: Callable[[], Mapping[str, Any]]) -> None:
         self.releases = releases
-        self.data = Path(os.environ.get("STATION_DATA_DIR", "").strip() or releases / "current" / "var")
+        self.state = state
+        self.data = safe_mode.data_folder(releases)
         self.installers = Installers(self.data)
         self.sessions: dict[str, float] = {}
         self._wrong: dict[str, list[float]] = {}
@@ -135,10 +141,6 @@ class Page:
 
     # --- what it shows -------------------------------------------------------------------------------------------
 
-    def state(self) -> dict[str, Any]:
-        """What safe mode is about."""
-        return safe_mode.state(self.releases) or {}
-
     def css(self) -> bytes:
         """The looks of the station's pages, if the release has them."""
         with suppress(OSError):
@@ -149,7 +151,7 @@ class Page:
         """A zip of what is known: the state and the logs, which hold no secrets; never the database."""
         found = io.BytesIO()
         with zipfile.ZipFile(found, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("safe_mode.json", json.dumps(self.state(), indent=1))
+            archive.writestr("safe_mode.json", json.dumps(dict(self.state()), indent=1))
             for name in ("trial.json", "rolled_back.json"):
                 with suppress(OSError):
                     archive.writestr(name, (self.releases / name).read_bytes())
@@ -204,8 +206,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self._go("/", f"recovery={session}; HttpOnly; SameSite=Strict; Path=/{secure}")
         elif self.path == "/act" and self._is_installer():
             action = safe_mode.GO_BACK if form.get("action") == "back" else safe_mode.TRY_AGAIN
-            self._html(starting(self._words()))
-            safe_mode.wish(self.page.releases, action)
+            try:
+                safe_mode.wish(self.page.releases, action)
+            except OSError as error:
+                sys.stderr.write(f"launcher: what a person wants could not be noted ({error})\n")
+                self._go("/")
+            else:
+                self._html(starting(self._words()))
         else:
             self._go("/")
 

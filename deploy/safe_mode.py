@@ -1,7 +1,8 @@
 """Safe mode: what the launcher does after failed boots. No energy, the data as they are, a page with the reason.
 
-`safe_mode.json` in the folder of the releases says so to whoever serves the page; `wish.json` says what a person there
-wants. Each file has one writer. Needs only Python's standard library: the release may be broken in any way.
+`safe_mode.json` in the folder of the releases says so to whoever serves the page; what a person there wants is an empty
+file in the data folder, which the pages may write, and which a full disk still takes. Each file has one writer. Needs
+only Python's standard library: the release may be broken in any way.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-STATE, WISH, HARDWARE = "safe_mode.json", "wish.json", "hardware.json"
-TRY_AGAIN, GO_BACK = "try again", "go back"
+STATE, HARDWARE = "safe_mode.json", "hardware.json"
+#: What a person may want; the names of files.
+TRY_AGAIN, GO_BACK = "wish-try-again", "wish-go-back"
 #: Without a person the start is tried again after so long, seconds: what hindered it may be over.
 RETRY_S = 3600.0
 #: Between two starts of the program that keeps the contactor open, seconds.
-_HOLD_AGAIN_S = 5.0
+_HOLD_AGAIN_S = 30.0
 
 
 def state(releases: Path) -> dict[str, Any] | None:
@@ -30,16 +32,22 @@ def state(releases: Path) -> dict[str, Any] | None:
     return _read(releases / STATE)
 
 
+def data_folder(releases: Path) -> Path:
+    """What lasts of the station, as its settings say (station/settings.py)."""
+    return Path(os.environ.get("STATION_DATA_DIR", "").strip() or releases / "current" / "var")
+
+
 def wish(releases: Path, action: str) -> None:
-    """A person wants TRY_AGAIN or GO_BACK."""
-    write(releases / WISH, {"action": action})
+    """A person wants TRY_AGAIN or GO_BACK. Raises OSError."""
+    (data_folder(releases) / action).touch(mode=0o600)
 
 
 def leave(releases: Path) -> None:
     """No safe mode (any more)."""
-    for name in (STATE, WISH):
+    data = data_folder(releases)
+    for path in (releases / STATE, data / TRY_AGAIN, data / GO_BACK):
         with suppress(OSError):
-            (releases / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 class SafeMode:
@@ -55,7 +63,8 @@ class SafeMode:
     def __init__(self, releases: Path, facts: Mapping[str, Any], python: str, slot: Path) -> None:
         self._releases = releases
         now = time.time()
-        self._facts = {**facts, "since": now, "retry_at": now + RETRY_S, "contactor": ""}
+        #: As the page shows them.
+        self.facts = {**facts, "since": now, "retry_at": now + RETRY_S, "contactor": ""}
         self._until = time.monotonic() + RETRY_S
         self._command = [python, "-m", "hardware.hold_open", str(releases / HARDWARE)]
         self._slot = slot
@@ -66,7 +75,7 @@ class SafeMode:
 
     def __enter__(self) -> SafeMode:
         """Say it to the page."""
-        (self._releases / WISH).unlink(missing_ok=True)
+        leave(self._releases)
         self._tell()
         return self
 
@@ -87,8 +96,10 @@ class SafeMode:
     def look(self) -> str:
         """Keep the contactor open, a few times a second; TRY_AGAIN or GO_BACK when it is time for it, else ""."""
         self._hold()
-        if wanted := _read(self._releases / WISH):
-            return str(wanted.get("action", TRY_AGAIN))
+        data = data_folder(self._releases)
+        wanted = next((action for action in (GO_BACK, TRY_AGAIN) if (data / action).exists()), "")
+        if wanted:
+            return wanted
         return TRY_AGAIN if time.monotonic() >= self._until else ""
 
     def _hold(self) -> None:
@@ -106,7 +117,7 @@ class SafeMode:
     def _hear(self, holder: subprocess.Popen[str]) -> None:
         assert holder.stdout is not None
         for line in holder.stdout:
-            self._facts["contactor"] = line.strip()
+            self.facts["contactor"] = line.strip()
             self._tell()
 
     def _tell(self) -> None:
@@ -114,7 +125,7 @@ class SafeMode:
             if self._over:
                 return
             try:
-                write(self._releases / STATE, self._facts)
+                write(self._releases / STATE, self.facts)
             except OSError as error:
                 sys.stderr.write(f"launcher: safe mode cannot be told to the page ({error})\n")
 

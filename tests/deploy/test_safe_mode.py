@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
 import signal
 import sqlite3
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -23,6 +25,7 @@ from django.contrib.auth.hashers import BasePasswordHasher, PBKDF2PasswordHasher
 
 import tests.appliance  # noqa: F401
 from station.releases import Releases
+from station.web_certificate import WebCertificate
 from tests.deploy.test_launcher import BLOCK, LAUNCHER, RUNS, START, WAIT, current, slot, starts, until
 from tests.journeys.station import free_port
 
@@ -142,6 +145,28 @@ def test_three_failed_boots_lead_to_a_page_with_the_reason(bench: Bench) -> None
     assert "Sign in" in text
     assert bench.get("/diagnostics.zip")[1] == text
     assert bench.is_safe()
+
+
+def test_over_https_the_page_has_the_certificate_of_the_pages(bench: Bench) -> None:
+    WebCertificate(bench.data / "https").make()
+    port = free_port()
+    bench.release(REFUSES)
+    bench.launch(STATION_HTTPS=f"127.0.0.1:{port}")
+    trusting = ssl.create_default_context(cafile=str(bench.data / "https" / "made.pem"))
+    trusting.check_hostname = False
+
+    def get() -> str:
+        try:
+            with urllib.request.urlopen(f"https://127.0.0.1:{port}/", timeout=10, context=trusting) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    until(lambda: "is wrong" in get(), "the page is served")
+    plain = http.client.HTTPConnection(bench.http, timeout=10)
+    plain.request("GET", "/generate_204")
+    assert plain.getresponse().headers["Location"] == f"https://127.0.0.1:{port}/"
+    plain.close()
 
 
 def test_what_a_crash_said_last_is_for_installers_only(bench: Bench) -> None:

@@ -64,10 +64,8 @@ def test_our_programs_tell_systemd_how_they_are_and_are_started_again(unit: Path
     assert service["Type"] == ["notify"]
     assert service["Restart"] == ["always"]
     # F3: a worker that hangs is ended within 10 s; nobody's charge waits for a page.
-    assert (
-        service.get("WatchdogSec")
-        == {"station-worker": ["10"], "station-web": ["30"], "station-jobs": ["300"]}[unit.stem]
-    )
+    patience = {"station-worker": "10", "station-web": "30", "station-jobs": "300"}
+    assert service["WatchdogSec"] == [patience[unit.stem]]
     assert "StartLimitIntervalSec=0" in unit.read_text()
 
 
