@@ -62,8 +62,8 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Station]:
-    """A web with its scenes on a data folder of its own."""
+def running(folder: Path, **more: str) -> Iterator[Station]:
+    """A web with its scenes on a data folder of its own; `more` goes into its environment."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("STATION_")}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.browser.fake_station"],
@@ -71,7 +71,7 @@ def running(folder: Path) -> Iterator[Station]:
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).resolve().parents[2],
-        env={**environment, "STATION_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "station.settings"},
+        env={**environment, **more, "STATION_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "station.settings"},
     )
     assert process.stdin is not None
     assert process.stdout is not None

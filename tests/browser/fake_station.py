@@ -29,8 +29,11 @@ from hardware.interfaces import BoxReading, Fault, FaultCode, PortHealth  # noqa
 from ocppclient.link import LinkStatus  # noqa: E402
 from ocppclient.view import ReservationView, TransactionView, View  # noqa: E402
 from station import asgi, live  # noqa: E402
+from station.network.desk import NetworkDesk  # noqa: E402
+from station.network.picture import Device, Modem  # noqa: E402
 from tests.browser.corpus import CORPUS  # noqa: E402
 from tests.browser.history import fill_database, set_profile, strangers_write  # noqa: E402
+from tests.network.test_desk import PlayedNetwork, PlayedSettings  # noqa: E402
 
 started = time.monotonic()
 scene = "available"
@@ -130,6 +133,29 @@ def frames() -> list[dict[str, Any]]:
     ]
 
 
+async def network() -> NetworkDesk:
+    """The desk of a station with a cable, a SIM, and a stranger's WiFi with the addresses of the cable's network."""
+
+    async def recall(read: Any) -> Any:
+        return read()
+
+    async def reaches(device: Device) -> bool:
+        return device.kind != "wifi"
+
+    lan, air, sim = "192.168.1.0/24", "192.168.1.0/25", "10.7.0.0/30"
+    devices = (
+        Device("/e", "eth0", "ethernet", "connected", ("192.168.1.5",), "192.168.1.1", is_default=True,
+               networks=(lan,)),
+        Device("/w", "wlan0", "wifi", "connected", ("192.168.1.77",), "192.168.1.99", ssid=b"Hall 3 <b>", signal=72,
+               networks=(air,), name_servers=("9.9.9.9",)),
+        Device("/p", "wwan0", "mobile", "connected", ("10.7.0.2",), "10.7.0.1", networks=(sim,)),
+    )  # fmt: skip
+    played = PlayedNetwork(*devices, modem=Modem("connected", 61, "Operator", "", 3))
+    desk = NetworkDesk(played, PlayedSettings(), recall, time.monotonic, reaches, lambda interface: False)
+    await desk.tick()
+    return desk
+
+
 async def worker() -> None:
     """Answer what pages ask, publish every second."""
     layer = get_channel_layer()
@@ -153,6 +179,9 @@ async def worker() -> None:
         if message["type"] == "station.snapshot":
             await layer.send(reply, {"type": "live.snapshot", "snapshot": picture()})
             await layer.send(reply, {"type": "live.frames", "frames": frames(), "reset": True})
+        elif message["type"] == "station.network":
+            told = await (await network()).told()
+            await layer.send(reply, {"type": "live.network", "ok": True, "text": "", "network": told})
         elif message["type"] == "station.trial":
             await layer.send(reply, {"type": "live.reply", "ok": True, "text": "", "trial": None})
         else:
