@@ -27,7 +27,7 @@ from daphne.server import Server  # noqa: E402
 
 from hardware.interfaces import BoxReading, Fault, FaultCode, PortHealth  # noqa: E402
 from ocppclient.link import LinkStatus  # noqa: E402
-from ocppclient.view import ReservationView, TransactionView, View  # noqa: E402
+from ocppclient.view import ClockView, ReservationView, TransactionView, View  # noqa: E402
 from station import asgi, live  # noqa: E402
 from station.network.desk import NetworkDesk  # noqa: E402
 from station.network.picture import Device, Modem  # noqa: E402
@@ -104,6 +104,7 @@ def picture() -> dict[str, Any]:
         view = replace(
             view, error_code=nasty, registration=nasty, in_flight=nasty, last_error=nasty,
             transaction=TransactionView(nasty, nasty, 1, SESSION_START, 1, reason=nasty),
+            clock=ClockView("ntp", nasty, 3.0, True),
         )  # fmt: skip
         link = replace(link, state=nasty, url=nasty)
         box = replace(box, faults=(Fault(FaultCode.GROUND_FAULT, True, nasty),))
@@ -156,6 +157,17 @@ async def network() -> NetworkDesk:
     return desk
 
 
+def clock() -> dict[str, object]:
+    """What the clock desk tells."""
+    server = " ".join(CORPUS) if scene == "nasty" else "time.example"
+    system = {
+        "program": "chrony", "synchronised": True, "server": server, "age_s": 12.0, "offset_s": 0.002,
+        "servers": [{"name": server, "state": "in use"}, {"name": "192.0.2.9", "state": "no answer"}],
+        "rtc_ahead_s": None, "behind_s": 0.0,
+    }  # fmt: skip
+    return {"rules": True, "problem": "", "system": system, "chosen": [server]}
+
+
 async def worker() -> None:
     """Answer what pages ask, publish every second."""
     layer = get_channel_layer()
@@ -184,6 +196,8 @@ async def worker() -> None:
             await layer.send(reply, {"type": "live.network", "ok": True, "text": "", "network": told})
         elif message["type"] == "station.trial":
             await layer.send(reply, {"type": "live.reply", "ok": True, "text": "", "trial": None})
+        elif message["type"] == "station.clock":
+            await layer.send(reply, {"type": "live.clock", "ok": True, "text": "", "clock": clock()})
         else:
             text = f"{message['command']} {message['argument']} by {message['user']}"
             await layer.send(reply, {"type": "live.reply", "ok": True, "text": text})
