@@ -424,6 +424,7 @@ def _told_device(device: Device, health: policy.Health) -> dict[str, Any]:
         "interface": device.interface, "kind": device.kind, "name": _NAMES[device.kind], "state": device.state,
         "addresses": list(device.addresses), "gateway": device.gateway, "ssid": rules.ssid_text(device.ssid),
         "is_hotspot": device.is_hotspot, "is_default": device.is_default, "health": health.word(device.interface),
+        "is_up": health.is_up(device.interface),
         "signal": device.signal, "words": "" if device.signal is None else rules.signal_words(device.signal),
         "networks": list(device.networks), "name_servers": list(device.name_servers),
     }  # fmt: skip

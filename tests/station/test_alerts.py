@@ -140,8 +140,8 @@ def device(interface: str, network: str, gateway: str = "", **more: Any) -> dict
     kind = {"w": "wifi", "e": "ethernet", "p": "mobile"}[interface[0]]
     return {
         "interface": interface, "kind": kind, "name": kind, "state": "connected", "addresses": [network.split("/")[0]],
-        "gateway": gateway, "ssid": "", "is_hotspot": False, "is_default": False, "health": "", "signal": None,
-        "words": "", "networks": [network], "name_servers": ["192.168.1.1"], **more,
+        "gateway": gateway, "ssid": "", "is_hotspot": False, "is_default": False, "health": "", "is_up": True,
+        "signal": None, "words": "", "networks": [network], "name_servers": ["192.168.1.1"], **more,
     }  # fmt: skip
 
 
@@ -179,7 +179,9 @@ def test_the_dashboard_shows_the_ways_to_the_world_and_marks_the_one_in_use(
     assert "Ways to the world" not in inside.get("/").content.decode()
     modem = {"signal": 61, "needs": ""}
     devices = [
-        CABLE, device("wlan0", "10.1.0.5/24", ssid="Home <b>", signal=72), device("ppp0", "10.7.0.2/30"),
+        {**CABLE, "health": "does not reach the backend", "is_up": False},
+        device("wlan0", "10.1.0.5/24", ssid="Home <b>", signal=72, health="reaches the backend"),
+        device("ppp0", "10.7.0.2/30"),
         device("wlan1", "10.42.0.1/24", is_hotspot=True, signal=99, ssid="Station"),
         device("eth1", "1.2.3.4/24", state="unplugged"),
     ]  # fmt: skip
@@ -187,6 +189,9 @@ def test_the_dashboard_shows_the_ways_to_the_world_and_marks_the_one_in_use(
     assert "/dashboard/uplinks" in inside.get("/").content.decode()
     shown = " ".join(inside.get("/dashboard/uplinks").content.decode().split())
     cable, wifi, mobile, hotspot = shown.split("<li>")[1:]
+    assert 'class="dot" data-kind="waiting"' in cable
+    assert "does not reach the backend" in cable
+    assert 'class="dot" data-kind="available"' in wifi
     assert "in use" in cable
     assert "in use" not in wifi + mobile + hotspot
     assert "<b>72 %</b>" in wifi
