@@ -9,10 +9,15 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from whitenoise.middleware import WhiteNoiseMiddleware
+
+from station import disk_room
+from station.memory_watch import MIB
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -85,3 +90,29 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
 @lru_cache(maxsize=256)  # all files of all pages, and those of the admin
 def _packed(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
+
+
+def room_for_uploads(get_response: GetResponse) -> GetResponse:
+    """A large body is written to the disk when a view (or the CSRF check before it) reads it: only for somebody who
+    signed in, and only while the station keeps its own room. The last of the middleware: nothing has read it yet.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        length = request.META.get("CONTENT_LENGTH") or ""
+        if not length.isdecimal() or int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return get_response(request)
+        is_program = request.path_info.startswith("/api/")  # its views ask for the token before they read
+        if not is_program and not request.user.is_authenticated:
+            return redirect("login")
+        free, total = disk_room.of_disk(settings.DATA_DIR)
+        if free - int(length) >= 2 * disk_room.floor_of(total):
+            return get_response(request)
+        named = {"size": -(-int(length) // MIB), "free": free // MIB}
+        sentence = _("The disk has no room for this file of %(size)d MiB: %(free)d MiB are free.") % named
+        cure = _("Remove files that are not the station's, or use a larger disk.")
+        if is_program:
+            return JsonResponse({"code": "disk", "sentence": sentence, "cure": cure}, status=507)
+        messages.warning(request, f"{sentence} {cure}")
+        return HttpResponseRedirect(request.path)
+
+    return answer
