@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from station.clock.system import SOURCES
 from tests.journeys.station import until
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -130,3 +131,9 @@ def test_every_udev_rule_is_well_formed() -> None:
     for rule in rules:
         assert re.fullmatch(rf"{pair}(, {pair})*", rule), rule
         assert 'SUBSYSTEM=="tty"' in rule
+
+
+def test_the_one_file_of_chrony_that_the_station_may_write_is_made_and_open_to_it() -> None:
+    path = str(SOURCES)
+    assert f"f {path} 0644 station station -" in (DEPLOY / "chrony/station.tmpfiles").read_text().splitlines()
+    assert f"-{path}" in settings_of(DEPLOY / "systemd/station-worker.service")["ReadWritePaths"]
