@@ -85,7 +85,7 @@ connect({
   snapshot(snapshot) {
     if (snapshot.limit.sentence) sentence.textContent = snapshot.limit.sentence;
     if (newest.take(snapshot) && told && !document.hidden) paint();
-    if (changes !== null && changes !== snapshot.profile_changes) renew();
+    if (changes !== snapshot.profile_changes) renew(); // the first time as well: since this page was written they may have changed
     changes = snapshot.profile_changes;
   },
   stale(text) {

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
+
+#: The processes share two cores with other tests, ms.
+expect.set_options(timeout=15_000)
 
 ARGUMENTS = [
     "--no-sandbox",

@@ -10,7 +10,6 @@ from station.navigation import PAGES
 MAIN: dict[str, str] = {entry.route: entry.url for entries in PAGES.values() for entry in entries}
 #: Name of the route → the pages beside, as the station of these tests has them (tests/browser/history.py).
 BESIDE: dict[str, tuple[str, ...]] = {
-    "about": ("/about",),
     "cards_add": ("/cards/add",),
     "cards_cache": ("/cards/cache",),
     "cards_edit": ("/cards/1",),
