@@ -34,8 +34,9 @@ def _again(template: str, values: Mapping[str, Any]) -> Sentence:
     return Sentence(template, **values)
 
 
+_EMPTY = ""  # no template: gettext has its own meaning for it
 #: Nothing to say.
-NOTHING = Sentence("")
+NOTHING = Sentence(_EMPTY)
 
 
 def quoted(said: object) -> Sentence:

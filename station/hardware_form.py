@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.utils.text import format_lazy
 
 from hardware import registry
 from hardware.interfaces import HardwareConfig
 from hardware.registry import Kind
 from station.provision_rules import BAUD_RATES, PANEL_LINES
+from station.sentences import spoken, spoken_lazy
 
 #: Fields that are options of the drivers (hardware/interfaces.py).
 OPTIONS = ("uid_order", "em4100", *PANEL_LINES)
@@ -19,8 +21,10 @@ _HEADINGS = {"board": "Charging board", "meter": "Energy meter", "reader": "Card
 _PARITY_WORDS = {"N": "none (8N1)", "E": "even (8E1)", "O": "odd (8O1)"}
 
 
-def _kinds(kinds: Mapping[str, Kind], none: str = "") -> list[tuple[str, str]]:
-    found = [(name, f"{kind.title} ({name})") for name, kind in kinds.items()]
+def _kinds(kinds: Mapping[str, Kind], none: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = [
+        (name, format_lazy("{} ({})", spoken_lazy(kind.title), name)) for name, kind in kinds.items()
+    ]
     return [*found, ("", none)] if none else found
 
 
@@ -91,7 +95,7 @@ class HardwareForm(forms.Form):
             fields = {field.name for field in dataclasses.fields(HardwareConfig)}
             config = HardwareConfig(**{name: value for name, value in values.items() if name in fields})
             if problem := registry.port_problem(config):
-                self.add_error(f"{problem[0]}_port", problem[1])
+                self.add_error(f"{problem[0]}_port", spoken(problem[1]))
         return values
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ocppclient.charging_profile import Profile, Supply, Unit
 from ocppclient.composite_schedule import Stack
+from ocppclient.sentence import Sentence
 from ocppclient.settings import Electrical
 from station.history import Measurement
 
@@ -26,10 +27,21 @@ _REASONS = 12
 _MOST_STEPS = 100_000
 
 PURPOSES = {
-    "ChargePointMaxProfile": "limits the whole station, always",
-    "TxDefaultProfile": "for every session without a profile of its own",
-    "TxProfile": "for the running session alone",
+    "ChargePointMaxProfile": Sentence("limits the whole station, always"),
+    "TxDefaultProfile": Sentence("for every session without a profile of its own"),
+    "TxProfile": Sentence("for the running session alone"),
 }
+
+
+_DAYS = (
+    Sentence("Monday"),
+    Sentence("Tuesday"),
+    Sentence("Wednesday"),
+    Sentence("Thursday"),
+    Sentence("Friday"),
+    Sentence("Saturday"),
+    Sentence("Sunday"),
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,7 @@ class Curve:
     """A step function or a line: moments (seconds since 1970) and values (None: nothing) from each on."""
 
     kind: str
-    name: str
+    name: Sentence
     x: list[int]
     y: list[float | None]
 
@@ -49,7 +61,7 @@ class Line:
     from_s: int
     low: float
     high: float
-    reason: str
+    reason: Sentence
 
 
 class Outlook:
@@ -77,32 +89,40 @@ class Outlook:
 
     # -- now
 
-    def sentence(self) -> str:
+    def sentence(self) -> Sentence:
         """The limit of this moment as far as profiles and fixed limits say it."""
         present = self._stack.prevailing(self.now_s)
         if present is None or present[0] / 10 >= self.local_a:
-            return f"{self.local_a:.1f} A, what installer and hardware allow"
-        until = self._stack.holds_until(self.now_s)
-        return f"{present[0] / 10:.1f} A by operator profile {present[1].profile_id}" + (
-            f" until {_words(until, self.now_s)}" if until else ""
+            return Sentence("{limit_a:.1f} A, what installer and hardware allow", limit_a=self.local_a)
+        limit_a, profile_id, until = present[0] / 10, present[1].profile_id, self._stack.holds_until(self.now_s)
+        if not until:
+            return Sentence("{limit_a:.1f} A by operator profile {profile_id}", limit_a=limit_a, profile_id=profile_id)
+        return Sentence(
+            "{limit_a:.1f} A by operator profile {profile_id} until {until}",
+            limit_a=limit_a,
+            profile_id=profile_id,
+            until=_words(until, self.now_s),
         )
 
-    def state(self, profile: Profile) -> tuple[str, str]:
+    def state(self, profile: Profile) -> tuple[str, Sentence]:
         """Whether a profile counts at this moment: a kind of state for its colour, and words."""
         now_s = self.now_s
         if profile.valid_to_s is not None and profile.valid_to_s <= now_s:
-            return "unavailable", "over"
+            return "unavailable", Sentence("over")
         if profile.valid_from_s is not None and profile.valid_from_s > now_s:
-            return "waiting", f"valid from {_words(profile.valid_from_s, now_s)}"
+            return "waiting", Sentence("valid from {moment}", moment=_words(profile.valid_from_s, now_s))
         if not self._stack.runs_now(profile, now_s):
-            return "waiting", "says nothing at this time"
+            return "waiting", Sentence("says nothing at this time")
         present = self._stack.prevailing(now_s)
         assert present is not None
         if present[1] is not profile:
-            return "unavailable", f"profile {present[1].profile_id} counts instead"
+            return "unavailable", Sentence("profile {profile_id} counts instead", profile_id=present[1].profile_id)
         until = self._stack.holds_until(now_s)
-        rules = "rules now" if present[0] / 10 < self.local_a else "allows more than the station does"
-        return "available", f"{rules}, until {_words(until, now_s)}" if until else rules
+        is_least = present[0] / 10 < self.local_a
+        rules = Sentence("rules now") if is_least else Sentence("allows more than the station does")
+        if until:
+            rules = Sentence("{state}, until {until}", state=rules, until=_words(until, now_s))
+        return "available", rules
 
     # -- the coming hours
 
@@ -110,12 +130,18 @@ class Outlook:
         """The composite schedule."""
         schedule = self._stack.composite(self.now_s, span_s, unit, self.local_a, _MOST_STEPS)
         starts = [self.now_s + start for start in schedule.starts]
-        return _curve("allowed", "Allowed", starts, schedule.limits, self.now_s + span_s)
+        return _curve("allowed", Sentence("Allowed"), starts, schedule.limits, self.now_s + span_s)
 
     def said_by(self, profile: Profile, span_s: int, unit: Unit) -> Curve:
         """One profile by itself."""
         starts, values = self._stack.alone(profile, self.now_s, self.now_s + span_s, unit)
-        return _curve("profile", f"Profile {profile.profile_id}", starts, values, self.now_s + span_s)
+        return _curve(
+            "profile",
+            Sentence("Profile {profile_id}", profile_id=profile.profile_id),
+            starts,
+            values,
+            self.now_s + span_s,
+        )
 
     def lines(self, span_s: int) -> list[Line]:
         """The composite schedule in ampere as a table: every step, or the range of every half hour."""
@@ -132,15 +158,15 @@ class Outlook:
             within = limits[first:last]
             sample = range(first + 1, last, max((last - first) // _REASONS, 1))
             reasons = {self._reason(self.now_s + at) for at in (begin, *(starts[index] for index in sample), end - 1)}
-            reason = reasons.pop() if len(reasons) == 1 else "several"
+            reason = reasons.pop() if len(reasons) == 1 else Sentence("several")
             lines.append(Line(self.now_s + begin, min(within) / 10, max(within) / 10, reason))
         return lines
 
-    def _reason(self, at_s: int) -> str:
+    def _reason(self, at_s: int) -> Sentence:
         present = self._stack.prevailing(at_s)
         if present is None or present[0] > int(self.local_a * 10):
-            return "installer and hardware"
-        return f"profile {present[1].profile_id}"
+            return Sentence("installer and hardware")
+        return Sentence("profile {profile_id}", profile_id=present[1].profile_id)
 
 
 def measured(rows: Sequence[Measurement], unit: Unit) -> Curve:
@@ -154,7 +180,7 @@ def measured(rows: Sequence[Measurement], unit: Unit) -> Curve:
         value = row.current_ma if unit == "A" else row.power_w
         x.append(row.minute * 60 + 30)
         y.append(None if value is None else value / 1000 if unit == "A" else float(value))
-    return Curve("measured", "Measured", x, y)
+    return Curve("measured", Sentence("Measured"), x, y)
 
 
 def averaged(rows: Sequence[Measurement], minutes: int) -> Curve:
@@ -168,7 +194,7 @@ def averaged(rows: Sequence[Measurement], minutes: int) -> Curve:
         known = [row.power_w for row in some if row.power_w is not None]
         x.append(number * minutes * 60 + minutes * 30)
         y.append(round(fmean(known)) if known else None)
-    return Curve("measured", "Measured", x, y)
+    return Curve("measured", Sentence("Measured"), x, y)
 
 
 def limited(rows: Sequence[Measurement], unit: Unit, electrical: Electrical, now_s: int) -> Curve:
@@ -185,29 +211,35 @@ def limited(rows: Sequence[Measurement], unit: Unit, electrical: Electrical, now
     if x and now_s - x[-1] > 90:
         x.append(x[-1] + 60)
         y.append(None)
-    return _curve("limit", "Allowed before", x, y, now_s)
+    return _curve("limit", Sentence("Allowed before"), x, y, now_s)
 
 
-def described(profile: Profile) -> str:
+def described(profile: Profile) -> Sentence:
     """Kind, start and validity in words."""
-    start = f" from {_moment(profile.start_s)}" if profile.start_s is not None else " from the start of charging"
-    match profile.kind:
-        case "Recurring" if profile.start_s is not None:
-            at = datetime.fromtimestamp(profile.start_s, UTC)
-            when = (
-                f"every day from {at:%H:%M} UTC"
-                if profile.recurrency_kind == "Daily"
-                else f"every {at:%A} {at:%H:%M} UTC"
+    told = _when(profile)
+    if profile.duration_s is not None:
+        told = Sentence("{when}, for {duration}", when=told, duration=_duration(profile.duration_s))
+    match profile.valid_from_s, profile.valid_to_s:
+        case int(since), int(until) if since and until:
+            return Sentence(
+                "{when}; valid from {since} to {until}", when=told, since=_moment(since), until=_moment(until)
             )
-        case _:
-            when = f"once{start}"
-    lasts = f", for {_duration(profile.duration_s)}" if profile.duration_s is not None else ""
-    valid = [
-        f"{word} {_moment(bound)}"
-        for word, bound in (("from", profile.valid_from_s), ("to", profile.valid_to_s))
-        if bound
-    ]
-    return f"{when}{lasts}" + (f"; valid {' '.join(valid)}" if valid else "")
+        case int(since), _ if since:
+            return Sentence("{when}; valid from {since}", when=told, since=_moment(since))
+        case _, int(until) if until:
+            return Sentence("{when}; valid to {until}", when=told, until=_moment(until))
+    return told
+
+
+def _when(profile: Profile) -> Sentence:
+    if profile.start_s is None:
+        return Sentence("once from the start of charging")
+    if profile.kind != "Recurring":
+        return Sentence("once from {moment}", moment=_moment(profile.start_s))
+    at = datetime.fromtimestamp(profile.start_s, UTC)
+    if profile.recurrency_kind == "Daily":
+        return Sentence("every day from {time} UTC", time=f"{at:%H:%M}")
+    return Sentence("every {day} {time} UTC", day=_DAYS[at.weekday()], time=f"{at:%H:%M}")
 
 
 def thinned(x: Sequence[int], y: Sequence[Any], end_s: int) -> tuple[list[int], list[Any]]:
@@ -235,7 +267,7 @@ def thinned(x: Sequence[int], y: Sequence[Any], end_s: int) -> tuple[list[int], 
     return [x[index] for index in chosen], [y[index] for index in chosen]
 
 
-def _curve(kind: str, name: str, x: Sequence[int], tenths: Sequence[int | None], end_s: int) -> Curve:
+def _curve(kind: str, name: Sentence, x: Sequence[int], tenths: Sequence[int | None], end_s: int) -> Curve:
     """Steps, thinned, with a last point that draws the last step up to its end."""
     if not x:
         return Curve(kind, name, [], [])
@@ -259,8 +291,10 @@ def _words(at_s: int, now_s: int) -> str:
     return f"{datetime.fromtimestamp(at_s, UTC):%H:%M} UTC" if same_day else _moment(at_s)
 
 
-def _duration(seconds: int) -> str:
+def _duration(seconds: int) -> Sentence:
     hours, minutes = divmod(seconds // 60, 60)
     if hours >= 48:
-        return f"{hours // 24} days"
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min" if minutes else f"{seconds} s"
+        return Sentence("{days} days", days=hours // 24)
+    if hours:
+        return Sentence("{hours} h {minutes:02} min", hours=hours, minutes=minutes)
+    return Sentence("{minutes} min", minutes=minutes) if minutes else Sentence("{seconds} s", seconds=seconds)

@@ -18,12 +18,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ocppclient.firmware import CANCELLABLE, HISTORY
+from ocppclient.sentence import Sentence, quoted
 from station import ask, diagnostics_archive, firmware_files, releases
 from station.firmware_jobs import running_version
 from station.models import Job, Value
 from station.release_archive import BadRelease
 from station.roles import Role, needs
-from station.sentences import unpacked
+from station.sentences import spoken, unpacked
 
 #: Stage of the update (ocppclient/firmware.py) → in plain words.
 _STAGES = {
@@ -139,7 +140,7 @@ def bring(pieces: Iterable[bytes], user: str, *, allow_older: bool) -> ask.Reply
     try:
         brought = firmware_files.store(pieces, allow_older=allow_older)
     except BadRelease as bad:
-        raise Unusable(f"{str(bad)[:1].upper()}{str(bad)[1:]}.") from bad
+        raise Unusable(spoken(Sentence("The file is not installed: {problem}.", problem=quoted(bad)))) from bad
     except OSError as error:
         raise Unusable(f"The file cannot be stored ({error.strerror}). Make room on the disk.") from error
     argument = {

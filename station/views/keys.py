@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from ocppclient.configuration import Access, Bool, Configuration, Int, Key
 from station import ask, present
 from station.roles import Role, needs, role_of
+from station.sentences import spoken
 
 #: These belong to the backend settings: they are tried before they count.
 WITH_BACKEND = (Configuration.security_profile.name, Configuration.authorization_key.name)
@@ -66,7 +67,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     words = query.casefold().split()
     groups: dict[str, list[Row]] = {}
     for row in rows():
-        text = f"{row.key.name} {row.key.meaning} {row.value or ''}".casefold()
+        text = f"{row.key.name} {spoken(row.key.meaning)} {row.value or ''}".casefold()
         if all(word in text for word in words) and not (changed and row.value in (None, row.default)):
             groups.setdefault(row.key.profile, []).append(row)
     may_edit = role_of(request.user) >= Role.INSTALLER

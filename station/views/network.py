@@ -13,10 +13,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from ocppclient.sentence import quoted
 from station import ask
 from station.network import rules
 from station.network.policy import KINDS
 from station.roles import Role, needs, role_of
+from station.sentences import spoken
 
 _NAMES = {"ethernet": "Ethernet", "wifi": "WiFi", "mobile": "Mobile"}
 _ORDERS = [(",".join(kinds), ", then ".join(_NAMES[kind] for kind in kinds)) for kinds in permutations(KINDS)]
@@ -41,7 +43,7 @@ class _Form(forms.Form):
         try:
             rules.wanted({**cleaned, "kind": self.kind})
         except rules.Unfit as unfit:
-            self.add_error(unfit.field if unfit.field in self.fields else None, str(unfit))
+            self.add_error(unfit.field if unfit.field in self.fields else None, spoken(quoted(unfit)))
         return cleaned
 
 

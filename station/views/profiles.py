@@ -20,6 +20,7 @@ from station.history import Measurement
 from station.models import Transaction, Value
 from station.outlook import PURPOSES, Curve, Outlook, described, limited, measured
 from station.roles import Role, needs
+from station.sentences import spoken
 from station.store import MEASUREMENTS, PROFILES
 from station.worker import HARDWARE_LIMIT
 
@@ -101,7 +102,7 @@ def profiles_chart(request: HttpRequest) -> JsonResponse:
 
 
 def _plain(curve: Curve) -> dict[str, Any]:
-    return {"kind": curve.kind, "name": curve.name, "x": curve.x, "y": curve.y}
+    return {"kind": curve.kind, "name": spoken(curve.name), "x": curve.x, "y": curve.y}
 
 
 def outlook_now(now: datetime) -> tuple[Outlook, dict[int, InstalledProfile]]:

@@ -21,6 +21,7 @@ from station.live import STOPS
 from station.models import QueuedCall, Reason, Transaction
 from station.outlook import measured
 from station.roles import Role, needs, role_of, shown_tag
+from station.sentences import spoken
 from station.store import MEASUREMENTS
 
 PAGE_LENGTH = 50
@@ -76,7 +77,8 @@ class Row:
     @property
     def end(self) -> str:
         """Why it ended, in plain words."""
-        return STOPS.get(self.transaction.reason, self.transaction.reason or "stopped")
+        reason = self.transaction.reason
+        return spoken(STOPS[reason]) if reason in STOPS else reason or spoken(STOPS["Other"])
 
     @property
     def waiting(self) -> list[QueuedCall]:
