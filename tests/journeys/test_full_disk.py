@@ -44,6 +44,10 @@ class SmallDisk:
         found = os.statvfs(self.folder)
         return found.f_bavail * found.f_frsize
 
+    def read_only(self) -> None:
+        """Nothing may have it open."""
+        subprocess.run(["mount", "-o", "remount,ro", str(self.folder)], check=True, capture_output=True)
+
     def close(self) -> None:
         subprocess.run(["umount", "--lazy", str(self.folder)], check=True, capture_output=True)
 
@@ -98,3 +102,16 @@ def test_a_session_on_a_disk_that_fills_up_is_finished_and_sent(station: tuple[R
     rig.sim.unplug()
     rig.backend.next("StopTransaction", 20)
     rig.check()
+
+
+def test_a_disk_that_is_read_only_is_told_in_a_sentence(station: tuple[Rig, SmallDisk]) -> None:
+    """F8: exit code 73 at each start, which the launcher counts; nobody runs half a station"""
+    rig, disk = station
+    rig.station.kill()
+    disk.read_only()
+    rig.station.launch()
+    assert rig.station.process is not None
+    assert rig.station.process.wait(30) == 73
+    last = rig.station.log().splitlines()[-1]
+    assert "cannot be" in last
+    assert "Traceback" not in rig.station.log()
