@@ -227,7 +227,8 @@ class Launcher:
             if on_trial and time.monotonic() >= deadline:
                 self._end_child()
                 self._roll_back(f"it did not prove itself within {self._trial_s:g} s")
-                return EX_RESTART
+                code = EX_RESTART
+                break
             if not on_trial and boot.overdue:
                 code = self._end_child()
                 break

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import secrets
+import socket
 import ssl
 import sys
 import threading
@@ -19,6 +20,7 @@ from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -63,17 +65,10 @@ class Page:
 
     def __enter__(self) -> Page:
         """A port that cannot be opened is said and left out: the contactor is held open without a page as well."""
+        plain = os.environ.get("STATION_HTTP", "").strip() or "127.0.0.1:8080"
         secure = os.environ.get("STATION_HTTPS", "").strip()
-        for text, is_secure in (
-            (os.environ.get("STATION_HTTP", "").strip() or "127.0.0.1:8080", False),
-            (secure, True),
-        ):
-            if not text:
-                continue
-            try:
-                self._serve(text, is_secure, redirects=bool(secure) and not is_secure)
-            except (OSError, ValueError) as error:
-                sys.stderr.write(f"launcher: the recovery page cannot be served at {text} ({error})\n")
+        secure_port = self._serve(secure, is_secure=True) if secure else None
+        self._serve(plain, secure_port=secure_port)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -82,25 +77,32 @@ class Page:
             server.server_close()
         self._servers.clear()
 
-    def _serve(self, text: str, is_secure: bool, redirects: bool) -> None:
-        host, _, port = text.rpartition(":")
+    def _serve(self, address: str, *, is_secure: bool = False, secure_port: int | None = None) -> int | None:
+        """The port, None when it cannot be opened; with `secure_port` everything is redirected there."""
+        host, _, port = address.rpartition(":")
+        host = host.strip("[]")
 
-        class Bound(_Handler):
+        class Handler(_Handler):
             pass
 
-        Bound.page, Bound.secure_port = self, None
-        if redirects:
-            Bound.secure_port = int(os.environ["STATION_HTTPS"].rpartition(":")[2])
-        server = ThreadingHTTPServer((host.strip("[]"), int(port)), Bound)
-        server.daemon_threads = True
-        if is_secure:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            own = self.data / "https" / "own.pem"
-            context.load_cert_chain(own if own.exists() else self.data / "https" / "made.pem")
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True).start()
+        Handler.page, Handler.secure_port = self, secure_port
+        server = None
+        try:
+            server = (_Server6 if ":" in host else _Server)((host, int(port)), Handler)
+            if is_secure:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.minimum_version = ssl.TLSVersion.TLSv1_2
+                own = self.data / "https" / "own.pem"
+                context.load_cert_chain(own if own.exists() else self.data / "https" / "made.pem")
+                server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        except (OSError, ValueError, OverflowError) as error:
+            sys.stderr.write(f"launcher: the recovery page cannot be served at {address} ({error})\n")
+            if server is not None:
+                server.server_close()
+            return None
         self._servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.2,), daemon=True).start()
+        return int(port)
 
     # --- who is it -----------------------------------------------------------------------------------------------
 
@@ -162,6 +164,19 @@ class Page:
                     left -= len(content)
                     archive.writestr(f"logs/{path.name}", content)
         return found.getvalue()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Without looking up our name, which may take long where no DNS server answers."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):

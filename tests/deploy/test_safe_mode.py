@@ -169,6 +169,17 @@ def test_over_https_the_page_has_the_certificate_of_the_pages(bench: Bench) -> N
     plain.close()
 
 
+def test_without_a_certificate_yet_the_page_is_there_without_it(bench: Bench) -> None:
+    """A new box, and one that listens on IPv6"""
+    bench.http = f"[::1]:{free_port()}"
+    bench.variables["STATION_HTTP"] = bench.http
+    bench.release(REFUSES)
+    process = bench.launch(STATION_HTTPS=f"127.0.0.1:{free_port()}")
+    assert "is wrong" in bench.wait_page()
+    process.terminate()
+    process.wait(20)
+
+
 def test_what_a_crash_said_last_is_for_installers_only(bench: Bench) -> None:
     bench.people(ines="installer", otto="operator")
     (bench.data / "logs").mkdir()
