@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 STATE, HARDWARE = "safe_mode.json", "hardware.json"
+#: What the last stay was about, for the dashboard (station/releases.py).
+LAST = "last_safe_mode.json"
 #: What a person may want; the names of files.
 TRY_AGAIN, GO_BACK = "wish-try-again", "wish-go-back"
 #: Without a person the start is tried again after so long, seconds: what hindered it may be over.
@@ -92,6 +94,8 @@ class SafeMode:
         with self._lock:
             self._over = True
             leave(self._releases)
+            with suppress(OSError):
+                write(self._releases / LAST, {"reason": self.facts["reason"], "until": time.time()})
 
     def look(self) -> str:
         """Keep the contactor open, a few times a second; TRY_AGAIN or GO_BACK when it is time for it, else ""."""

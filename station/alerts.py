@@ -42,8 +42,8 @@ def alerts(role: Role, now: datetime | None = None, network: Mapping[str, Any] |
     """
     now = now or datetime.now(UTC)
     found = [
-        *_certificates(now, role), *_disk(), *_rolled_back(role), *_crashes(now, role), *_network(network or {}),
-        *_waiting_settings(role), *_set_up(role),
+        *_certificates(now, role), *_disk(), *_rolled_back(role), *_crashes(now, role), *_safe_mode(now, role),
+        *_network(network or {}), *_waiting_settings(role), *_set_up(role),
     ]  # fmt: skip
     return sorted(found, key=lambda alert: alert.kind != "fault")
 
@@ -113,6 +113,17 @@ def _crashes(now: datetime, role: Role) -> list[Alert]:
     )
     named = {"count": len(lately), "date": f"{lately[-1]:%Y-%m-%d %H:%M}"}
     return [Alert("waiting", text % named, reverse("diagnostics") if role >= Role.OPERATOR else "")]
+
+
+def _safe_mode(now: datetime, role: Role) -> list[Alert]:
+    """For installers: the last words of a crash may be about people."""
+    ours = releases.here()
+    last = ours.last_safe_mode() if ours and role >= Role.INSTALLER else None
+    if last is None or last[1] <= now - CRASH_SHOWN:
+        return []
+    text = _("The station could not start and was in safe mode until %(date)s UTC. Reason: %(reason)s")
+    named = {"date": f"{last[1]:%Y-%m-%d %H:%M}", "reason": last[0]}
+    return [Alert("waiting", text % named, reverse("diagnostics"))]
 
 
 def _network(network: Mapping[str, Any]) -> list[Alert]:

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,14 @@ class Releases:
             pass
         on_trial = fallback not in ("", self.own_slot) and self._target("current") == self.own_slot
         return Release(self.own_slot, on_trial, rolled_back, f"{reason}." if reason else "")
+
+    def last_safe_mode(self) -> tuple[str, datetime] | None:
+        """Why the station was in safe mode the last time (deploy/safe_mode.py), and until when; None: never."""
+        try:
+            last = json.loads((self.folder / "last_safe_mode.json").read_text())
+            return str(last["reason"]), datetime.fromtimestamp(last["until"], UTC)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def installed(self) -> list[Installed]:
         """All releases that could run, the current one first."""

@@ -222,6 +222,9 @@ def test_a_person_tries_again_and_one_more_failure_leads_back(bench: Bench) -> N
     bench.post("/act", action="again")
     until(lambda: bench.starts() == 3, "it runs")
     until(lambda: not bench.is_safe() and bench.get()[0] == 0, "the page has made room")
+    last = Releases(bench.home, "old").last_safe_mode()
+    assert last is not None
+    assert last[0] == "The setting <b> is wrong."
 
 
 def test_a_person_goes_back_to_the_former_release(bench: Bench) -> None:

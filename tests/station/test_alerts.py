@@ -114,6 +114,21 @@ def test_a_crash_is_told_for_a_week(days_ago: list[int], words: str) -> None:
     assert not any(alert.url for alert in alerts.alerts(Role.VIEWER, NOW))
 
 
+def test_safe_mode_is_told_to_installers_for_a_week(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATION_RELEASES", str(tmp_path))
+    monkeypatch.setenv("STATION_SLOT", "good")
+    left = {"reason": "The database is damaged.", "until": (NOW - timedelta(days=6)).timestamp()}
+    (tmp_path / "last_safe_mode.json").write_text(json.dumps(left))
+    assert alerts.alerts(Role.OPERATOR, NOW) == []
+    (alert,) = alerts.alerts(Role.INSTALLER, NOW)
+    assert alert.text == (
+        "The station could not start and was in safe mode until 2026-02-23 12:00 UTC. Reason: The database is damaged."
+    )
+    assert alerts.alerts(Role.INSTALLER, NOW + timedelta(days=2)) == []
+    (tmp_path / "last_safe_mode.json").write_text("{")
+    assert alerts.alerts(Role.INSTALLER, NOW) == []
+
+
 def test_a_release_that_was_rolled_back_is_told_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
