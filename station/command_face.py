@@ -44,7 +44,7 @@ PATIENCE_S = 5.0
 
 
 class StationConsumer(AsyncConsumer):  # type: ignore[misc]
-    """Handles the messages of the channel "station"; it holds no state, a crash of it loses nothing."""
+    """Handles the messages of the channel "station"; a crash of it loses nothing."""
 
     def __init__(
         self,
@@ -59,6 +59,7 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         self._trials = trials
         self._network = network
         self._clock = clock
+        self._waiting: set[asyncio.Task[None]] = set()  # a task that nobody holds may be collected
 
     async def station_snapshot(self, message: dict[str, Any]) -> None:
         """A page wants to see everything now, and (`watch`) the news of the next minute."""
@@ -105,13 +106,25 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         await self.channel_layer.send(message["reply_channel"], reply)
 
     async def station_network(self, message: dict[str, Any]) -> None:
-        """A person orders something of the network ("order"), or only sees it; without a desk there is nothing."""
+        """A person orders something of the network ("order"), or only sees it; without a desk there is nothing.
+
+        In a task of its own: NetworkManager may take its time, and this channel is handled one message after the other.
+        """
+        task = asyncio.create_task(self._about_network(message), name="network order")
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+
+    async def _about_network(self, message: dict[str, Any]) -> None:
         order, ok, text = message.get("order"), True, NOTHING
         told = None
-        if self._network is not None:
-            if order is not None:
-                ok, text = await self._network.obey(order, str(message.get("user", "somebody")))
-            told = await self._network.told()
+        try:
+            if self._network is not None:
+                if order is not None:
+                    ok, text = await self._network.obey(order, str(message.get("user", "somebody")))
+                told = await self._network.told()
+        except Exception:
+            log.exception("The network cannot be told of")
+            ok, text = False, Sentence("The station made a mistake; it is in its log.")
         reply = {"type": "live.network", "ok": ok, "text": packed(text), "network": all_packed(told)}
         await self.channel_layer.send(message["reply_channel"], reply)
 

@@ -95,7 +95,8 @@ class Services:
                 process.stdout.close()
 
     def _mock(self, name: str, *arguments: str) -> None:
-        self._run("/usr/bin/python3", "-m", "dbusmock", "--system", *arguments)
+        # Its log of every call goes nowhere: nobody reads it, and a full pipe would stop it.
+        self._run("/usr/bin/python3", "-m", "dbusmock", "--system", *arguments, output=subprocess.DEVNULL)
         self._python(
             "from gi.repository import GLib\n"
             "loop = GLib.MainLoop()\n"
@@ -105,8 +106,8 @@ class Services:
             "loop.run()"
         )
 
-    def _run(self, *command: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True)
+    def _run(self, *command: str, output: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        process = subprocess.Popen(command, env=self._environment, stdout=output, text=True)
         self._processes.append(process)
         return process
 
