@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
+from ocppclient.sentence import Sentence
 from station import ask, commissioning, live, provisioning
 from station.ask import Reply
 from station.command_face import StationConsumer
@@ -171,6 +172,34 @@ def test_the_command_face_brings_orders_to_the_desk_and_answers_without_one() ->
 
     assert asyncio.run(asked(Desk())) == (Reply(False, "ina: scan"), {"problem": "none"})
     assert asyncio.run(asked(None)) == (Reply(True, ""), None)
+
+
+def test_a_network_service_that_takes_its_time_holds_up_no_other_command() -> None:
+    channel_layers.backends.clear()
+
+    class Desk:
+        def __init__(self) -> None:
+            self.may_go_on = asyncio.Event()
+
+        async def obey(self, order: dict[str, Any], user: str) -> tuple[bool, Sentence]:
+            await self.may_go_on.wait()
+            return True, Sentence("Done.")
+
+        async def told(self) -> None:
+            return None
+
+    async def asked() -> dict[str, Any]:
+        desk = Desk()
+        face = StationConsumer(worker=None, network=desk)  # type: ignore[arg-type]
+        face.channel_layer = layer = get_channel_layer()
+        channel = await layer.new_channel()
+        async with asyncio.timeout(10):
+            await face.station_network({"order": {"do": "scan"}, "user": "ina", "reply_channel": channel})
+            desk.may_go_on.set()  # only now: the face was free again before the desk answered
+            answer: dict[str, Any] = await layer.receive(channel)
+            return answer
+
+    assert asyncio.run(asked())["ok"] is True
 
 
 def test_the_hotspot_is_made_once_and_its_order_is_kept() -> None:
