@@ -97,7 +97,6 @@ def _landing(request: HttpRequest, host: str, has_continued: bool) -> HttpRespon
         "identity": identity,
         "certificate": certificate().show(),
         "address": secure_url(host),
-        "number": request.META["SERVER_NAME"],
         "browser": _for_the_browser(request, secure_url(host)),
         "has_continued": has_continued,
     }
