@@ -12,8 +12,9 @@ from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 from django.conf import settings
 
+from ocppclient.sentence import Sentence
 from station.live import STATION
-from station.sentences import all_spoken
+from station.sentences import all_spoken, spoken
 
 log = logging.getLogger("station.web")
 
@@ -34,7 +35,7 @@ class Reply:
     heard: bool = True
 
 
-_UNHEARD = Reply(False, "The station's controller does not answer. Nothing was changed; try again.", heard=False)
+_UNHEARD = Sentence("The station's controller does not answer. Nothing was changed; try again.")
 
 
 def order(command: str, argument: Any, user: str) -> Reply:
@@ -42,7 +43,7 @@ def order(command: str, argument: Any, user: str) -> Reply:
     message = {"type": "station.command", "command": command, "argument": argument, "user": user}
     answer = async_to_sync(_asked)(message, PATIENCE_S)
     if answer is None:
-        return _UNHEARD
+        return _unheard()
     return Reply(bool(answer["ok"]), all_spoken(answer["text"]))
 
 
@@ -64,7 +65,7 @@ def trial(values: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, An
     message = {"type": "station.trial", "values": values, "user": user}
     answer = async_to_sync(_asked)(message, GLANCE_S if values is None else PATIENCE_S)
     if answer is None:
-        return _UNHEARD, None
+        return _unheard(), None
     return Reply(bool(answer["ok"]), all_spoken(answer["text"])), all_spoken(answer["trial"])
 
 
@@ -73,7 +74,7 @@ def network(order: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, A
     message = {"type": "station.network", "order": order, "user": user}
     answer = async_to_sync(_asked)(message, GLANCE_S if order is None else NETWORK_PATIENCE_S)
     if answer is None:
-        return _UNHEARD, None
+        return _unheard(), None
     return Reply(bool(answer["ok"]), all_spoken(answer["text"])), all_spoken(answer["network"])
 
 
@@ -82,8 +83,12 @@ def clock(order: dict[str, Any] | None, user: str) -> tuple[Reply, dict[str, Any
     message = {"type": "station.clock", "order": order, "user": user}
     answer = async_to_sync(_asked)(message, GLANCE_S if order is None else NETWORK_PATIENCE_S)
     if answer is None:
-        return _UNHEARD, None
+        return _unheard(), None
     return Reply(bool(answer["ok"]), all_spoken(answer["text"])), all_spoken(answer["clock"])
+
+
+def _unheard() -> Reply:
+    return Reply(False, spoken(_UNHEARD), heard=False)
 
 
 async def _asked(message: dict[str, Any], patience_s: float, kind: str = "") -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import translation
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ocppclient.firmware import CANCELLABLE, HISTORY
@@ -163,7 +164,8 @@ def go_back(slot: str, user: str) -> ask.Reply:
 
 def archive() -> tuple[bytes, str]:
     """The diagnostics as they are now, and the name of their file."""
-    state = ask.snapshot() or {"controller": "does not answer"}
+    with translation.override(settings.LANGUAGE_CODE):  # whoever helps reads English
+        state = ask.snapshot() or {"controller": "does not answer"}
     with tempfile.TemporaryDirectory(prefix="diagnostics-", dir=settings.DATA_DIR) as folder:
         target = Path(folder) / "archive"
         diagnostics_archive.build(target, "DiagnosticsLog", diagnostics_archive.Span(), state)

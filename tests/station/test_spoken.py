@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -220,3 +222,26 @@ def test_a_reason_is_kept_with_its_template_and_an_old_row_still_shows(inside: C
     assert "As it was written once." in inside.get("/why", HTTP_ACCEPT_LANGUAGE="de").content.decode()
     assert "The backend answered Blocked." in inside.get("/why/export").content.decode()
     assert old.rule == "As it was written once."
+
+
+def test_the_diagnostics_are_english_whoever_takes_them(inside: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = _snapshot(Bench().ready())
+
+    async def answer(*asked: object) -> dict[str, Any]:
+        return {"snapshot": snapshot}
+
+    monkeypatch.setattr(ask, "_asked", answer)
+    content = inside.post("/diagnostics", HTTP_ACCEPT_LANGUAGE="de").content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        told = " ".join(archive.read(name).decode(errors="replace") for name in archive.namelist())
+    assert "Ready. Plug in the car or tap a card." in told
+    assert "Bereit." not in told
+
+
+def test_a_worker_that_does_not_answer_is_told_in_the_readers_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silence(*asked: object) -> None:
+        return None
+
+    monkeypatch.setattr(ask, "_asked", silence)
+    with translation.override("de"):
+        assert ask.order("stop", None, "ann").text.startswith("Die Steuerung der Station antwortet nicht.")
