@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tests.journeys.browser import Browser
 from tests.journeys.rig import Rig, RigMaker
 from tests.journeys.station import free_port, until
-from tests.journeys.test_hardware_page import PASSWORD, Browser
+from tests.journeys.test_hardware_page import PASSWORD
 
 
 def charging(make_rig: RigMaker, **factory: float) -> tuple[Rig, Browser, int]:
@@ -12,8 +13,7 @@ def charging(make_rig: RigMaker, **factory: float) -> tuple[Rig, Browser, int]:
     web = {"admin_user": "admin", "admin_password": PASSWORD}
     rig = make_rig({"web": web, "factory": factory}, web=True)
     rig.start()
-    browser = Browser(rig.station.http_port)
-    browser.post("/login", username="admin", password=PASSWORD)
+    browser = Browser(f"http://127.0.0.1:{rig.station.http_port}", PASSWORD)
     return rig, browser, rig.start_session().transaction_id
 
 
@@ -49,8 +49,7 @@ def test_a_power_cut_during_the_trial_keeps_the_way_back(make_rig: RigMaker):
     save_dead_end(browser)
     rig.station.restart()
     rig.backend.wait_connected(40)
-    browser = Browser(rig.station.http_port)
-    browser.post("/login", username="admin", password=PASSWORD)
+    browser = Browser(f"http://127.0.0.1:{rig.station.http_port}", PASSWORD)
     taken_back(browser)
     stop = rig.backend.next("StopTransaction", 20).payload
     assert (stop["transactionId"], stop["reason"]) == (transaction_id, "PowerLoss")
