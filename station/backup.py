@@ -9,13 +9,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import gettext, gettext_lazy
 
 from station import __version__, backup_file, unit
 from station.backup_file import BackupProblem, Manifest
 from station.network import wish
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Part:
         secret: it makes no sense without its secrets, so it needs a passphrase.
     """
 
-    title: str
+    title: StrPromise
     tables: tuple[str, ...]
     values: tuple[str, ...] = ()
     secret: bool = False
@@ -36,20 +41,22 @@ class Part:
 
 PARTS = {
     "settings": Part(
-        "Settings and configuration keys",
+        gettext_lazy("Settings and configuration keys"),
         ("station_setting",),
         ("key.%", "availability.%", "security.settings", "link.key_as_text"),
     ),
-    "cards": Part("Cards", ("station_idtag",), ("local_list.%",)),
-    "profiles": Part("Charging profiles", ("station_chargingprofile",)),
-    "certificates": Part("Certificates and keys", ("station_certificate", "station_privatekey"), secret=True),
+    "cards": Part(gettext_lazy("Cards"), ("station_idtag",), ("local_list.%",)),
+    "profiles": Part(gettext_lazy("Charging profiles"), ("station_chargingprofile",)),
+    "certificates": Part(
+        gettext_lazy("Certificates and keys"), ("station_certificate", "station_privatekey"), secret=True
+    ),
     "users": Part(
-        "Users and their passwords",
+        gettext_lazy("Users and their passwords"),
         ("auth_user", "auth_group", "auth_user_groups", "station_onetimepassword"),
         secret=True,
     ),
     "sessions": Part(
-        "Sessions, messages that wait for the backend, and records",
+        gettext_lazy("Sessions, messages that wait for the backend, and records"),
         (
             "station_transaction",
             "station_queuedcall",
@@ -90,12 +97,17 @@ def make(target: Path, parts: Collection[str], passphrase: str, now: datetime | 
         BackupProblem: nothing is chosen, a part needs a passphrase, there is no room. No file is left then.
     """
     if unknown := set(parts) - set(PARTS):
-        raise BackupProblem(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
+        raise BackupProblem(
+            gettext("There is no part %(unknown)s; there are %(parts)s.")
+            % {"unknown": ", ".join(sorted(unknown)), "parts": ", ".join(PARTS)}
+        )
     if not parts:
-        raise BackupProblem("Choose what the backup is to hold.")
+        raise BackupProblem(gettext("Choose what the backup is to hold."))
     salt = backup_file.new_salt(passphrase)
-    if not salt and (bare := [PARTS[name].title for name in PARTS if name in parts and PARTS[name].secret]):
-        raise BackupProblem(f"{' and '.join(bare)} are secret: give a passphrase, or leave them out.")
+    if not salt and (bare := [str(PARTS[name].title) for name in PARTS if name in parts and PARTS[name].secret]):
+        raise BackupProblem(
+            gettext("%(bare)s are secret: give a passphrase, or leave them out.") % {"bare": " and ".join(bare)}
+        )
     source = Path(connection.settings_dict["NAME"])
     me = unit.here()
     try:
@@ -114,9 +126,13 @@ def make(target: Path, parts: Collection[str], passphrase: str, now: datetime | 
             )
             backup_file.write(target, manifest, copy, passphrase)
     except OSError as error:
-        raise BackupProblem(f"No backup can be made ({error.strerror}). Make room on the disk.") from error
+        raise BackupProblem(
+            gettext("No backup can be made (%(strerror)s). Make room on the disk.") % {"strerror": error.strerror}
+        ) from error
     except sqlite3.Error as error:
-        raise BackupProblem(f"No backup can be made ({error}). Make room on the disk, or try again.") from error
+        raise BackupProblem(
+            gettext("No backup can be made (%(error)s). Make room on the disk, or try again.") % {"error": error}
+        ) from error
     return manifest
 
 

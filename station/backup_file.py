@@ -17,6 +17,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as noop
 
 FORMAT = 1
 #: The largest file that is written or read, and the largest database inside it, bytes.
@@ -66,7 +68,10 @@ def new_salt(passphrase: str) -> str:
     if not passphrase:
         return ""
     if len(passphrase) < SHORTEST_PASSPHRASE:
-        raise BackupProblem(f"The passphrase needs at least {SHORTEST_PASSPHRASE} characters.")
+        raise BackupProblem(
+            gettext("The passphrase needs at least %(shortest_passphrase)s characters.")
+            % {"shortest_passphrase": SHORTEST_PASSPHRASE}
+        )
     return secrets.token_hex(16)
 
 
@@ -81,7 +86,7 @@ def write(target: Path, manifest: Manifest, database: Path, passphrase: str) -> 
     if manifest.encrypted:
         data = AESGCM(_key(passphrase, manifest.salt)).encrypt(bytes(12), data, head)  # the key is used once
     if len(data) > MOST_FILE - _MOST_MANIFEST:
-        raise BackupProblem("The backup would be too large. Leave the sessions out.")
+        raise BackupProblem(gettext("The backup would be too large. Leave the sessions out."))
     draft = target.with_name(f"{target.name}.part")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -93,7 +98,9 @@ def write(target: Path, manifest: Manifest, database: Path, passphrase: str) -> 
         draft.replace(target)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise BackupProblem(f"{target} cannot be written ({error.strerror}).") from error
+        raise BackupProblem(
+            gettext("%(target)s cannot be written (%(strerror)s).") % {"target": target, "strerror": error.strerror}
+        ) from error
 
 
 def read_manifest(source: Path) -> Manifest:
@@ -116,11 +123,13 @@ def read(source: Path, passphrase: str, target: Path) -> Manifest:
     data = _member(source, _DATA, MOST_FILE)
     if manifest.encrypted:
         if not passphrase:
-            raise BackupProblem("This backup is encrypted: give its passphrase.")
+            raise BackupProblem(gettext("This backup is encrypted: give its passphrase."))
         try:
             data = AESGCM(_key(passphrase, manifest.salt)).decrypt(bytes(12), data, head)
         except InvalidTag:
-            raise BackupProblem("The passphrase is wrong, or the file was changed after it was made.") from None
+            raise BackupProblem(
+                gettext("The passphrase is wrong, or the file was changed after it was made.")
+            ) from None
     _decompress(data, target)
     return manifest
 
@@ -134,7 +143,7 @@ def _manifest(head: bytes) -> Manifest:
     try:
         told = json.loads(head)
         if told.pop("format") != FORMAT:
-            raise BackupProblem("This backup was made by a newer software. Update this station first.")
+            raise BackupProblem(gettext("This backup was made by a newer software. Update this station first."))
         texts = {name: told[name] for name in ("unit", "serial", "software", "made_at", "salt")}
         parts, migrations = tuple(told["parts"]), tuple(told["migrations"])
         if not all(isinstance(text, str) for text in (*texts.values(), *parts, *migrations)):
@@ -147,13 +156,16 @@ def _manifest(head: bytes) -> Manifest:
     return Manifest(parts=parts, migrations=migrations, **texts)
 
 
-_DAMAGED = "This is not a backup of a station, or the file is damaged. Take another copy of it."
+_DAMAGED = noop("This is not a backup of a station, or the file is damaged. Take another copy of it.")
 
 
 def _member(source: Path, name: str, most: int) -> bytes:
     try:
         if source.stat().st_size > MOST_FILE:
-            raise BackupProblem(f"The file is larger than {MOST_FILE // 2**20} MiB: it is not a backup of a station.")
+            raise BackupProblem(
+                gettext("The file is larger than %(most_file)s MiB: it is not a backup of a station.")
+                % {"most_file": MOST_FILE // 2**20}
+            )
         with zipfile.ZipFile(source) as archive, archive.open(name) as member:
             found = member.read(most + 1)
             if len(found) > most:
@@ -161,7 +173,10 @@ def _member(source: Path, name: str, most: int) -> bytes:
             member.read(1)  # the end: here the check sum is compared
             return found
     except OSError as error:
-        raise BackupProblem(f"The backup {source.name} cannot be read ({error.strerror}).") from error
+        raise BackupProblem(
+            gettext("The backup %(name)s cannot be read (%(strerror)s).")
+            % {"name": source.name, "strerror": error.strerror}
+        ) from error
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
         raise BackupProblem(_DAMAGED) from error
 
@@ -172,7 +187,7 @@ def _compressed(database: Path) -> bytes:
         while block := file.read(_BLOCK):
             packed += packer.compress(block)
             if len(packed) > MOST_FILE:
-                raise BackupProblem("The backup would be too large. Leave the sessions out.")
+                raise BackupProblem(gettext("The backup would be too large. Leave the sessions out."))
     return bytes(packed + packer.flush())
 
 
@@ -184,7 +199,7 @@ def _decompress(data: bytes, target: Path) -> None:
                 block = unpacker.decompress(data, _BLOCK)
                 written += file.write(block)
                 if written > MOST_DATABASE:
-                    raise BackupProblem("The database inside the backup is too large for a station.")
+                    raise BackupProblem(gettext("The database inside the backup is too large for a station."))
                 data = unpacker.unconsumed_tail
                 if unpacker.eof:
                     break
@@ -195,4 +210,6 @@ def _decompress(data: bytes, target: Path) -> None:
     except zlib.error as error:
         raise BackupProblem(_DAMAGED) from error
     except OSError as error:
-        raise BackupProblem(f"There is no room to unpack the backup ({error.strerror}).") from error
+        raise BackupProblem(
+            gettext("There is no room to unpack the backup (%(strerror)s).") % {"strerror": error.strerror}
+        ) from error

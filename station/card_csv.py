@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext
+
 from ocppclient.clock import format_utc, parse_utc
 from ocppclient.storable import tag_key
 from ocppclient.store import IdTagEntry
@@ -85,15 +87,18 @@ def read(data: bytes) -> list[Line]:
     """
     rows = _rows(_decoded(data))
     if not rows:
-        raise UnusableFile("The file is empty. Choose a CSV file with one card per line.")
+        raise UnusableFile(gettext("The file is empty. Choose a CSV file with one card per line."))
     columns = _header(rows[0][1])
     if columns is not None:
         del rows[0]
     if not rows:
-        raise UnusableFile("The file holds a header but no cards. Add one card per line below it.")
+        raise UnusableFile(gettext("The file holds a header but no cards. Add one card per line below it."))
     if len(rows) > MAX_LINES:
         raise UnusableFile(
-            f"The file holds {len(rows)} cards; at most {MAX_LINES} fit into one import. Split it into several files."
+            gettext(
+                "The file holds %(rows)s cards; at most %(max_lines)s fit into one import. Split it into several files."
+            )
+            % {"rows": len(rows), "max_lines": MAX_LINES}
         )
     lines: list[Line] = []
     first_seen: dict[str, int] = {}
@@ -106,21 +111,31 @@ def read(data: bytes) -> list[Line]:
 
 def _decoded(data: bytes) -> str:
     if len(data) > MAX_BYTES:
-        raise UnusableFile(f"The file is larger than {MAX_BYTES // 1024 // 1024} MB. Split it into several files.")
+        raise UnusableFile(
+            gettext("The file is larger than %(max_bytes)s MB. Split it into several files.")
+            % {"max_bytes": MAX_BYTES // 1024 // 1024}
+        )
     if data.startswith(b"PK\x03\x04"):
-        raise UnusableFile('This is an Excel workbook, not a CSV file. Save it as "CSV UTF-8" and upload that file.')
+        raise UnusableFile(
+            gettext('This is an Excel workbook, not a CSV file. Save it as "CSV UTF-8" and upload that file.')
+        )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UnusableFile('The file is in UTF-16 ("Unicode text"). Save it as "CSV UTF-8" and upload that file.')
+        raise UnusableFile(
+            gettext('The file is in UTF-16 ("Unicode text"). Save it as "CSV UTF-8" and upload that file.')
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
         raise UnusableFile(
-            f"The file is not in UTF-8: line {line} holds the byte {data[problem.start]:#04x}, so it was probably "
-            'saved as Latin-1 or "ANSI". Save it as "CSV UTF-8" and upload that file.'
+            gettext(
+                "The file is not in UTF-8: line %(line)s holds the byte %(start)s, so it was "
+                'probably saved as Latin-1 or "ANSI". Save it as "CSV UTF-8" and upload that file.'
+            )
+            % {"line": line, "start": f"{data[problem.start]:#04x}"}
         ) from None
     if "\x00" in text:
-        raise UnusableFile("This is no text file. Choose a CSV file with one card per line.")
+        raise UnusableFile(gettext("This is no text file. Choose a CSV file with one card per line."))
     return text
 
 
@@ -139,8 +154,12 @@ def _rows(text: str) -> list[tuple[int, list[str]]]:
             began = reader.line_num
     except csv.Error as problem:
         raise UnusableFile(
-            f"Line {skipped + began + 1} cannot be read ({problem}): a quote is not closed, or stands where none "
-            'belongs. Put cells with quotes into quotes and double those inside, like "the ""blue"" car".'
+            gettext(
+                "Line %(began)s cannot be read (%(problem)s): a quote is not closed, or stands where "
+                'none belongs. Put cells with quotes into quotes and double those inside, like "the '
+                '""blue"" car".'
+            )
+            % {"began": skipped + began + 1, "problem": problem}
         ) from None
     return rows
 
@@ -173,15 +192,17 @@ def _header(cells: list[str]) -> tuple[str, ...] | None:
     if "id_tag" not in known:
         if len(known) < 2:
             return None
-        raise UnusableFile("The header has no column id_tag. Name the column with the card numbers so.")
+        raise UnusableFile(gettext("The header has no column id_tag. Name the column with the card numbers so."))
     for name, cell in zip(names, cells, strict=False):
         if name not in COLUMNS:
             raise UnusableFile(
-                f"The header names a column {cell.strip()[:40]!r} that is not known. Remove it, or use one of: "
-                f"{', '.join(COLUMNS)}."
+                gettext("The header names a column %(name)s that is not known. Remove it, or use one of: %(columns)s.")
+                % {"name": repr(cell.strip()[:40]), "columns": ", ".join(COLUMNS)}
             )
         if names.count(name) > 1:
-            raise UnusableFile(f"The header names the column {name} twice. Remove one of them.")
+            raise UnusableFile(
+                gettext("The header names the column %(name)s twice. Remove one of them.") % {"name": name}
+            )
     return tuple(names)
 
 
@@ -192,8 +213,9 @@ def _line(number: int, cells: list[str], columns: tuple[str, ...], first_seen: M
         problems.append(
             Problem(
                 str(extra[0] + 1),
-                f"The line has {len(cells)} columns; {len(columns)} are known.",
-                "Put a text that holds the separator into quotes.",
+                gettext("The line has %(cells)s columns; %(columns)s are known.")
+                % {"cells": len(cells), "columns": len(columns)},
+                gettext("Put a text that holds the separator into quotes."),
             )
         )
     fields: dict[str, Any] = {}
@@ -207,11 +229,13 @@ def _line(number: int, cells: list[str], columns: tuple[str, ...], first_seen: M
         except Unfit as problem:
             problems.append(Problem(name, problem.reason, problem.cure))
     if "id_tag" not in columns[: len(cells)]:
-        problems.append(Problem("id_tag", "The card number is missing.", "Give 1 to 20 characters."))
+        problems.append(Problem("id_tag", gettext("The card number is missing."), "Give 1 to 20 characters."))
     id_tag = fields.pop("id_tag", "")
     if id_tag and (former := first_seen.get(tag_key(id_tag))):
-        reason = f"The card stands in line {former} already (upper and lower case count as the same)."
-        problems.append(Problem("id_tag", reason, "Keep one of the two lines."))
+        reason = gettext("The card stands in line %(former)s already (upper and lower case count as the same).") % {
+            "former": former
+        }
+        problems.append(Problem("id_tag", reason, gettext("Keep one of the two lines.")))
     if fields.get("status") == "":
         del fields["status"]
     return Line(number, id_tag or shown, fields, fields.pop("source", ""), tuple(problems))
@@ -220,8 +244,8 @@ def _line(number: int, cells: list[str], columns: tuple[str, ...], first_seen: M
 def _id_tag(text: str) -> str:
     if _LONG_NUMBER.fullmatch(text):
         raise Unfit(
-            f"{text} is a number as a spreadsheet shortens it, no card number.",
-            "Format the column as text and enter the card number again.",
+            gettext("%(text)s is a number as a spreadsheet shortens it, no card number.") % {"text": text},
+            gettext("Format the column as text and enter the card number again."),
         )
     return local_list.check_id_tag(text)
 
@@ -230,20 +254,28 @@ def _status(text: str) -> str:
     for status in ("", *local_list.STATUSES):
         if status.casefold() == text.casefold():
             return status
-    raise Unfit(f"{text[:40]!r} is no status.", f"Use one of: {', '.join(local_list.STATUSES)}.")
+    raise Unfit(
+        gettext("%(text)s is no status.") % {"text": repr(text[:40])},
+        gettext("Use one of: %(statuses)s.") % {"statuses": ", ".join(local_list.STATUSES)},
+    )
 
 
 def _expiry_date(text: str) -> datetime | None:
     try:
         return parse_utc(text) if text else None
     except ValueError:
-        raise Unfit(f"{text[:40]!r} is no date.", "Write it like 2026-12-31T23:59:59Z, or leave it empty.") from None
+        raise Unfit(
+            gettext("%(text)s is no date.") % {"text": repr(text[:40])},
+            gettext("Write it like 2026-12-31T23:59:59Z, or leave it empty."),
+        ) from None
 
 
 def _source(text: str) -> str:
     source = text.casefold()
     if source not in ("", *local_list.LISTED):
-        raise Unfit(f"{text[:40]!r} is no source.", "Write station, or leave it empty.")
+        raise Unfit(
+            gettext("%(text)s is no source.") % {"text": repr(text[:40])}, gettext("Write station, or leave it empty.")
+        )
     return source
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from ocppclient.clock import format_utc
 from ocppclient.storable import tag_key
@@ -21,7 +22,12 @@ from station.local_list import LISTED, VALID
 from station.models import IdTag
 
 _FIELDS = ("status", "parent_id_tag", "expiry_date", "note")
-_WORDS = {"status": "verdict", "parent_id_tag": "group", "expiry_date": "valid until", "note": "note"}
+_WORDS = {
+    "status": gettext_lazy("verdict"),
+    "parent_id_tag": gettext_lazy("group"),
+    "expiry_date": gettext_lazy("valid until"),
+    "note": gettext_lazy("note"),
+}
 
 
 class Kind(StrEnum):
@@ -113,9 +119,11 @@ def _outcome(line: Line, listed: Mapping[tuple[str, str], IdTag], now: datetime)
         return Outcome(line, Kind.ERROR)
     key = tag_key(line.id_tag)
     if (key, "backend") in listed:
-        return Outcome(line, Kind.KEPT, ("the backend's entry wins",))
+        return Outcome(line, Kind.KEPT, (gettext("the backend's entry wins"),))
     if line.source == "backend":
-        return Outcome(line, Kind.KEPT, ("only the backend adds its entries; write station as source to add it here",))
+        return Outcome(
+            line, Kind.KEPT, (gettext("only the backend adds its entries; write station as source to add it here"),)
+        )
     former = listed.get((key, "station"))
     if former is None:
         entry = replace(IdTagEntry(line.id_tag, "Accepted", "station"), **line.fields)
@@ -137,7 +145,7 @@ def _outcome(line: Line, listed: Mapping[tuple[str, str], IdTag], now: datetime)
 def _expired(entry: IdTagEntry, now: datetime) -> tuple[str, ...]:
     """A warning, no error: people keep old cards in their files."""
     if entry.status in VALID and entry.expiry_date is not None and entry.expiry_date <= now:
-        return (f"has expired already ({_shown(entry.expiry_date)})",)
+        return (gettext("has expired already (%(expiry_date)s)") % {"expiry_date": _shown(entry.expiry_date)},)
     return ()
 
 

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_noop as noop
 
 from station import __version__, backend_settings, local_list, models, people, provisioning, self_test
 from station.hosts import machine_addresses
@@ -36,6 +38,14 @@ class State(StrEnum):
     DONE = "done"
     FAILED = "failed"
     WAIVED = "waived"
+
+
+_WORDS = {
+    State.OPEN: pgettext_lazy("step", "open"),
+    State.DONE: pgettext_lazy("step", "done"),
+    State.FAILED: pgettext_lazy("step", "failed"),
+    State.WAIVED: pgettext_lazy("step", "waived"),
+}
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,11 @@ class Outcome:
         """Colour of its chip (station.css)."""
         return {"done": "available", "failed": "fault", "waived": "waiting", "open": "unavailable"}[self.state]
 
+    @property
+    def word(self) -> str:
+        """What it is at, for people."""
+        return str(_WORDS[self.state])
+
 
 # -- what people said
 
@@ -125,7 +140,7 @@ def begin(now: datetime) -> None:
 
 # -- the proofs
 
-_NO_CONTROLLER = (
+_NO_CONTROLLER = gettext_lazy(
     "The station's controller does not answer. Wait some seconds; if it stays so, switch the station off and on."
 )
 
@@ -133,28 +148,36 @@ _NO_CONTROLLER = (
 def _language(evidence: Evidence) -> Proof:
     told = evidence.said.get("language", {})
     if "language" not in told:
-        return Proof(State.OPEN, "Choose the language and the time zone.")
+        return Proof(State.OPEN, gettext("Choose the language and the time zone."))
     language = LANGUAGES.get(told["language"], told["language"])
-    return Proof(State.DONE, f"{language}, {told['time_zone']}", {"Language": language, "Time zone": told["time_zone"]})
+    return Proof(
+        State.DONE,
+        f"{language}, {told['time_zone']}",
+        {noop("Language"): language, noop("Time zone"): told["time_zone"]},
+    )
 
 
 def _password(evidence: Evidence) -> Proof:
     if people.must_choose_a_password(evidence.user):
-        return Proof(State.FAILED, "Your password was made by somebody else. Choose one of your own.")
+        return Proof(State.FAILED, gettext("Your password was made by somebody else. Choose one of your own."))
     name, waiting = evidence.user.get_username(), models.OneTimePassword.objects.count()
-    numbers = {"Own password of": name, "Users with a one-time password": str(waiting)}
-    return Proof(State.DONE, f"{name} has no one-time password any more: what stands on the label is dead.", numbers)
+    numbers = {noop("Own password of"): name, noop("Users with a one-time password"): str(waiting)}
+    return Proof(
+        State.DONE,
+        gettext("%(name)s has no one-time password any more: what stands on the label is dead.") % {"name": name},
+        numbers,
+    )
 
 
 def _identity(evidence: Evidence) -> Proof:
     told, identity = evidence.said.get("identity", {}), evidence.provision.identity
     if not told.get("name"):
-        return Proof(State.OPEN, "Give the station a name.")
+        return Proof(State.OPEN, gettext("Give the station a name."))
     numbers = {
-        "Name": told["name"],
-        "Location": told.get("location", ""),
-        "Model": f"{identity.vendor} {identity.model}",
-        "Serial number": identity.serial_number or identity.charge_box_serial_number,
+        noop("Name"): told["name"],
+        noop("Location"): told.get("location", ""),
+        noop("Model"): f"{identity.vendor} {identity.model}",
+        noop("Serial number"): identity.serial_number or identity.charge_box_serial_number,
     }
     return Proof(State.DONE, " · ".join(text for text in (told["name"], told.get("location", "")) if text), numbers)
 
@@ -162,41 +185,61 @@ def _identity(evidence: Evidence) -> Proof:
 def _limits(evidence: Evidence) -> Proof:
     told, electrical = evidence.said.get("limits", {}), evidence.provision.electrical
     if "max_current_a" not in told:
-        return Proof(State.OPEN, "Nobody has confirmed the largest current of this installation.")
+        return Proof(State.OPEN, gettext("Nobody has confirmed the largest current of this installation."))
     amps = float(told["max_current_a"])
     if electrical.max_current_a != amps:
-        text = f"{amps:g} A were confirmed, but {electrical.max_current_a:g} A are set now. Confirm the limit again."
+        text = gettext("%(amps)s A were confirmed, but %(present)s A are set now. Confirm the limit again.") % {
+            "amps": f"{amps:g}",
+            "present": f"{electrical.max_current_a:g}",
+        }
         return Proof(State.FAILED, text)
     if evidence.live is None:
-        return Proof(State.FAILED, f"The limit cannot be proven now. {_NO_CONTROLLER}")
+        return Proof(
+            State.FAILED,
+            gettext("The limit cannot be proven now. %(no_controller)s") % {"no_controller": _NO_CONTROLLER},
+        )
     working_a, hardware_a = evidence.live["limit"]["limit_a"], evidence.live["limit"]["hardware_a"]
     if working_a > amps:
-        return Proof(State.FAILED, f"The station still works with {working_a:g} A. Save the limit again.")
+        return Proof(
+            State.FAILED,
+            gettext("The station still works with %(amps)s A. Save the limit again.") % {"amps": f"{working_a:g}"},
+        )
     numbers = {
-        "Never more than": f"{amps:g} A",
-        "Hardware maximum": f"{hardware_a:g} A" if hardware_a else "not known",
-        "Voltage": f"{electrical.nominal_voltage_v:g} V",
-        "Phases": str(electrical.phases),
-        "Confirmed by": str(told.get("by", "")),
+        noop("Never more than"): f"{amps:g} A",
+        noop("Hardware maximum"): f"{hardware_a:g} A" if hardware_a else gettext("not known"),
+        noop("Voltage"): f"{electrical.nominal_voltage_v:g} V",
+        noop("Phases"): str(electrical.phases),
+        noop("Confirmed by"): str(told.get("by", "")),
     }
-    return Proof(State.DONE, f"The station will never offer more than {amps:g} A.", numbers)
+    return Proof(
+        State.DONE, gettext("The station will never offer more than %(amps)s A.") % {"amps": f"{amps:g}"}, numbers
+    )
 
 
 def _self_test(evidence: Evidence) -> Proof:
     row = models.SelfTest.objects.exclude(state__in=self_test.OPEN).order_by("-id").first()
     if row is None:
-        return Proof(State.OPEN, "The station has not been tested yet.")
+        return Proof(State.OPEN, gettext("The station has not been tested yet."))
     report = self_test.report_of(row)
     checks = report["checks"]
     numbers = {
         spoken(check["title"]): f"{check['verdict']}: {spoken(check['measured'])}".rstrip(": ") for check in checks
     }
-    numbers["Tested"] = f"{row.asked_at:%Y-%m-%d %H:%M} UTC"
+    numbers[noop("Tested")] = f"{row.asked_at:%Y-%m-%d %H:%M} UTC"
     failed = [f"{check['title']}. {check['cure']}" for check in checks if check["verdict"] == "failed"]
     if row.state == self_test.PASSED:
         skipped = sum(check["verdict"] == "skipped" for check in checks)
-        return Proof(State.DONE, f"{len(checks) - skipped} checks passed, {skipped} skipped.", numbers)
-    why = f"Failed: {'; '.join(failed)}" if failed else f"It was {row.state}: {report['why']}"
+        return Proof(
+            State.DONE,
+            gettext("%(passed)s checks passed, %(skipped)s skipped.")
+            % {"passed": len(checks) - skipped, "skipped": skipped},
+            numbers,
+        )
+    why = (
+        gettext("Failed: %(failed)s") % {"failed": "; ".join(failed)}
+        if failed
+        else gettext("It was %(state)s: %(why)s") % {"state": row.state, "why": report["why"]}
+    )
     return Proof(State.FAILED, why, numbers)
 
 
@@ -208,15 +251,17 @@ def _network(evidence: Evidence) -> Proof:
     addresses = [text for text in machine_addresses() if not text.startswith(_NOWHERE)]
     link = evidence.live["backend"] if evidence.live else None
     if not addresses:
-        return Proof(State.FAILED, "The station has no address in any network. Connect a cable, or join a WiFi.")
-    numbers = {"Addresses": ", ".join(addresses)}
+        return Proof(
+            State.FAILED, gettext("The station has no address in any network. Connect a cable, or join a WiFi.")
+        )
+    numbers = {noop("Addresses"): ", ".join(addresses)}
     if link and link["last_byte_age_s"] is not None:
-        numbers["Backend last heard"] = f"{link['last_byte_age_s']} s ago"
-    return Proof(State.DONE, f"Reachable under {', '.join(addresses)}.", numbers)
+        numbers[noop("Backend last heard")] = f"{link['last_byte_age_s']} s ago"
+    return Proof(State.DONE, gettext("Reachable under %(addresses)s.") % {"addresses": ", ".join(addresses)}, numbers)
 
 
 #: Source of the clock → in words; these two need no phone beside them.
-_CLOCKS = {"ntp": "NTP", "backend": "the backend"}
+_CLOCKS = {"ntp": "NTP", "backend": gettext_lazy("the backend")}
 
 
 def _time(evidence: Evidence) -> Proof:
@@ -224,67 +269,105 @@ def _time(evidence: Evidence) -> Proof:
     clock = evidence.live["clock"] if evidence.live else None
     numbers = {}
     if "offset_s" in told:
-        numbers = {"Difference to the phone": f"{told['offset_s']:+.1f} s", "Compared": str(told.get("at", ""))}
+        numbers = {
+            noop("Difference to the phone"): f"{told['offset_s']:+.1f} s",
+            noop("Compared"): str(told.get("at", "")),
+        }
     if clock and clock["source"] in _CLOCKS:
         source = f"{_CLOCKS[clock['source']]}{' (' + clock['by'] + ')' if clock['by'] else ''}"
-        text = f"The clock is set from {source}, {clock['told_s']} s ago."
-        return Proof(State.DONE, text, {**numbers, "Source": source})
+        text = gettext("The clock is set from %(source)s, %(seconds)s s ago.") % {
+            "source": source,
+            "seconds": clock["told_s"],
+        }
+        return Proof(State.DONE, text, {**numbers, noop("Source"): source})
     if not numbers:
-        return Proof(State.OPEN, "Compare the clock with your phone.")
+        return Proof(State.OPEN, gettext("Compare the clock with your phone."))
     offset_s = float(told["offset_s"])
-    source = "set from a phone" if clock and clock["source"] else "the clock of the computer"
-    numbers["Source"] = source
+    source = gettext("set from a phone") if clock and clock["source"] else gettext("the clock of the computer")
+    numbers[noop("Source")] = source
     if abs(offset_s) > CLOCK_TOLERANCE_S:
-        text = (
-            f"The station's clock differs by {offset_s:+.0f} s from your phone. Set it on the page Time, then compare."
-        )
+        text = gettext(
+            "The station's clock differs by %(seconds)s s from your phone. Set it on the page Time, then compare."
+        ) % {"seconds": f"{offset_s:+.0f}"}
         return Proof(State.FAILED, text, numbers)
-    return Proof(State.DONE, f"The clock differs by {offset_s:+.1f} s from the phone; {source}.", numbers)
+    return Proof(
+        State.DONE,
+        gettext("The clock differs by %(seconds)s s from the phone; %(source)s.")
+        % {"seconds": f"{offset_s:+.1f}", "source": source},
+        numbers,
+    )
 
 
 def _firmware(evidence: Evidence) -> Proof:
     told = evidence.said.get("firmware", {})
-    numbers = {"Software": __version__, "Told to the backend": evidence.provision.identity.firmware_version}
+    numbers = {noop("Software"): __version__, noop("Told to the backend"): evidence.provision.identity.firmware_version}
     if told.get("version") != __version__:
-        return Proof(State.OPEN, f"Version {__version__} is installed. Is that the one you were told to use?", numbers)
+        return Proof(
+            State.OPEN,
+            gettext("Version %(version)s is installed. Is that the one you were told to use?")
+            % {"version": __version__},
+            numbers,
+        )
     if evidence.live is None:
-        return Proof(State.FAILED, f"Version {__version__} is installed. {_NO_CONTROLLER}", numbers)
-    return Proof(State.DONE, f"Version {__version__} is installed and running.", numbers)
+        return Proof(
+            State.FAILED,
+            gettext("Version %(version)s is installed. %(no_controller)s")
+            % {"version": __version__, "no_controller": _NO_CONTROLLER},
+            numbers,
+        )
+    return Proof(
+        State.DONE, gettext("Version %(version)s is installed and running.") % {"version": __version__}, numbers
+    )
 
 
-_TRY_BACKEND = "Try it on the page Backend: it tells at which stage it fails, and what helps."
+_TRY_BACKEND = gettext_lazy("Try it on the page Backend: it tells at which stage it fails, and what helps.")
 
 
 def _backend(evidence: Evidence) -> Proof:
     backend = evidence.provision.backend
     if not backend.url:
-        return Proof(State.OPEN, "No backend is configured.")
+        return Proof(State.OPEN, gettext("No backend is configured."))
     if evidence.live is None:
-        return Proof(State.FAILED, _NO_CONTROLLER)
+        return Proof(State.FAILED, str(_NO_CONTROLLER))
     link = evidence.live["backend"]
     numbers = {
-        "Address": link["url"],
-        "Security profile": str(backend.security_profile),
-        "Registration": link["registration_words"],
-        "Heartbeat": f"{link['heartbeat_interval_s']} s",
+        noop("Address"): link["url"],
+        noop("Security profile"): str(backend.security_profile),
+        noop("Registration"): link["registration_words"],
+        noop("Heartbeat"): f"{link['heartbeat_interval_s']} s",
     }
     change = backend_settings.change()
     if change and change["state"] == "on trial":
-        return Proof(State.OPEN, "The new settings are being proven.", numbers)
+        return Proof(State.OPEN, gettext("The new settings are being proven."), numbers)
     if link["state"] == "connected" and link["registration"] == "accepted":
-        return Proof(State.DONE, f"Accepted, heartbeat every {link['heartbeat_interval_s']} s.", numbers)
+        return Proof(
+            State.DONE,
+            gettext("Accepted, heartbeat every %(seconds)s s.") % {"seconds": link["heartbeat_interval_s"]},
+            numbers,
+        )
     why = link["last_error"] or link["registration_words"]
-    return Proof(State.FAILED, f"The backend does not accept this station: {why}. {_TRY_BACKEND}", numbers)
+    return Proof(
+        State.FAILED,
+        gettext("The backend does not accept this station: %(why)s. %(try_backend)s")
+        % {"why": why, "try_backend": _TRY_BACKEND},
+        numbers,
+    )
 
 
 def _cards(evidence: Evidence) -> Proof:
     listed = models.IdTag.objects.filter(status__in=local_list.VALID, source__in=local_list.LISTED).count()
     remembered = models.IdTag.objects.filter(status__in=local_list.VALID, source="cache").count()
-    numbers = {"Cards in the list": str(listed), "Cards accepted by the backend": str(remembered)}
+    numbers = {noop("Cards in the list"): str(listed), noop("Cards accepted by the backend"): str(remembered)}
     if listed + remembered == 0:
-        return Proof(State.OPEN, "No card may charge yet. Hold one to the reader, or type its number.", numbers)
+        return Proof(
+            State.OPEN, gettext("No card may charge yet. Hold one to the reader, or type its number."), numbers
+        )
     count = listed + remembered
-    return Proof(State.DONE, "One card may charge." if count == 1 else f"{count} cards may charge.", numbers)
+    return Proof(
+        State.DONE,
+        gettext("One card may charge.") if count == 1 else gettext("%(count)s cards may charge.") % {"count": count},
+        numbers,
+    )
 
 
 def _charge(evidence: Evidence) -> Proof:
@@ -295,53 +378,86 @@ def _charge(evidence: Evidence) -> Proof:
     row = rows.first()
     if row is None or row.stopped_at is None or row.meter_stop_wh is None:
         running = models.Transaction.objects.filter(stopped_at=None).exists()
-        text = "The session is running. Stop it when energy has flowed." if running else "No test charge yet."
+        text = (
+            gettext("The session is running. Stop it when energy has flowed.")
+            if running
+            else gettext("No test charge yet.")
+        )
         return Proof(State.OPEN, text)
     energy_wh = row.meter_stop_wh - row.meter_start_wh
     calls = list(models.QueuedCall.objects.filter(transaction_uid=row.uid))
     numbers = {
-        "Energy": f"{energy_wh} Wh",
-        "Duration": f"{(row.stopped_at - row.started_at).total_seconds():.0f} s",
-        "Card": row.id_tag,
-        "Ended": row.reason or "Local",
-        "Transaction id": "" if row.transaction_id is None else str(row.transaction_id),
+        noop("Energy"): f"{energy_wh} Wh",
+        noop("Duration"): f"{(row.stopped_at - row.started_at).total_seconds():.0f} s",
+        noop("Card"): row.id_tag,
+        noop("Ended"): row.reason or "Local",
+        noop("Transaction id"): "" if row.transaction_id is None else str(row.transaction_id),
     }
     if energy_wh <= 0:
-        return Proof(State.FAILED, "The session ended without energy: the meter did not count. Charge again.", numbers)
+        return Proof(
+            State.FAILED, gettext("The session ended without energy: the meter did not count. Charge again."), numbers
+        )
     if any(call.parked_reason for call in calls):
-        return Proof(State.FAILED, "The backend did not take the messages of the session; see Sessions.", numbers)
+        return Proof(
+            State.FAILED, gettext("The backend did not take the messages of the session; see Sessions."), numbers
+        )
     if calls and evidence.provision.backend.url:
-        return Proof(State.OPEN, f"{energy_wh} Wh flowed. The backend has not answered StopTransaction yet.", numbers)
-    return Proof(State.DONE, f"{energy_wh} Wh flowed, and every message of the session was answered.", numbers)
+        return Proof(
+            State.OPEN,
+            gettext("%(energy)s Wh flowed. The backend has not answered StopTransaction yet.") % {"energy": energy_wh},
+            numbers,
+        )
+    return Proof(
+        State.DONE,
+        gettext("%(energy)s Wh flowed, and every message of the session was answered.") % {"energy": energy_wh},
+        numbers,
+    )
 
 
 def _hand_over(evidence: Evidence) -> Proof:
     told = evidence.said.get("handover", {})
     if "at" not in told:
-        return Proof(State.OPEN, "Look at the summary, then finish.")
-    return Proof(State.DONE, f"Handed over by {told.get('by', '')}.", {"Handed over": str(told["at"])})
+        return Proof(State.OPEN, gettext("Look at the summary, then finish."))
+    return Proof(
+        State.DONE,
+        gettext("Handed over by %(by)s.") % {"by": told.get("by", "")},
+        {noop("Handed over"): str(told["at"])},
+    )
 
 
 STEPS = (
-    Step("language", "Language and time zone", "How this station speaks, and whose time its report tells.", _language),
+    Step(
+        "language",
+        noop("Language and time zone"),
+        noop("How this station speaks, and whose time its report tells."),
+        _language,
+    ),
     Step(
         "password",
-        "Your own password",
-        "The password on the label is known to whoever read it.",
+        noop("Your own password"),
+        noop("The password on the label is known to whoever read it."),
         _password,
         False,
         others=("password", "backup"),
     ),
-    Step("identity", "Name and place", "How people call this station, and where it stands.", _identity),
-    Step("limits", "Largest current", "What the breaker and the cable of this installation allow.", _limits),
-    Step("selftest", "Self-test", "Contactor, meter, reader and protection are tried.", _self_test, page="selftest"),
-    Step("network", "Network", "How the station reaches its backend.", _network, page="network"),
-    Step("time", "Clock", "Certificates, schedules and receipts need the right time.", _time, page="time"),
-    Step("firmware", "Software", "Which version runs.", _firmware, page="firmware"),
-    Step("backend", "Backend", "The operator's system accepts this station.", _backend, page="backend"),
-    Step("cards", "Cards", "Who may charge.", _cards, others=("cards",)),
-    Step("charge", "Test charge", "A real session from card to receipt.", _charge),
-    Step("handover", "Hand-over", "The report with all numbers.", _hand_over, False),
+    Step("identity", noop("Name and place"), noop("How people call this station, and where it stands."), _identity),
+    Step(
+        "limits", noop("Largest current"), noop("What the breaker and the cable of this installation allow."), _limits
+    ),
+    Step(
+        "selftest",
+        noop("Self-test"),
+        noop("Contactor, meter, reader and protection are tried."),
+        _self_test,
+        page="selftest",
+    ),
+    Step("network", noop("Network"), noop("How the station reaches its backend."), _network, page="network"),
+    Step("time", noop("Clock"), noop("Certificates, schedules and receipts need the right time."), _time, page="time"),
+    Step("firmware", noop("Software"), noop("Which version runs."), _firmware, page="firmware"),
+    Step("backend", noop("Backend"), noop("The operator's system accepts this station."), _backend, page="backend"),
+    Step("cards", noop("Cards"), noop("Who may charge."), _cards, others=("cards",)),
+    Step("charge", noop("Test charge"), noop("A real session from card to receipt."), _charge),
+    Step("handover", noop("Hand-over"), noop("The report with all numbers."), _hand_over, False),
 )
 BY_KEY = {step.key: step for step in STEPS}
 
@@ -354,7 +470,12 @@ def outcome(step: Step, evidence: Evidence) -> Outcome:
     proof = step.prove(evidence)
     waived = evidence.said.get(step.key, {}).get("waived", "")
     if proof.state is not State.DONE and waived:
-        return Outcome(step, State.WAIVED, f"Skipped: {waived}", {**proof.numbers, "Skipped because": waived})
+        return Outcome(
+            step,
+            State.WAIVED,
+            gettext("Skipped: %(waived)s") % {"waived": waived},
+            {**proof.numbers, noop("Skipped because"): waived},
+        )
     return Outcome(step, proof.state, proof.text, proof.numbers)
 
 
@@ -396,9 +517,9 @@ def unfinished() -> str:
     """What the dashboard says about the set-up, "" when every step was proven: live proofs are not made again."""
     told = provisioning.stored(SECTION, "handover") or {}
     if "open" not in told:
-        return "The set-up of this station is not finished."
-    skipped = ", ".join(told["open"])
-    return f"Skipped at the set-up: {skipped}." if skipped else ""
+        return gettext("The set-up of this station is not finished.")
+    skipped = ", ".join(gettext(title) for title in told["open"])
+    return gettext("Skipped at the set-up: %(skipped)s.") % {"skipped": skipped} if skipped else ""
 
 
 def hand_over(evidence: Evidence, now: datetime) -> list[str]:

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from ocppclient.store import UNFINISHED
 from station import local_copies, models, people, provisioning, restore, roles, web_certificate
@@ -51,13 +52,17 @@ def ask(user: str) -> None:
         ResetRefused: a session or a job runs, or it is not known how the station was delivered.
     """
     if models.Transaction.objects.filter(stopped_at=None).exists():
-        raise ResetRefused("A session is running. Reset the station when it has ended.")
+        raise ResetRefused(gettext("A session is running. Reset the station when it has ended."))
     if models.Job.objects.filter(state__in=UNFINISHED).exists():
-        raise ResetRefused("Firmware or diagnostics are being transferred. Reset the station when that has ended.")
+        raise ResetRefused(
+            gettext("Firmware or diagnostics are being transferred. Reset the station when that has ended.")
+        )
     if provisioning.stored("station", "factory") is None:
         raise ResetRefused(
-            "How this station was delivered is not known: its data folder was made by an older software. Stop the "
-            "station and give it a new data folder instead."
+            gettext(
+                "How this station was delivered is not known: its data folder was made by an older software. Stop the "
+                "station and give it a new data folder instead."
+            )
         )
     draft, target = settings.DATA_DIR / f"{_PENDING}.part", settings.DATA_DIR / _PENDING
     try:
@@ -67,7 +72,9 @@ def ask(user: str) -> None:
             os.fsync(file.fileno())
         draft.replace(target)
     except OSError as error:
-        raise ResetRefused(f"The reset cannot be noted ({error.strerror}).") from error
+        raise ResetRefused(
+            gettext("The reset cannot be noted (%(strerror)s).") % {"strerror": error.strerror}
+        ) from error
 
 
 def discard() -> None:
@@ -135,7 +142,7 @@ def give_label_password() -> str:
     factory = provisioning.stored("station", "factory")
     if factory is None:
         raise ResetRefused(
-            "How this station was delivered is not known: its data folder was made by an older software."
+            gettext("How this station was delivered is not known: its data folder was made by an older software.")
         )
     with transaction.atomic():
         _let_in(factory)

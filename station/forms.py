@@ -9,6 +9,7 @@ from django import forms
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, MANUFACTURER_ROOT
 from ocppclient.storable import tag_key
@@ -17,11 +18,11 @@ from station.models import IdTag
 from station.roles import PURPOSES, Role, role_of
 
 _MEANINGS = {
-    "Accepted": "Accepted: may charge",
-    "Blocked": "Blocked: may not charge",
-    "Expired": "Expired: may not charge any more",
-    "Invalid": "Invalid: is not known as a card",
-    "ConcurrentTx": "ConcurrentTx: may charge, is in use elsewhere",
+    "Accepted": gettext_lazy("Accepted: may charge"),
+    "Blocked": gettext_lazy("Blocked: may not charge"),
+    "Expired": gettext_lazy("Expired: may not charge any more"),
+    "Invalid": gettext_lazy("Invalid: is not known as a card"),
+    "ConcurrentTx": gettext_lazy("ConcurrentTx: may charge, is in use elsewhere"),
 }
 
 
@@ -32,16 +33,21 @@ class EntryForm(forms.ModelForm):  # type: ignore[type-arg]
         model = IdTag
         fields = ["id_tag", "status", "parent_id_tag", "expiry_date", "note"]
         labels = {
-            "id_tag": "Card number",
-            "status": "Verdict",
-            "parent_id_tag": "Group",
-            "expiry_date": "Valid until (UTC)",
+            "note": gettext_lazy("Note"),
+            "id_tag": gettext_lazy("Card number"),
+            "status": gettext_lazy("Verdict"),
+            "parent_id_tag": gettext_lazy("Group"),
+            "expiry_date": gettext_lazy("Valid until (UTC)"),
         }
         help_texts = {
-            "id_tag": "1 to 20 characters, as the reader tells them; upper and lower case count as the same.",
-            "parent_id_tag": "Cards of one group may stop each other's sessions. Leave empty if in doubt.",
-            "expiry_date": "In UTC. Leave empty for no end.",
-            "note": "For people only, for example a name.",
+            "id_tag": gettext_lazy(
+                "1 to 20 characters, as the reader tells them; upper and lower case count as the same."
+            ),
+            "parent_id_tag": gettext_lazy(
+                "Cards of one group may stop each other's sessions. Leave empty if in doubt."
+            ),
+            "expiry_date": gettext_lazy("In UTC. Leave empty for no end."),
+            "note": gettext_lazy("For people only, for example a name."),
         }
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -54,7 +60,10 @@ class EntryForm(forms.ModelForm):  # type: ignore[type-arg]
         id_tag = _fitting(local_list.check_id_tag, self.cleaned_data["id_tag"])
         others = IdTag.objects.filter(key=tag_key(id_tag), source="station").exclude(pk=self.instance.pk)
         if others.exists():
-            raise forms.ValidationError(f"{id_tag} is in the list already (upper and lower case count as the same).")
+            raise forms.ValidationError(
+                gettext("%(id_tag)s is in the list already (upper and lower case count as the same).")
+                % {"id_tag": id_tag}
+            )
         return id_tag
 
     def clean_parent_id_tag(self) -> str:
@@ -77,9 +86,15 @@ class EntryForm(forms.ModelForm):  # type: ignore[type-arg]
         entry: IdTag = self.instance
         found = []
         if entry.expiry_date is not None and entry.expiry_date <= timezone.now():
-            found.append(f"{entry.id_tag} has expired already, at {entry.expiry_date:%Y-%m-%d %H:%M} UTC.")
+            found.append(
+                gettext("%(id_tag)s has expired already, at %(expiry_date)s UTC.")
+                % {"id_tag": entry.id_tag, "expiry_date": f"{entry.expiry_date:%Y-%m-%d %H:%M}"}
+            )
         if IdTag.objects.filter(key=tag_key(entry.id_tag), source="backend").exclude(pk=entry.pk).exists():
-            found.append(f"The backend has an entry of {entry.id_tag} too, and the backend's entry wins.")
+            found.append(
+                gettext("The backend has an entry of %(id_tag)s too, and the backend's entry wins.")
+                % {"id_tag": entry.id_tag}
+            )
         return found
 
 
@@ -100,7 +115,7 @@ class OwnPasswordForm(PasswordChangeForm):
 
     error_messages = {
         **PasswordChangeForm.error_messages,
-        "password_incorrect": "That is not your present password. Check capital letters and try again.",
+        "password_incorrect": gettext_lazy("That is not your present password. Check capital letters and try again."),
     }
 
 
@@ -114,16 +129,16 @@ class UserForm(forms.Form):
     username = forms.RegexField(
         r"^[\w.@+-]+$",
         max_length=150,
-        label="Name",
-        error_messages={"invalid": "Letters, digits and . @ + - _ only."},
+        label=gettext_lazy("Name"),
+        error_messages={"invalid": gettext_lazy("Letters, digits and . @ + - _ only.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
-    role = forms.TypedChoiceField(label="Role", coerce=int, widget=forms.RadioSelect)
+    role = forms.TypedChoiceField(label=gettext_lazy("Role"), coerce=int, widget=forms.RadioSelect)
 
     def __init__(self, own: Role, user: User | None, data: Any = None) -> None:
         super().__init__(data, initial={"role": role_of(user) if user else Role.VIEWER})
         roles = [role for role in Role if Role.NOBODY < role <= own]
-        self.fields["role"].choices = [(int(role), f"{role.word}: {PURPOSES[role]}") for role in roles]  # type: ignore[attr-defined]
+        self.fields["role"].choices = [(int(role), f"{role.shown}: {PURPOSES[role]}") for role in roles]  # type: ignore[attr-defined]
         if user is not None:
             del self.fields["username"]
 
@@ -136,7 +151,7 @@ class UserForm(forms.Form):
         """A name that nobody has; capital letters make no other person."""
         name: str = self.cleaned_data["username"]
         if User.objects.filter(username__iexact=name).exists():
-            raise forms.ValidationError(f"There is a user {name} already.")
+            raise forms.ValidationError(gettext("There is a user %(name)s already.") % {"name": name})
         return name
 
 
@@ -146,14 +161,17 @@ class RootCertificateForm(forms.Form):
     LONGEST = 100_000
 
     kind = forms.ChoiceField(
-        label="Whose",
-        choices=[(CENTRAL_SYSTEM_ROOT, "the backend's"), (MANUFACTURER_ROOT, "the manufacturer's (firmware)")],
+        label=gettext_lazy("Whose"),
+        choices=[
+            (CENTRAL_SYSTEM_ROOT, gettext_lazy("the backend's")),
+            (MANUFACTURER_ROOT, gettext_lazy("the manufacturer's (firmware)")),
+        ],
         widget=forms.RadioSelect,
         initial=CENTRAL_SYSTEM_ROOT,
     )
-    file = forms.FileField(label="PEM file", required=False)
+    file = forms.FileField(label=gettext_lazy("PEM file"), required=False)
     text = forms.CharField(
-        label="or its text",
+        label=gettext_lazy("or its text"),
         required=False,
         max_length=LONGEST,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "placeholder": "-----BEGIN CERTIFICATE-----"}),
@@ -164,9 +182,9 @@ class RootCertificateForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or {}
         file, text = cleaned.get("file"), cleaned.get("text", "")
         if not self.errors and bool(file) == bool(text):
-            raise forms.ValidationError("Choose a file or paste the text of the certificate.")
+            raise forms.ValidationError(gettext("Choose a file or paste the text of the certificate."))
         if file and file.size > self.LONGEST:
-            raise forms.ValidationError("This file is too long for a certificate.")
+            raise forms.ValidationError(gettext("This file is too long for a certificate."))
         cleaned["pem"] = file.read().decode("ascii", "replace") if file else text
         return cleaned
 
@@ -174,7 +192,11 @@ class RootCertificateForm(forms.Form):
 class UploadForm(forms.Form):
     """A CSV file with cards."""
 
-    file = forms.FileField(label="CSV file", allow_empty_file=True, error_messages={"required": "Choose a file first."})
+    file = forms.FileField(
+        label=gettext_lazy("CSV file"),
+        allow_empty_file=True,
+        error_messages={"required": gettext_lazy("Choose a file first.")},
+    )
 
 
 def _fitting(check: Callable[[str], str], text: str) -> str:

@@ -9,6 +9,7 @@ from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
 from channels.layers import get_channel_layer
 from django.db import transaction
+from django.utils.translation import gettext
 
 from ocppclient.configuration import KEYS, Refused
 from station import provisioning
@@ -32,7 +33,7 @@ class Unfit(ValueError):
         self.cure = cure
 
 
-def check_id_tag(text: str, what: str = "card number") -> str:
+def check_id_tag(text: str, what: str = gettext("card number")) -> str:
     """The tag without blanks around it.
 
     Raises:
@@ -40,7 +41,7 @@ def check_id_tag(text: str, what: str = "card number") -> str:
     """
     text = text.strip()
     if not text:
-        raise Unfit(f"The {what} is missing.", "Give 1 to 20 characters.")
+        raise Unfit(gettext("The %(what)s is missing.") % {"what": what}, "Give 1 to 20 characters.")
     return _check_tag(text, what)
 
 
@@ -52,11 +53,15 @@ def check_parent_id_tag(text: str) -> str:
 def _check_tag(text: str, what: str) -> str:
     if len(text) > TAG_LENGTH:
         raise Unfit(
-            f"The {what} has {len(text)} characters.", f"OCPP has room for {TAG_LENGTH}; take them from the reader."
+            gettext("The %(what)s has %(text)s characters.") % {"what": what, "text": len(text)},
+            gettext("OCPP has room for %(tag_length)s; take them from the reader.") % {"tag_length": TAG_LENGTH},
         )
     if not text.isascii() or (text and not text.isprintable()):
         odd = next(letter for letter in text if not (letter.isascii() and letter.isprintable()))
-        raise Unfit(f"The {what} holds the character {odd!a}.", "Use letters, digits and signs without accents only.")
+        raise Unfit(
+            gettext("The %(what)s holds the character %(odd)s.") % {"what": what, "odd": ascii(odd)},
+            gettext("Use letters, digits and signs without accents only."),
+        )
     return text
 
 
@@ -64,9 +69,14 @@ def check_note(text: str) -> str:
     """A note: any one line of text."""
     text = text.strip()
     if len(text) > NOTE_LENGTH:
-        raise Unfit(f"The note has {len(text)} characters.", f"Shorten it to {NOTE_LENGTH}.")
+        raise Unfit(
+            gettext("The note has %(text)s characters.") % {"text": len(text)},
+            gettext("Shorten it to %(note_length)s.") % {"note_length": NOTE_LENGTH},
+        )
     if text and not text.isprintable():
-        raise Unfit("The note holds a line break or another control character.", "Write it in one line.")
+        raise Unfit(
+            gettext("The note holds a line break or another control character."), gettext("Write it in one line.")
+        )
     return text
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.utils.crypto import get_random_string
+from django.utils.translation import gettext
 
 from station.models import OneTimePassword
 from station.roles import Role, assign, role_of
@@ -20,7 +21,7 @@ class LastInstaller(ValueError):
     """Without an installer nobody could set the station up any more."""
 
     def __init__(self) -> None:
-        super().__init__("This is the last installer of the station. Make another user installer first.")
+        super().__init__(gettext("This is the last installer of the station. Make another user installer first."))
 
 
 def one_time_password() -> str:

@@ -23,6 +23,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
+from django.utils.translation import gettext
 
 from station import backup, backup_file, provisioning, unit
 from station.backup import PARTS
@@ -113,7 +114,10 @@ def _looked_at(
             discard()
         _make_ready(source, passphrase, told, plan, keep=keep)
     except OSError as error:
-        raise BackupProblem(f"The backup cannot be unpacked ({error.strerror}). Make room on the disk.") from error
+        raise BackupProblem(
+            gettext("The backup cannot be unpacked (%(strerror)s). Make room on the disk.")
+            % {"strerror": error.strerror}
+        ) from error
     return told, plan
 
 
@@ -123,7 +127,7 @@ def _make_ready(source: Path, passphrase: str, told: Manifest, plan: Plan, *, ke
         ready.mkdir()
         copy = ready / _COPY
         if backup_file.read(source, passphrase, copy) != told:
-            raise BackupProblem("The file changed while it was read. Try again.")
+            raise BackupProblem(gettext("The file changed while it was read. Try again."))
         _check_database(copy)
         _bring_up_to_date(copy, told)
         if not keep:
@@ -192,24 +196,29 @@ def _plan(told: Manifest, parts: Collection[str], takes_place: bool, user: str) 
     same = here.is_same(unit.Unit(told.unit, told.serial))
     fitting = tuple(name for name in PARTS if name in told.parts and (same or name != "sessions"))
     if foreign := set(parts) - set(told.parts):
-        raise BackupProblem(f"The backup does not hold {', '.join(sorted(foreign))}; it holds {', '.join(told.parts)}.")
+        raise BackupProblem(
+            gettext("The backup does not hold %(foreign)s; it holds %(parts)s.")
+            % {"foreign": ", ".join(sorted(foreign)), "parts": ", ".join(told.parts)}
+        )
     if "sessions" in parts and not same:
         raise BackupProblem(
-            "Sessions belong to the station that made them: another one would bill them again. Leave them out."
+            gettext("Sessions belong to the station that made them: another one would bill them again. Leave them out.")
         )
     chosen = tuple(name for name in fitting if name in parts) if parts else fitting
     if not chosen:
-        raise BackupProblem("The backup holds nothing that this station can take.")
+        raise BackupProblem(gettext("The backup holds nothing that this station can take."))
     return Plan(chosen, same, same or takes_place, told.encrypted, told.made_at, user)
 
 
 def _check_sessions(plan: Plan) -> None:
     if Transaction.objects.filter(stopped_at=None).exists():
-        raise BackupProblem("A session is running. Restore when it has ended.")
+        raise BackupProblem(gettext("A session is running. Restore when it has ended."))
     if "sessions" in plan.parts and (Transaction.objects.exists() or QueuedCall.objects.exists()):
         raise BackupProblem(
-            "This station has sessions of its own. Older ones would be told to the backend twice: leave the sessions "
-            "out. They are restored on a new memory card only."
+            gettext(
+                "This station has sessions of its own. Older ones would be told to the backend twice: leave the "
+                "sessions out. They are restored on a new memory card only."
+            )
         )
 
 
@@ -220,9 +229,9 @@ def _check_database(path: Path) -> None:
             (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
             kinds = {kind for (kind,) in copy.execute("SELECT DISTINCT type FROM sqlite_master").fetchall()}
     except sqlite3.Error as error:
-        raise BackupProblem(f"The data inside the backup is damaged ({error}).") from error
+        raise BackupProblem(gettext("The data inside the backup is damaged (%(error)s).") % {"error": error}) from error
     if verdict != "ok" or not kinds <= {"table", "index"}:  # a trigger or a view is not ours
-        raise BackupProblem("The data inside the backup is damaged. Take another copy of it.")
+        raise BackupProblem(gettext("The data inside the backup is damaged. Take another copy of it."))
 
 
 def _bring_up_to_date(path: Path, told: Manifest) -> None:
@@ -231,12 +240,14 @@ def _bring_up_to_date(path: Path, told: Manifest) -> None:
         with closing(sqlite3.connect(path)) as copy:
             rows = copy.execute("SELECT name FROM django_migrations WHERE app = 'station'").fetchall()
     except sqlite3.Error as error:
-        raise BackupProblem("The data inside the backup is damaged. Take another copy of it.") from error
+        raise BackupProblem(gettext("The data inside the backup is damaged. Take another copy of it.")) from error
     theirs = {name for (name,) in rows}
     if newer := theirs - ours:
         raise BackupProblem(
-            f"This backup was made by a newer software ({told.software}, with {', '.join(sorted(newer))}). "
-            "Update this station first."
+            gettext(
+                "This backup was made by a newer software (%(software)s, with %(newer)s). Update this station first."
+            )
+            % {"software": told.software, "newer": ", ".join(sorted(newer))}
         )
     if theirs == ours:
         return
@@ -252,9 +263,12 @@ def _bring_up_to_date(path: Path, told: Manifest) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise BackupProblem("The backup could not be brought up to date in time. Try again.") from error
+        raise BackupProblem(gettext("The backup could not be brought up to date in time. Try again.")) from error
     if run.returncode != 0:
-        raise BackupProblem(f"The backup of {told.software} could not be brought up to date: {run.stderr[-300:]}")
+        raise BackupProblem(
+            gettext("The backup of %(software)s could not be brought up to date: %(stderr)s")
+            % {"software": told.software, "stderr": run.stderr[-300:]}
+        )
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
         copy.execute("PRAGMA journal_mode = DELETE")  # all of it in the one file
     (path.parent / "secret_key").unlink(missing_ok=True)
@@ -276,7 +290,7 @@ def _apply(plan: Plan, copy: Path, told: dict[str, Any]) -> None:
             with transaction.atomic():
                 rows = cursor.execute("SELECT name FROM backup.django_migrations WHERE app = 'station'").fetchall()
                 if {name for (name,) in rows} != known_migrations():
-                    raise BackupProblem("The software was changed meanwhile. Restore the backup again.")
+                    raise BackupProblem(gettext("The software was changed meanwhile. Restore the backup again."))
                 if "sessions" in plan.parts:
                     _check_sessions(plan)
                 for name in plan.parts:
@@ -336,7 +350,10 @@ def _check_settings() -> None:
             try:
                 RULES[section][name](value, settings.DATA_DIR)
             except Wrong as wrong:
-                raise BackupProblem(f"The backup says something that cannot be: [{section}] {name} {wrong}.") from wrong
+                raise BackupProblem(
+                    gettext("The backup says something that cannot be: [%(section)s] %(name)s %(wrong)s.")
+                    % {"section": section, "name": name, "wrong": wrong}
+                ) from wrong
     provisioning.load()
 
 

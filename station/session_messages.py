@@ -9,6 +9,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from django.utils.translation import gettext_lazy
+
 from ocppclient.clock import parse_utc
 from ocppclient.redact import mask, shortened
 from ocppclient.store import DeliveredCall, QueuedCall
@@ -17,9 +19,9 @@ from station.store import CALLS, DELIVERED
 
 #: kind of its colour, words
 _STATES = {
-    "delivered": ("available", "answered"),
-    "waiting": ("waiting", "waits to be sent"),
-    "parked": ("fault", "given up"),
+    "delivered": ("available", gettext_lazy("answered")),
+    "waiting": ("waiting", gettext_lazy("waits to be sent")),
+    "parked": ("fault", gettext_lazy("given up")),
 }
 _REGISTER = "Energy.Active.Import.Register"
 
@@ -47,7 +49,8 @@ class Message:
     @property
     def chip(self) -> tuple[str, str]:
         """Colour and words."""
-        return _STATES[self.state]
+        kind, words = _STATES[self.state]
+        return kind, str(words)
 
     @property
     def took(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 from station.languages import LANGUAGES
 from station.provision_rules import RULES, Wrong
@@ -18,8 +19,8 @@ _PLAIN = {"autocomplete": "off", "spellcheck": "false"}
 class LanguageForm(forms.Form):
     """Language and time zone; the page fills in what the phone uses."""
 
-    language = forms.ChoiceField(label="Language", choices=list(LANGUAGES.items()))
-    time_zone = forms.ChoiceField(label="Time zone")
+    language = forms.ChoiceField(label=gettext_lazy("Language"), choices=list(LANGUAGES.items()))
+    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"))
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -31,12 +32,14 @@ class IdentityForm(forms.Form):
     """How people call the station."""
 
     name = forms.CharField(
-        label="Name",
+        label=gettext_lazy("Name"),
         max_length=50,
-        help_text="For example the number of the parking bay. It stands at the top of every page.",
+        help_text=gettext_lazy("For example the number of the parking bay. It stands at the top of every page."),
         widget=forms.TextInput(attrs=_PLAIN),
     )
-    location = forms.CharField(label="Place", max_length=100, required=False, widget=forms.TextInput(attrs=_PLAIN))
+    location = forms.CharField(
+        label=gettext_lazy("Place"), max_length=100, required=False, widget=forms.TextInput(attrs=_PLAIN)
+    )
 
 
 class LimitsForm(forms.Form):
@@ -47,24 +50,31 @@ class LimitsForm(forms.Form):
     """
 
     max_current_a = forms.FloatField(
-        label="Largest current (A per phase)",
+        localize=True,
+        label=gettext_lazy("Largest current (A per phase)"),
         widget=forms.TextInput(attrs={**_PLAIN, "inputmode": "decimal"}),
-        error_messages={"invalid": "Write a number of ampere, for example 16."},
+        error_messages={"invalid": gettext_lazy("Write a number of ampere, for example 16.")},
     )
     again = forms.FloatField(
-        label="The same once more",
+        localize=True,
+        label=gettext_lazy("The same once more"),
         widget=forms.TextInput(attrs={**_PLAIN, "inputmode": "decimal"}),
-        error_messages={"invalid": "Write a number of ampere, for example 16."},
+        error_messages={"invalid": gettext_lazy("Write a number of ampere, for example 16.")},
     )
 
     def __init__(self, hardware_a: float, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._hardware_a = hardware_a
-        most = f", at most {hardware_a:g} A, what the hardware allows" if hardware_a else ""
-        self.fields[
-            "max_current_a"
-        ].help_text = (
-            f"The smallest of breaker, cable and nameplate{most}. Where the code asks for it, 80 % of the breaker."
+        self.fields["max_current_a"].help_text = (
+            gettext(
+                "The smallest of breaker, cable and nameplate, at most %(hardware)s A, what the hardware allows. "
+                "Where the code asks for it, 80 %% of the breaker."
+            )
+            % {"hardware": f"{hardware_a:g}"}
+            if hardware_a
+            else gettext(
+                "The smallest of breaker, cable and nameplate. Where the code asks for it, 80 % of the breaker."
+            )
         )
 
     def clean_max_current_a(self) -> float:
@@ -73,9 +83,12 @@ class LimitsForm(forms.Form):
         try:
             RULES["electrical"]["max_current_a"](amps, Path())
         except Wrong as wrong:
-            raise forms.ValidationError(f"It {wrong}.") from None
+            raise forms.ValidationError(gettext("It %(wrong)s.") % {"wrong": wrong}) from None
         if 0 < self._hardware_a < amps:
-            raise forms.ValidationError(f"The hardware allows at most {self._hardware_a:g} A. Choose less.")
+            raise forms.ValidationError(
+                gettext("The hardware allows at most %(hardware)s A. Choose less.")
+                % {"hardware": f"{self._hardware_a:g}"}
+            )
         return float(amps)
 
     def clean(self) -> dict[str, Any]:
@@ -83,5 +96,5 @@ class LimitsForm(forms.Form):
         cleaned = super().clean() or {}
         first, second = cleaned.get("max_current_a"), cleaned.get("again")
         if first is not None and second is not None and not math.isclose(first, second):
-            self.add_error("again", "The two numbers differ. Type the current of this installation twice.")
+            self.add_error("again", gettext("The two numbers differ. Type the current of this installation twice."))
         return cleaned

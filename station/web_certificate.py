@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.conf import settings
+from django.utils.translation import gettext
 
 from ocppclient import pki
 from ocppclient.clock import FLOOR
@@ -90,13 +91,21 @@ class WebCertificate:
         try:
             key = load_pem_private_key(_key_block(text).encode(), None)
         except (ValueError, TypeError) as error:
-            raise ValueError("the private key cannot be read: it must be PEM and without a pass phrase") from error
+            raise ValueError(
+                gettext("the private key cannot be read: it must be PEM and without a pass phrase")
+            ) from error
         if key.public_key() != chain[0].public_key():
-            raise ValueError("the private key does not belong to the first certificate: the station's own comes first")
+            raise ValueError(
+                gettext("the private key does not belong to the first certificate: the station's own comes first")
+            )
         if not chain[0].not_valid_before_utc <= now < chain[0].not_valid_after_utc:
-            raise ValueError("the certificate is not valid today: look at its dates and at the station's clock")
+            raise ValueError(
+                gettext("the certificate is not valid today: look at its dates and at the station's clock")
+            )
         if not _names(chain[0]):
-            raise ValueError("the certificate names no host (subject alternative name), so no browser would accept it")
+            raise ValueError(
+                gettext("the certificate names no host (subject alternative name), so no browser would accept it")
+            )
         self._write(_OWN, pki.pem(chain) + _key_block(text))
 
     def remove(self) -> None:
@@ -141,7 +150,9 @@ class WebCertificate:
                 os.fsync(file.fileno())
             draft.replace(self._folder / name)
         except OSError as error:
-            raise StartupError(f"The web certificate cannot be written ({error}).", EX_CANTCREAT) from error
+            raise StartupError(
+                gettext("The web certificate cannot be written (%(error)s).") % {"error": error}, EX_CANTCREAT
+            ) from error
 
 
 def certificate() -> WebCertificate:

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth import authenticate
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ocppclient.link import ConnectionSettings, address_for, final_url
@@ -17,28 +18,33 @@ from station.provision_rules import Wrong
 from station.roles import Role, needs
 
 PROFILES = {
-    0: "0: no protection (only inside a private network)",
-    1: "1: password, without encryption",
-    2: "2: TLS and password",
-    3: "3: TLS with the station's own certificate",
+    0: gettext_lazy("0: no protection (only inside a private network)"),
+    1: gettext_lazy("1: password, without encryption"),
+    2: gettext_lazy("2: TLS and password"),
+    3: gettext_lazy("3: TLS with the station's own certificate"),
 }
 #: Stage → what it is called.
 STAGES = {
-    "dns": "Name (DNS)",
-    "tcp": "Connection (TCP)",
-    "tls": "Encryption (TLS)",
-    "http": "Web server (HTTP)",
-    "subprotocol": "Protocol (OCPP 1.6)",
-    "boot": "Registration (BootNotification)",
+    "dns": gettext_lazy("Name (DNS)"),
+    "tcp": gettext_lazy("Connection (TCP)"),
+    "tls": gettext_lazy("Encryption (TLS)"),
+    "http": gettext_lazy("Web server (HTTP)"),
+    "subprotocol": gettext_lazy("Protocol (OCPP 1.6)"),
+    "boot": gettext_lazy("Registration (BootNotification)"),
 }
 _KINDS = {"passed": "available", "doubtful": "waiting", "failed": "fault", "left out": "unavailable"}
 _CHANGES = {
-    "on trial": ("charging", "The new settings are being proven. If the backend does not accept the station, the old "
-                 "settings come back by themselves."),
-    "confirmed": ("available", "The new settings are proven: the backend accepted the station."),
-    "taken back": ("fault", "The new settings did not work, and the old ones are back"),
-    "kept": ("waiting", "The settings were saved without proof."),
-}  # fmt: skip
+    "on trial": (
+        "charging",
+        gettext_lazy(
+            "The new settings are being proven. If the backend does not accept the station, "
+            "the old settings come back by themselves."
+        ),
+    ),
+    "confirmed": ("available", gettext_lazy("The new settings are proven: the backend accepted the station.")),
+    "taken back": ("fault", gettext_lazy("The new settings did not work, and the old ones are back")),
+    "kept": ("waiting", gettext_lazy("The settings were saved without proof.")),
+}
 
 
 class BackendForm(forms.Form):
@@ -46,8 +52,8 @@ class BackendForm(forms.Form):
 
     url = forms.CharField(
         required=False,
-        label="Backend address",
-        help_text="As the operator gives it, without the charge point id. Empty: no backend.",
+        label=gettext_lazy("Backend address"),
+        help_text=gettext_lazy("As the operator gives it, without the charge point id. Empty: no backend."),
         widget=forms.TextInput(
             attrs={
                 "inputmode": "url",
@@ -60,26 +66,32 @@ class BackendForm(forms.Form):
     )
     charge_point_id = forms.CharField(
         required=False,
-        label="Charge point id",
-        help_text="Under which the backend knows this station.",
+        label=gettext_lazy("Charge point id"),
+        help_text=gettext_lazy("Under which the backend knows this station."),
         widget=forms.TextInput(attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}),
     )
-    security_profile = forms.TypedChoiceField(label="Security profile", coerce=int, choices=list(PROFILES.items()))
+    security_profile = forms.TypedChoiceField(
+        label=gettext_lazy("Security profile"), coerce=int, choices=list(PROFILES.items())
+    )
     authorization_key = forms.CharField(
         required=False,
-        label="Password of the station (AuthorizationKey)",
-        help_text="For profiles 1 and 2, 16 to 40 characters. Never shown; leave it empty to keep the present one.",
+        label=gettext_lazy("Password of the station (AuthorizationKey)"),
+        help_text=gettext_lazy(
+            "For profiles 1 and 2, 16 to 40 characters. Never shown; leave it empty to keep the present one."
+        ),
         widget=forms.PasswordInput(render_value=True, attrs={"autocomplete": "new-password"}),
     )
     system_roots = forms.BooleanField(
         required=False,
-        label="Trust public certificate authorities too",
-        help_text="For backends with a certificate of a public authority; otherwise install the operator's root.",
+        label=gettext_lazy("Trust public certificate authorities too"),
+        help_text=gettext_lazy(
+            "For backends with a certificate of a public authority; otherwise install the operator's root."
+        ),
     )
     own_password = forms.CharField(
         required=False,
-        label="Your own password",
-        help_text="Only needed to lower the security profile.",
+        label=gettext_lazy("Your own password"),
+        help_text=gettext_lazy("Only needed to lower the security profile."),
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
 
@@ -95,9 +107,9 @@ class BackendForm(forms.Form):
             try:
                 cleaned[name] = backend_settings.field(name, cleaned.get(name, ""))
             except Wrong as wrong:
-                self.add_error(name, f"It {wrong}.")
+                self.add_error(name, gettext("It %(wrong)s.") % {"wrong": wrong})
         if cleaned.get("url") and not cleaned.get("charge_point_id") and "charge_point_id" not in self.errors:
-            self.add_error("charge_point_id", "Write the id under which the backend knows this station.")
+            self.add_error("charge_point_id", gettext("Write the id under which the backend knows this station."))
         return cleaned
 
     @property
@@ -145,7 +157,7 @@ def _obey(request: HttpRequest, form: BackendForm, present_profile: int) -> str:
     if form.cleaned_data["security_profile"] < present_profile and form.cleaned_data["url"]:
         own = authenticate(request, username=user, password=form.cleaned_data["own_password"])
         if own is None:
-            form.add_error("own_password", "To lower the security profile, enter your own password once more.")
+            form.add_error("own_password", gettext("To lower the security profile, enter your own password once more."))
             return ""
     unproven = request.POST.get("do") == "keep"
     reply = ask.order("backend", {"values": form.values, "unproven": unproven}, user)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from station import ask, backup, restore
@@ -27,17 +28,21 @@ class BackupForm(forms.Form):
     """What the backup holds, and its passphrase."""
 
     parts = forms.MultipleChoiceField(
-        label="What to save", choices=_CHOICES, widget=forms.CheckboxSelectMultiple, initial=list(PARTS)
+        label=gettext_lazy("What to save"), choices=_CHOICES, widget=forms.CheckboxSelectMultiple, initial=list(PARTS)
     )
     passphrase = forms.CharField(
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=f"At least {SHORTEST_PASSPHRASE} characters; it encrypts the file. Nobody can open the file without "
-        "it. Without a passphrase the file holds no secrets, no certificates and no users.",
+        help_text=gettext_lazy(
+            "At least %(shortest_passphrase)s characters; it encrypts the file. Nobody can open "
+            "the file without it. Without a passphrase the file holds no secrets, no "
+            "certificates and no users."
+        )
+        % {"shortest_passphrase": SHORTEST_PASSPHRASE},
     )
     again = forms.CharField(
-        label="Passphrase again",
+        label=gettext_lazy("Passphrase again"),
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
@@ -46,34 +51,34 @@ class BackupForm(forms.Form):
     def clean(self) -> dict[str, object]:
         """Both passphrases are the same: a typing error would make the file worthless."""
         if self.cleaned_data.get("passphrase") != self.cleaned_data.get("again"):
-            self.add_error("again", "The two passphrases differ.")
+            self.add_error("again", gettext("The two passphrases differ."))
         return self.cleaned_data
 
 
 class RestoreForm(forms.Form):
     """The file, and what of it counts."""
 
-    file = forms.FileField(label="Backup file")
+    file = forms.FileField(label=gettext_lazy("Backup file"))
     passphrase_of_file = forms.CharField(
-        label="Its passphrase",
+        label=gettext_lazy("Its passphrase"),
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="Empty when it was saved without one.",
+        help_text=gettext_lazy("Empty when it was saved without one."),
     )
     wanted = forms.MultipleChoiceField(
-        label="What to restore",
+        label=gettext_lazy("What to restore"),
         choices=_CHOICES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Nothing ticked: everything in the file that fits this station.",
+        help_text=gettext_lazy("Nothing ticked: everything in the file that fits this station."),
     )
     takes_place = forms.BooleanField(
-        label="This station takes the place of the one in the file at the backend",
+        label=gettext_lazy("This station takes the place of the one in the file at the backend"),
         required=False,
-        help_text="Its charge point id, key and certificate. The other station must never run again.",
+        help_text=gettext_lazy("Its charge point id, key and certificate. The other station must never run again."),
     )
-    sure = forms.BooleanField(label="Yes, replace what is here")
+    sure = forms.BooleanField(label=gettext_lazy("Yes, replace what is here"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -108,7 +113,9 @@ def restored(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(problem))
         else:
             if reply.ok:
-                messages.success(request, "The backup is restored while the station starts again: some seconds.")
+                messages.success(
+                    request, gettext("The backup is restored while the station starts again: some seconds.")
+                )
                 return redirect("backup")
             form.add_error(None, reply.text)
     return _shown(request, BackupForm(), form)
@@ -155,10 +162,15 @@ def _stored(pieces: Iterable[bytes]) -> Iterator[Path]:
                 for piece in pieces:
                     size += file.write(piece)
                     if size > MOST_FILE:
-                        raise BackupProblem(f"The file is larger than {MOST_FILE // 2**20} MiB: it is not a backup.")
+                        raise BackupProblem(
+                            gettext("The file is larger than %(most_file)s MiB: it is not a backup.")
+                            % {"most_file": MOST_FILE // 2**20}
+                        )
             yield source
     except OSError as error:
-        raise BackupProblem(f"The file cannot be stored ({error.strerror}). Make room on the disk.") from error
+        raise BackupProblem(
+            gettext("The file cannot be stored (%(strerror)s). Make room on the disk.") % {"strerror": error.strerror}
+        ) from error
 
 
 def _shown(request: HttpRequest, form: BackupForm, restore_form: RestoreForm) -> HttpResponse:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ocppclient.storable import tag_key
@@ -30,13 +31,25 @@ LEARN, LEARN_WITHIN = 5, 200
 KEEP_S = 3600
 
 _VERDICTS = {
-    "Accepted": ("may charge", "available"),
-    "ConcurrentTx": ("may charge, in use elsewhere", "charging"),
-    "Blocked": ("blocked", "fault"),
-    "Expired": ("expired", "waiting"),
-    "Invalid": ("not valid", "fault"),
+    "Accepted": (gettext_lazy("may charge"), "available"),
+    "ConcurrentTx": (gettext_lazy("may charge, in use elsewhere"), "charging"),
+    "Blocked": (gettext_lazy("blocked"), "fault"),
+    "Expired": (gettext_lazy("expired"), "waiting"),
+    "Invalid": (gettext_lazy("not valid"), "fault"),
 }
-_SOURCES = {"backend": "from the backend", "station": "added here", "cache": "remembered from the backend"}
+_SOURCES = {
+    "backend": gettext_lazy("from the backend"),
+    "station": gettext_lazy("added here"),
+    "cache": gettext_lazy("remembered from the backend"),
+}
+#: What happens to a line of an import.
+_FATES = {
+    Kind.ERROR: pgettext_lazy("line of an import", "wrong"),
+    Kind.NEW: pgettext_lazy("line of an import", "new"),
+    Kind.CHANGED: pgettext_lazy("line of an import", "changed"),
+    Kind.KEPT: pgettext_lazy("line of an import", "kept"),
+    Kind.UNCHANGED: pgettext_lazy("line of an import", "unchanged"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,12 +66,13 @@ class Card:
         expiry_date = self.row.expiry_date
         expired = expiry_date is not None and expiry_date <= datetime.now(UTC)
         status = "Expired" if expired and self.row.status in local_list.VALID else self.row.status
-        return _VERDICTS.get(status, (status, "unavailable"))
+        word, kind = _VERDICTS.get(status, (status, "unavailable"))
+        return str(word), kind
 
     @property
     def origin(self) -> str:
         """Where it comes from."""
-        return _SOURCES[self.row.source]
+        return str(_SOURCES[self.row.source])
 
 
 @require_GET
@@ -146,7 +160,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and "delete" in request.POST:
         entry.delete()
         local_list.poke(request.user.get_username())
-        messages.success(request, f"{entry.id_tag} was removed from the list.")
+        messages.success(request, gettext("%(id_tag)s was removed from the list.") % {"id_tag": entry.id_tag})
         return redirect("cards")
     form = CardForm(request.POST if request.method == "POST" else None, instance=entry)
     if saved := _saved(request, form):
@@ -163,7 +177,11 @@ def _saved(request: HttpRequest, form: CardForm) -> HttpResponse | None:
             return None
         entry = form.save()
     local_list.poke(request.user.get_username())
-    messages.success(request, f"{entry.id_tag} is saved: {Card(entry, True, False).verdict[0]}.")
+    messages.success(
+        request,
+        gettext("%(id_tag)s is saved: %(verdict)s.")
+        % {"id_tag": entry.id_tag, "verdict": Card(entry, True, False).verdict[0]},
+    )
     for doubt in form.doubts():
         messages.warning(request, doubt)
     return redirect("cards")
@@ -203,7 +221,7 @@ def preview(request: HttpRequest) -> HttpResponse:
     """What the import would do, line by line; POST does it."""
     waiting: tuple[str, bytes] | None = cache.get(_waiting(request))
     if waiting is None:
-        messages.warning(request, "The uploaded file is not there any more. Choose it again.")
+        messages.warning(request, gettext("The uploaded file is not there any more. Choose it again."))
         return redirect("cards_import")
     name, data = waiting
     lines = card_csv.read(data)
@@ -211,7 +229,9 @@ def preview(request: HttpRequest) -> HttpResponse:
         try:
             done = card_import.apply(lines, request.POST.get("digest", ""))
         except card_import.ListMoved:
-            messages.warning(request, "The list changed meanwhile. Look at the preview again before you import.")
+            messages.warning(
+                request, gettext("The list changed meanwhile. Look at the preview again before you import.")
+            )
             return redirect("cards_preview")
         if not done.counts[Kind.ERROR]:
             cache.delete(_waiting(request))
@@ -228,10 +248,14 @@ def _waiting(request: HttpRequest) -> str:
 
 def _told(done: card_import.Plan) -> str:
     counts = done.counts
-    return (
-        f"Imported: {counts[Kind.NEW]} new, {counts[Kind.CHANGED]} changed, {counts[Kind.UNCHANGED]} unchanged, "
-        f"{counts[Kind.KEPT]} kept as they are."
-    )
+    return gettext(
+        "Imported: %(new)s new, %(changed)s changed, %(unchanged)s unchanged, %(kept)s kept as they are."
+    ) % {
+        "new": counts[Kind.NEW],
+        "changed": counts[Kind.CHANGED],
+        "unchanged": counts[Kind.UNCHANGED],
+        "kept": counts[Kind.KEPT],
+    }
 
 
 def _shown(request: HttpRequest, planned: card_import.Plan) -> dict[str, Any]:
@@ -245,11 +269,7 @@ def _shown(request: HttpRequest, planned: card_import.Plan) -> dict[str, Any]:
     return {
         "page": Paginator(outcomes, PAGE_LENGTH).get_page(request.GET.get("page")),
         "show": show,
-        "counts": [
-            (kind.value, f"{count} {'wrong' if kind is Kind.ERROR else kind}")
-            for kind, count in planned.counts.items()
-            if count
-        ],
+        "counts": [(kind.value, f"{count} {_FATES[kind]}") for kind, count in planned.counts.items() if count],
         "errors": planned.counts[Kind.ERROR],
         "to_write": len(planned.entries),
     }

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from station import commissioning, driver, provisioning
@@ -50,7 +51,9 @@ def sign(request: HttpRequest) -> HttpResponse:
         is_open = "open" in request.POST
         driver.switch(is_open)
         driver.switch_receipts("receipt" in request.POST)
-        messages.success(request, "Drivers can see the page." if is_open else "The page is switched off.")
+        messages.success(
+            request, gettext("Drivers can see the page.") if is_open else gettext("The page is switched off.")
+        )
         return redirect("driversign")
     address = request.build_absolute_uri(reverse("driver"))
     code = segno.make(address, error="m").svg_inline(scale=6, border=3, dark="#000", light="#fff", omitsize=True)

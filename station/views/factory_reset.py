@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from station import ask, factory_reset
@@ -32,7 +33,7 @@ def page(request: HttpRequest) -> HttpResponse:
 def _asked(words: str, user: str) -> str:
     """Why it was refused, "" when the station starts again for it."""
     if " ".join(words.split()).casefold() != WORDS:
-        return f"Type “{WORDS}” to confirm. Nothing was deleted."
+        return gettext("Type “%(words)s” to confirm. Nothing was deleted.") % {"words": WORDS}
     try:
         factory_reset.ask(user)
     except ResetRefused as refused:

@@ -16,6 +16,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import translation
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ocppclient.firmware import CANCELLABLE, HISTORY
@@ -29,40 +30,42 @@ from station.sentences import spoken, unpacked
 
 #: Stage of the update (ocppclient/firmware.py) → in plain words.
 _STAGES = {
-    "scheduled": "waits for its time, or for the end of the session",
-    "downloading": "is being downloaded",
-    "paused": "paused: somebody charges",
-    "waiting": "waits for its time, or for the end of the session",
-    "installing": "is being checked and unpacked",
-    "switching": "the station is about to start again with it",
-    "trial": "has started and proves itself",
+    "scheduled": gettext_lazy("waits for its time, or for the end of the session"),
+    "downloading": gettext_lazy("is being downloaded"),
+    "paused": gettext_lazy("paused: somebody charges"),
+    "waiting": gettext_lazy("waits for its time, or for the end of the session"),
+    "installing": gettext_lazy("is being checked and unpacked"),
+    "switching": gettext_lazy("the station is about to start again with it"),
+    "trial": gettext_lazy("has started and proves itself"),
 }
 #: Kind of update → who wanted it.
 _KINDS = {
-    "classic": "the backend",
-    "signed": "the backend, signed",
-    "local": "a file brought here",
-    "rollback": "going back, ordered here",
+    "classic": gettext_lazy("the backend"),
+    "signed": gettext_lazy("the backend, signed"),
+    "local": gettext_lazy("a file brought here"),
+    "rollback": gettext_lazy("going back, ordered here"),
 }
 #: End of an update → in plain words, and the kind of chip.
 _ENDS = {
     "Installed": ("installed", "available"),
     "cancelled": ("cancelled", "unavailable"),
-    "DownloadFailed": ("not downloaded", "fault"),
-    "InvalidSignature": ("wrong signature", "fault"),
+    "DownloadFailed": (gettext_lazy("not downloaded"), "fault"),
+    "InvalidSignature": (gettext_lazy("wrong signature"), "fault"),
     "InstallVerificationFailed": ("refused", "fault"),
-    "InstallationFailed": ("not installed", "fault"),
+    "InstallationFailed": (gettext_lazy("not installed"), "fault"),
 }
 
 
 class ReleaseForm(forms.Form):
     """The file of a release."""
 
-    file = forms.FileField(label="Release file", error_messages={"required": "Choose a file first."})
+    file = forms.FileField(
+        label=gettext_lazy("Release file"), error_messages={"required": gettext_lazy("Choose a file first.")}
+    )
     allow_older = forms.BooleanField(
-        label="Install it also when it is older than what runs",
+        label=gettext_lazy("Install it also when it is older than what runs"),
         required=False,
-        help_text="An older version may lack repairs of its security.",
+        help_text=gettext_lazy("An older version may lack repairs of its security."),
     )
 
 
@@ -143,7 +146,9 @@ def bring(pieces: Iterable[bytes], user: str, *, allow_older: bool) -> ask.Reply
     except BadRelease as bad:
         raise Unusable(spoken(Sentence("The file is not installed: {problem}.", problem=quoted(bad)))) from bad
     except OSError as error:
-        raise Unusable(f"The file cannot be stored ({error.strerror}). Make room on the disk.") from error
+        raise Unusable(
+            gettext("The file cannot be stored (%(strerror)s). Make room on the disk.") % {"strerror": error.strerror}
+        ) from error
     argument = {
         "file": brought.file, "sha256": brought.sha256, "version": brought.version, "allow_older": allow_older,
     }  # fmt: skip
@@ -158,7 +163,7 @@ def go_back(slot: str, user: str) -> ask.Reply:
     ours = releases.here()
     wanted = next((item for item in ours.installed() if item.slot == slot), None) if ours else None
     if wanted is None or ours is None or _why_not(wanted, ours):
-        return ask.Reply(False, "That release cannot run any more.")
+        return ask.Reply(False, gettext("That release cannot run any more."))
     return ask.order("roll_back_release", {"slot": slot, "version": wanted.version}, user)
 
 
@@ -201,14 +206,14 @@ def _why_not(release: releases.Installed, ours: releases.Releases) -> str:
     """Why a release cannot run any more; "" when it can."""
     schema = str(ours.manifest(ours.own_slot).get("schema", ""))
     if release.schema != schema:
-        return "The present version has changed the database; this one cannot read it."
+        return gettext("The present version has changed the database; this one cannot read it.")
     return ""
 
 
 def _past(entry: Mapping[str, str]) -> _Past:
     word, kind = _ENDS.get(entry["status"], (entry["status"], "unavailable"))
     who = _KINDS.get(entry["kind"], entry["kind"])
-    return _Past(entry["at"], who, entry["version"], word, kind, unpacked(entry["reason"]))
+    return _Past(entry["at"], str(who), entry["version"], str(word), kind, unpacked(entry["reason"]))
 
 
 def _stored(name: str) -> Any:

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from hardware import registry
@@ -23,7 +23,7 @@ from station.models import Transaction
 from station.roles import Role, needs
 
 DEVICES = ("board", "meter", "reader", "panel")
-BUSY = "A session is running: it needs the present devices. Try again when it has ended."
+BUSY = gettext_lazy("A session is running: it needs the present devices. Try again when it has ended.")
 
 
 @require_http_methods(["GET", "POST"])
@@ -41,7 +41,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         what = request.POST.get("test", "")
         if what not in ("", *DEVICES):
-            raise SuspiciousOperation("there is no such device")
+            raise SuspiciousOperation(gettext("there is no such device"))
         if Transaction.objects.filter(stopped_at=None).exists():
             form.add_error(None, BUSY)
         elif what:
@@ -80,13 +80,13 @@ def _tried(what: str, form: HardwareForm, present: HardwareConfig) -> tuple[str,
     values = dict(form.cleaned_data)
     in_use = [getattr(present, f"{device}_port") for device in DEVICES if getattr(present, device)]
     if values[f"{what}_port"] and values[f"{what}_port"] in in_use:
-        form.add_error(None, "The station itself uses this port now: the dashboard shows what it hears.")
+        form.add_error(None, gettext("The station itself uses this port now: the dashboard shows what it hears."))
         return None
     options = {name: values.pop(name) for name in OPTIONS if name in values}
     try:
         return what, probe(what, replace(present, **values, options=options))
     except ValueError as error:
-        form.add_error(None, f"This cannot be tried: {error}.")
+        form.add_error(None, gettext("This cannot be tried: %(error)s.") % {"error": error})
         return None
 
 

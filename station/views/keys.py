@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ocppclient.configuration import Access, Bool, Configuration, Int, Key
@@ -20,8 +21,8 @@ from station.sentences import spoken
 WITH_BACKEND = (Configuration.security_profile.name, Configuration.authorization_key.name)
 _ACCESS = {
     Access.R: ("fixed", "unavailable"),
-    Access.RW: ("can be changed", "available"),
-    Access.W: ("never shown", "waiting"),
+    Access.RW: (gettext_lazy("can be changed"), "available"),
+    Access.W: (gettext_lazy("never shown"), "waiting"),
 }
 
 
@@ -40,16 +41,17 @@ class Row:
     @property
     def access(self) -> tuple[str, str]:
         """In words, with the colour of the chip."""
-        return _ACCESS[self.key.access]
+        word, kind = _ACCESS[self.key.access]
+        return str(word), kind
 
     @property
     def effect(self) -> str:
         """When a change acts, and who makes it."""
         if self.key.name in WITH_BACKEND:
-            return "Changed with the backend settings, which are tried first."
+            return gettext("Changed with the backend settings, which are tried first.")
         if self.key.access is Access.R:
-            return "Fixed by the maker of the station."
-        return "A change acts at once and outlives power cuts."
+            return gettext("Fixed by the maker of the station.")
+        return gettext("A change acts at once and outlives power cuts.")
 
     @property
     def address(self) -> str:

@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods
 from segno import helpers
 
@@ -27,10 +28,12 @@ class CertificateForm(forms.Form):
     """A certificate of the owner's with its key."""
 
     text = forms.CharField(
-        label="Certificate chain and private key (PEM)",
+        label=gettext_lazy("Certificate chain and private key (PEM)"),
         max_length=100_000,
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "placeholder": "-----BEGIN CERTIFICATE-----"}),
-        help_text="The station's certificate first, then those up to the root, and the key without a pass phrase.",
+        help_text=gettext_lazy(
+            "The station's certificate first, then those up to the root, and the key without a pass phrase."
+        ),
     )
 
 
@@ -44,15 +47,17 @@ def page(request: HttpRequest) -> HttpResponse:
         if request.method == "POST" and secure:
             if "make" in request.POST:
                 ours.make()
-                return _done(request, "The station has a new certificate. Browsers ask again; print a new label.")
+                return _done(
+                    request, gettext("The station has a new certificate. Browsers ask again; print a new label.")
+                )
             if "remove" in request.POST:
                 ours.remove()
-                return _done(request, "The station uses the certificate that it made itself.")
+                return _done(request, gettext("The station uses the certificate that it made itself."))
             if form.is_valid():
                 ours.install(form.cleaned_data["text"])
-                return _done(request, "Your certificate is in use from the next connection on.")
+                return _done(request, gettext("Your certificate is in use from the next connection on."))
     except (ValueError, StartupError) as problem:
-        form.add_error(None, f"This cannot be used: {problem}.")
+        form.add_error(None, gettext("This cannot be used: %(problem)s.") % {"problem": problem})
     shown = ours.show() if secure else None
     host = f"{socket.gethostname()}.local"
     address = secure_url(host) if secure else f"http://{request.get_host()}/"

@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from ocppclient.sentence import quoted
@@ -25,10 +26,18 @@ _ORDERS = [(",".join(kinds), ", then ".join(_NAMES[kind] for kind in kinds)) for
 #: State of a device or change → kind of chip.
 _CHIPS = {"connected": "available", "connecting": "charging", "failed": "fault", "on trial": "charging",
           "confirmed": "available", "taken back": "fault"}  # fmt: skip
-_SECURITIES = {"wpa": "password", "wpa3": "password (WPA3)", "open": "open", "wep": "WEP, not supported",
-               "enterprise": "company login, not supported"}  # fmt: skip
-_WHY_OPEN = {"set-up": "while the station is being set up", "no network": "because no other network is left",
-             "guests": "while somebody uses it"}  # fmt: skip
+_SECURITIES = {
+    "wpa": gettext_lazy("password"),
+    "wpa3": gettext_lazy("password (WPA3)"),
+    "open": gettext_lazy("open"),
+    "wep": gettext_lazy("WEP, not supported"),
+    "enterprise": gettext_lazy("company login, not supported"),
+}
+_WHY_OPEN = {
+    "set-up": gettext_lazy("while the station is being set up"),
+    "no network": gettext_lazy("because no other network is left"),
+    "guests": gettext_lazy("while somebody uses it"),
+}
 _TYPED = {"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
 
 
@@ -53,35 +62,46 @@ class WifiForm(_Form):
     kind = "wifi"
     ssid_hex = forms.CharField(required=False, widget=forms.HiddenInput)
     ssid = forms.CharField(
-        required=False, strip=False, label="Name of the WiFi (SSID)", widget=forms.TextInput(attrs=_TYPED)
+        required=False, strip=False, label=gettext_lazy("Name of the WiFi (SSID)"), widget=forms.TextInput(attrs=_TYPED)
     )
-    security = forms.ChoiceField(label="Protection", choices=list(rules.SECURITIES.items()))
+    security = forms.ChoiceField(label=gettext_lazy("Protection"), choices=list(rules.SECURITIES.items()))
     key = forms.CharField(
-        required=False, strip=False, label="Password of the WiFi", help_text="8 to 63 characters. It is never shown.",
+        required=False,
+        strip=False,
+        label=gettext_lazy("Password of the WiFi"),
+        help_text=gettext_lazy("8 to 63 characters. It is never shown."),
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-    )  # fmt: skip
-    hidden = forms.BooleanField(required=False, label="Hidden: it does not tell its name")
+    )
+    hidden = forms.BooleanField(required=False, label=gettext_lazy("Hidden: it does not tell its name"))
 
 
 class EthernetForm(_Form):
     """How a wired interface gets its address."""
 
     kind = "ethernet"
-    interface = forms.ChoiceField(label="Interface")
+    interface = forms.ChoiceField(label=gettext_lazy("Interface"))
     method = forms.ChoiceField(
-        label="Address", choices=[("auto", "From the network (DHCP)"), ("manual", "Fixed, as typed below")]
+        label=gettext_lazy("Address"),
+        choices=[("auto", gettext_lazy("From the network (DHCP)")), ("manual", gettext_lazy("Fixed, as typed below"))],
     )
     address = forms.CharField(
-        required=False, label="Address and length", help_text="For example 192.168.1.20/24.",
+        required=False,
+        label=gettext_lazy("Address and length"),
+        help_text=gettext_lazy("For example 192.168.1.20/24."),
         widget=forms.TextInput(attrs=_TYPED),
-    )  # fmt: skip
+    )
     gateway = forms.CharField(
-        required=False, label="Router", help_text="Empty: none.", widget=forms.TextInput(attrs=_TYPED)
+        required=False,
+        label=gettext_lazy("Router"),
+        help_text=gettext_lazy("Empty: none."),
+        widget=forms.TextInput(attrs=_TYPED),
     )
     dns = forms.CharField(
-        required=False, label="Name servers", help_text="Up to three, with spaces between.",
+        required=False,
+        label=gettext_lazy("Name servers"),
+        help_text=gettext_lazy("Up to three, with spaces between."),
         widget=forms.TextInput(attrs=_TYPED),
-    )  # fmt: skip
+    )
 
     def __init__(self, interfaces: list[str], data: Any = None) -> None:
         super().__init__(data)
@@ -95,17 +115,26 @@ class MobileForm(_Form):
 
     kind = "mobile"
     apn = forms.CharField(
-        required=False, label="APN", help_text="As the operator of the SIM says.", widget=forms.TextInput(attrs=_TYPED)
+        required=False,
+        label=gettext_lazy("APN"),
+        help_text=gettext_lazy("As the operator of the SIM says."),
+        widget=forms.TextInput(attrs=_TYPED),
     )
     pin = forms.CharField(
-        required=False, label="PIN of the SIM", help_text="Empty when it asks for none.",
+        required=False,
+        label=gettext_lazy("PIN of the SIM"),
+        help_text=gettext_lazy("Empty when it asks for none."),
         widget=forms.PasswordInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
-    )  # fmt: skip
-    username = forms.CharField(required=False, label="User name of the APN", widget=forms.TextInput(attrs=_TYPED))
+    )
+    username = forms.CharField(
+        required=False, label=gettext_lazy("User name of the APN"), widget=forms.TextInput(attrs=_TYPED)
+    )
     password = forms.CharField(
-        required=False, strip=False, label="Password of the APN",
+        required=False,
+        strip=False,
+        label=gettext_lazy("Password of the APN"),
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-    )  # fmt: skip
+    )
 
 
 @require_GET
@@ -159,7 +188,7 @@ def change(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def keep(request: HttpRequest, token: str) -> HttpResponse:
     """The link on the new path: whoever opens it proves that the station can be reached there."""
-    ok, text = False, "This link belongs to no change of the network, or to an older one."
+    ok, text = False, gettext("This link belongs to no change of the network, or to an older one.")
     if settings.NETWORK:
         reply, _ = ask.network({"do": "keep", "token": token, "local": arrived_at(request)}, "the link")
         ok, text = reply.ok, reply.text
@@ -173,7 +202,7 @@ def _seen(request: HttpRequest) -> dict[str, Any]:
     user = request.user.get_username()
     reply, told = ask.network(None, user)
     if told is None:
-        return {"ruled": True, "problem": reply.text or "The network is not ruled by this station."}
+        return {"ruled": True, "problem": reply.text or gettext("The network is not ruled by this station.")}
     current = told["change"]
     if current and current["token"] and arrived_at(request) in current["addresses"]:
         _, again = ask.network({"do": "keep", "token": current["token"], "local": arrived_at(request)}, user)

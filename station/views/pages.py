@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_safe
 
 from station import __version__, ask, commissioning, provisioning
@@ -38,7 +39,7 @@ def station_facts(request: HttpRequest) -> dict[str, Any]:
         "setup_step": setup.way_back(request, here),
         "station_name": (provisioning.stored(commissioning.SECTION, "identity") or {}).get("name")
         or provisioning.stored("backend", "charge_point_id")
-        or "Charging station",
+        or gettext("Charging station"),
     }
 
 
@@ -85,7 +86,7 @@ def dashboard_chart(request: HttpRequest) -> JsonResponse:
     now = int(datetime.now(UTC).timestamp())
     rows = MEASUREMENTS.select("WHERE minute >= %s AND minute <= %s ORDER BY minute", now // 60 - hours * 60, now // 60)
     curve = averaged(rows, each)
-    power = {"kind": curve.kind, "name": "Power", "x": curve.x, "y": curve.y}
+    power = {"kind": curve.kind, "name": gettext("Power"), "x": curve.x, "y": curve.y}
     return JsonResponse({"now": now, "from": now - hours * 3600, "curves": [power]})
 
 

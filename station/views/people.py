@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from station import commissioning, people
@@ -73,7 +74,7 @@ def password(request: HttpRequest) -> HttpResponse:
         people.own_password_was_set(user)
         request.session.pop(CHOOSE, None)
         update_session_auth_hash(request, user)
-        messages.success(request, "Your new password counts from now on. The old one is dead.")
+        messages.success(request, gettext("Your new password counts from now on. The old one is dead."))
         if step := setup.way_back(request, "password"):
             return redirect("setup_step", step.key)
         return redirect(first_page(user))
@@ -106,19 +107,23 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     own = role_of(request.user)
     if role_of(user) > own:
-        messages.warning(request, f"{user} is {role_of(user).word}; only another one of that role changes that.")
+        messages.warning(
+            request,
+            gettext("%(user)s is %(role)s; only another one of that role changes that.")
+            % {"user": user, "role": role_of(user).shown},
+        )
         return redirect("users")
     form = UserForm(own, user, request.POST if "role" in request.POST else None)
     try:
         if request.method == "POST" and "delete" in request.POST:
             people.remove(user)
-            messages.success(request, f"{user} is removed and signed out.")
+            messages.success(request, gettext("%(user)s is removed and signed out.") % {"user": user})
             return redirect("users")
         if request.method == "POST" and "reset" in request.POST:
             return _told(request, user, people.give_one_time_password(user))
         if form.is_valid():
             people.change_role(user, form.chosen)
-            messages.success(request, f"{user} is {form.chosen.word} now.")
+            messages.success(request, gettext("%(user)s is %(role)s now.") % {"user": user, "role": form.chosen.shown})
             return redirect("users")
     except people.LastInstaller as problem:
         messages.warning(request, str(problem))

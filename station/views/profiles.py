@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from ocppclient.charging_profile import Unit
@@ -28,7 +29,10 @@ from station.worker import HARDWARE_LIMIT
 SPANS = {1: 0.25, 6: 2, 24: 6}
 LONGEST = max(SPANS)
 
-ORIGINS = {"SetChargingProfile": "set by the backend", "RemoteStartTransaction": "came with a remote start"}
+ORIGINS = {
+    "SetChargingProfile": gettext_lazy("set by the backend"),
+    "RemoteStartTransaction": gettext_lazy("came with a remote start"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,12 @@ class Installed:
     @property
     def purpose(self) -> str:
         """What its purpose means."""
-        return PURPOSES[self.row.purpose]
+        return str(PURPOSES[self.row.purpose])
 
     @property
     def origin(self) -> str:
         """Who brought it."""
-        return ORIGINS.get(self.row.origin, "set by the backend")
+        return str(ORIGINS.get(self.row.origin, ORIGINS["SetChargingProfile"]))
 
 
 @needs(Role.VIEWER)

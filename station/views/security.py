@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from ocppclient import pki
@@ -23,17 +24,21 @@ from station.views.pages import PAGE_LENGTH
 #: Kind → its heading, and what people lose with the last one of it.
 KINDS = {
     CENTRAL_SYSTEM_ROOT: (
-        "Roots of the backend",
-        "Without a root certificate of the backend the station cannot connect at security profiles 2 and 3.",
+        gettext_lazy("Roots of the backend"),
+        gettext_lazy(
+            "Without a root certificate of the backend the station cannot connect at security profiles 2 and 3."
+        ),
     ),
     CHARGE_POINT: (
-        "This station's own",
-        "Without a certificate of its own the station cannot connect at security profile 3. Its private key is deleted "
-        "with it and cannot be brought back.",
+        gettext_lazy("This station's own"),
+        gettext_lazy(
+            "Without a certificate of its own the station cannot connect at security profile 3. Its private key is "
+            "deleted with it and cannot be brought back."
+        ),
     ),
     MANUFACTURER_ROOT: (
-        "Roots of the manufacturer",
-        "Without a root certificate of the manufacturer no signed firmware can be installed.",
+        gettext_lazy("Roots of the manufacturer"),
+        gettext_lazy("Without a root certificate of the manufacturer no signed firmware can be installed."),
     ),
 }
 #: Days before the end → the colour of the warning (product: 60, 30 and 7 days).
@@ -56,13 +61,16 @@ class Row:
     def state(self) -> tuple[str, str]:
         """Colour and words of its validity."""
         if self.days_left < 0:
-            return "fault", "expired"
+            return "fault", gettext("expired")
         if self.about.not_before > datetime.now(UTC):
-            return "waiting", "not valid yet"
+            return "waiting", gettext("not valid yet")
         for limit, colour in WARNINGS:
             if self.days_left < limit:
-                return colour, "ends today" if self.days_left == 0 else f"{self.days_left} days left"
-        return "available", "valid"
+                if self.days_left == 0:
+                    return colour, gettext("ends today")
+                left = ngettext("%(days)d day left", "%(days)d days left", self.days_left)
+                return colour, left % {"days": self.days_left}
+        return "available", gettext("valid")
 
 
 @require_http_methods(["GET", "POST"])
@@ -91,7 +99,7 @@ def certificate(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Certificate, pk=pk)
     if request.method == "POST":
         if "sure" not in request.POST:
-            messages.warning(request, "Nothing was removed: tick the box first.")
+            messages.warning(request, gettext("Nothing was removed: tick the box first."))
             return redirect("certificate", pk=pk)
         argument = {"kind": found.kind, "fingerprint": found.fingerprint}
         reply = ask.order("certificate_remove", argument, request.user.get_username())
@@ -112,7 +120,7 @@ def security_log(request: HttpRequest) -> HttpResponse:
             reply = ask.order("security_log_clear", None, request.user.get_username())
             (messages.success if reply.ok else messages.warning)(request, reply.text)
         else:
-            messages.warning(request, "Nothing was cleared: tick the box first.")
+            messages.warning(request, gettext("Nothing was cleared: tick the box first."))
         return redirect("security_log")
     page = Paginator(SecurityEvent.objects.order_by("-seq"), PAGE_LENGTH).get_page(request.GET.get("page"))
     critical = {name for name, kind in EVENTS.items() if kind.critical}

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from station import models, self_test
@@ -19,9 +20,13 @@ KINDS = {
 }  # fmt: skip
 #: State of a test in words.
 WORDS = {
-    "asked": "about to begin", "running": "running", "passed": "passed", "failed": "failed", "refused": "refused",
-    "aborted": "given up",
-}  # fmt: skip
+    "asked": gettext_lazy("about to begin"),
+    "running": gettext_lazy("running"),
+    "passed": gettext_lazy("passed"),
+    "failed": gettext_lazy("failed"),
+    "refused": gettext_lazy("refused"),
+    "aborted": gettext_lazy("given up"),
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

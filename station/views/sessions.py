@@ -13,6 +13,7 @@ from django.core.paginator import Paginator
 from django.db.models import F, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from ocppclient.clock import format_utc
@@ -217,10 +218,15 @@ def session_chart(request: HttpRequest, pk: int) -> JsonResponse:
     begin, end = _seconds(found.started_at), _seconds(found.stopped_at or datetime.now(UTC))
     rows = MEASUREMENTS.select("WHERE minute >= %s AND minute <= %s ORDER BY minute", begin // 60, end // 60)
     curve = measured(rows, "W")
-    power = {"kind": "measured", "name": "Power", "x": curve.x, "y": curve.y}
+    power = {"kind": "measured", "name": gettext("Power"), "x": curve.x, "y": curve.y}
     if not curve.x:
         steps = session_messages.mean_powers(session_messages.energy_samples(found.uid, found.data))
-        power = {"kind": "allowed", "name": "Power, mean", "x": [at for at, _ in steps], "y": [w for _, w in steps]}
+        power = {
+            "kind": "allowed",
+            "name": gettext("Power, mean"),
+            "x": [at for at, _ in steps],
+            "y": [w for _, w in steps],
+        }
     return JsonResponse({"now": 0, "from": begin - 60, "to": max(end, begin + 60) + 60, "curves": [power]})
 
 

@@ -12,6 +12,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ocppclient.clock import parse_utc
@@ -152,10 +153,10 @@ def _charge_facts(live: Mapping[str, Any] | None) -> list[tuple[str, bool]]:
         return []
     session, box = live["session"], live["box"]
     return [
-        ("A car (or a tester) is plugged in", bool(box["ev_connected"])),
-        ("A card was accepted and a session began", session is not None),
-        ("The contactor is closed", bool(box["contactor_closed"])),
-        ("The meter counts up", bool(session and session["energy_wh"] > 0)),
+        (gettext("A car (or a tester) is plugged in"), bool(box["ev_connected"])),
+        (gettext("A card was accepted and a session began"), session is not None),
+        (gettext("The contactor is closed"), bool(box["contactor_closed"])),
+        (gettext("The meter counts up"), bool(session and session["energy_wh"] > 0)),
     ]
 
 
@@ -188,7 +189,7 @@ def _obey(request: HttpRequest, this: Step, form: forms.Form | None, evidence: E
             _keep_draft(request, this)
             reason = request.POST.get("reason", "").strip()[:200]
             if len(reason) < _SHORTEST_REASON:
-                return "Write in a few words why this step is skipped: the reason stands in the report."
+                return gettext("Write in a few words why this step is skipped: the reason stands in the report.")
             commissioning.say(this.key, waived=reason, waived_by=user)
             return _onward(place)
         case "add" if this.key == "cards":
@@ -207,7 +208,7 @@ def _obey(request: HttpRequest, this: Step, form: forms.Form | None, evidence: E
             if problem := _save(request, this, form):
                 return problem
             return _judge(request, this, place)
-    return "This step knows no such button."
+    return gettext("This step knows no such button.")
 
 
 def _save(request: HttpRequest, this: Step, form: forms.Form | None) -> str:
@@ -233,7 +234,7 @@ def _save(request: HttpRequest, this: Step, form: forms.Form | None) -> str:
             try:
                 offset_s = (ours - parse_utc(request.POST.get("phone", ""))).total_seconds()
             except ValueError:
-                return "The time of your phone did not arrive. Reload the page, and compare again."
+                return gettext("The time of your phone did not arrive. Reload the page, and compare again.")
             commissioning.say("time", offset_s=round(offset_s, 1), at=now.isoformat(timespec="seconds"))
         case "firmware":
             commissioning.say("firmware", version=request.POST.get("version", ""))
@@ -247,9 +248,11 @@ def _judge(request: HttpRequest, this: Step, place: int) -> HttpResponse | str:
     if this.key == "handover":
         missing = commissioning.hand_over(evidence, datetime.now(UTC))
         if missing:
-            return f"Not finished yet: {', '.join(missing)}. Do these steps, or skip each with a reason."
+            return gettext("Not finished yet: %(missing)s. Do these steps, or skip each with a reason.") % {
+                "missing": ", ".join(gettext(title) for title in missing)
+            }
         request.session.pop(AT_STEP, None)
-        messages.success(request, "The station is handed over. Print the report, or keep the file.")
+        messages.success(request, gettext("The station is handed over. Print the report, or keep the file."))
         return redirect("setup_report")
     found: Outcome = commissioning.outcome(this, evidence)
     if found.state is State.DONE:
@@ -257,7 +260,7 @@ def _judge(request: HttpRequest, this: Step, place: int) -> HttpResponse | str:
         return _onward(place)
     if found.state is State.WAIVED:
         return _onward(place)
-    return f"This step is not proven yet. {found.text}"
+    return gettext("This step is not proven yet. %(text)s") % {"text": found.text}
 
 
 def _onward(place: int) -> HttpResponse:
@@ -278,5 +281,5 @@ def _add_card(request: HttpRequest) -> HttpResponse | str:
         return " ".join(str(error) for errors in form.errors.values() for error in errors)
     form.save()
     local_list.poke(request.user.get_username())
-    messages.success(request, f"{form.instance.id_tag} may charge.")
+    messages.success(request, gettext("%(id_tag)s may charge.") % {"id_tag": form.instance.id_tag})
     return redirect("setup_step", "cards")

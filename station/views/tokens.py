@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from station import provisioning, tokens
@@ -28,16 +29,18 @@ class TokenForm(forms.Form):
 
     name = forms.CharField(
         max_length=60,
-        label="What it is for",
-        help_text="For people only, for example the program that gets it.",
+        label=gettext_lazy("What it is for"),
+        help_text=gettext_lazy("For people only, for example the program that gets it."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    role = forms.TypedChoiceField(label="Role", coerce=int, widget=forms.RadioSelect, initial=int(Role.VIEWER))
+    role = forms.TypedChoiceField(
+        label=gettext_lazy("Role"), coerce=int, widget=forms.RadioSelect, initial=int(Role.VIEWER)
+    )
 
     def __init__(self, own: Role, data: object = None) -> None:
         super().__init__(data)  # type: ignore[arg-type]
         roles = [role for role in Role if Role.NOBODY < role <= own]
-        self.fields["role"].choices = [(int(role), f"{role.word}: {PURPOSES[role]}") for role in roles]  # type: ignore[attr-defined]
+        self.fields["role"].choices = [(int(role), f"{role.shown}: {PURPOSES[role]}") for role in roles]  # type: ignore[attr-defined]
 
 
 @require_http_methods(["GET", "POST"])
@@ -49,7 +52,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and "metrics" in request.POST:
         wanted = request.POST["metrics"] == "on"
         Setting.objects.update_or_create(section="web", name="metrics", defaults={"value": json.dumps(wanted)})
-        messages.success(request, f"The metrics are {'on' if wanted else 'off'} now.")
+        messages.success(request, gettext("The metrics are on now.") if wanted else gettext("The metrics are off now."))
         return redirect("tokens")
     form = TokenForm(role_of(owner), request.POST if request.method == "POST" else None)
     if form.is_valid():
@@ -71,5 +74,5 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     token = get_object_or_404(ApiToken, pk=pk)
     token.delete()
     log.info("%s revoked the token %d", request.user, pk)
-    messages.success(request, f"The token {token.name} is revoked.")
+    messages.success(request, gettext("The token %(name)s is revoked.") % {"name": token.name})
     return redirect("tokens")

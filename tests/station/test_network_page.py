@@ -77,7 +77,7 @@ def test_an_installer_sees_everything_and_strange_names_stay_text(worker: Worker
     page = inside.get("/network").content.decode()
     assert XSS not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    for words in ("reaches the backend", "signal fair (40 %)", "asks for its PIN", "pass-word", "for 800 s more"):
+    for words in ("reaches the backend", "signal fair, 40 %", "asks for its PIN", "pass-word", "It closes in 800 s."):
         assert words in page
     chosen = inside.get("/network", {"wifi": XSS.encode().hex()}).content.decode()
     assert f'value="{XSS.encode().hex()}"' in chosen
