@@ -178,9 +178,9 @@ def test_a_fixed_address_reaches_networkmanager(services: Services) -> None:
 
 
 def test_what_is_not_there_is_refused(services: Services) -> None:
-    with pytest.raises(Refused, match="no ethernet interface eth7"):
+    with pytest.raises(Refused, match="no interface ethernet eth7"):
         on(lambda network: network.apply(Ethernet("eth7", None)))
-    with pytest.raises(Refused, match="no mobile interface"):
+    with pytest.raises(Refused, match="no interface mobile"):
         on(lambda network: network.apply(Mobile("internet", "", "", "")))
 
 
