@@ -495,8 +495,6 @@ def _clock_desk(worker: StationWorker, clock: Clock) -> ClockDesk:
     """In a thread: imports."""
     from station.clock import servers
     from station.clock.desk import ClockDesk
-    from station.clock.system import Computer
-    from station.clock.timedate import Timedate
 
     async def recall(read: Callable[[], Any]) -> Any:
         return await asyncio.wrap_future(worker.call(read))
@@ -504,7 +502,13 @@ def _clock_desk(worker: StationWorker, clock: Clock) -> ClockDesk:
     async def handle(event: Event) -> list[Action]:
         return await asyncio.wrap_future(worker.handle(event))
 
-    return ClockDesk(Computer(Timedate()), servers, recall, handle, clock, rules=settings.CLOCK)
+    computer = None
+    if settings.CLOCK != "OFF":
+        from station.clock.system import Computer
+        from station.clock.timedate import Timedate
+
+        computer = Computer(Timedate())
+    return ClockDesk(computer, servers, recall, handle, clock, rules=settings.CLOCK == "ON")
 
 
 def _leave(*_: object) -> NoReturn:

@@ -21,8 +21,9 @@ SIM_HTTP_HOST, SIM_HTTP_PORT = address("STATION_SIM_HTTP", "127.0.0.1:8081")
 REDIS_URL = os.environ.get("STATION_REDIS_URL", "").strip()
 #: ON: this machine is a station, and NetworkManager is its to rule; anybody else's network is left alone.
 NETWORK = choice("STATION_NETWORK", "OFF", ("ON", "OFF")) == "ON"
-#: ON: this computer's clock and time servers are the station's to set; it reads them in any case.
-CLOCK = choice("STATION_CLOCK", "OFF", ("ON", "OFF")) == "ON"
+#: ON: this computer's clock and time servers are the station's to set; READ: it only looks at them; OFF: it does not,
+#: so that a station on a laptop has its time from its backend alone, like a box without time servers.
+CLOCK = choice("STATION_CLOCK", "OFF", ("ON", "READ", "OFF"))
 LOG_LEVEL = choice("STATION_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 
 SECRET_KEY = secret_key(DATA_DIR)

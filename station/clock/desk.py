@@ -1,6 +1,6 @@
 """Looks at the computer's clock every few seconds: the charge point hears of it, and the system's clock follows ours.
 
-Only on a station that rules its computer's clock (STATION_CLOCK) anything is set.
+Only on a station that rules its computer's clock (STATION_CLOCK=ON) anything is set.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class ClockDesk:
     """Belongs to one event loop.
 
     Args:
+        computer: None: nobody looks at it, and only phones tell the time here.
         kept: the time servers that people chose.
         recall: runs something with `kept` where the database may be touched.
         handle: hands an event to the charge point; what it answers.
@@ -48,7 +49,7 @@ class ClockDesk:
 
     def __init__(
         self,
-        computer: SystemTime,
+        computer: SystemTime | None,
         kept: Kept,
         recall: Callable[[Callable[[], Any]], Awaitable[Any]],
         handle: Callable[[Event], Awaitable[Sequence[Action]]],
@@ -75,14 +76,17 @@ class ClockDesk:
 
     async def tick(self) -> None:
         """Look, tell, and let the system follow."""
+        computer = self._computer
+        if computer is None:
+            return
         async with self._one_at_a_time:
-            self._seen = seen = await self._computer.look()
+            self._seen = seen = await computer.look()
             if seen.synchronised:
                 await self._handle(TimeTold("ntp", seen.utc, seen.at_s, seen.server))
             if not self._rules:
                 return
             try:
-                await self._rule(seen)
+                await self._rule(computer, seen)
             except Refused as refused:
                 if self._problem != str(refused):
                     log.warning("%s", refused)
@@ -90,18 +94,18 @@ class ClockDesk:
             else:
                 self._problem = NOTHING
 
-    async def _rule(self, seen: Seen) -> None:
+    async def _rule(self, computer: SystemTime, seen: Seen) -> None:
         if seen.enabled is False:  # by whomever: also by a station that lost its power while it set the clock
-            await self._computer.enable()
+            await computer.enable()
         servers = await self._recall(self._kept.chosen)
-        await self._computer.use_servers(servers)
+        await computer.use_servers(servers)
         if seen.synchronised or not self._clock.confirmed:
             return
         ahead_s = (self._clock.utc_at(seen.at_s) - seen.system).total_seconds()
         now = self._clock.monotonic()
         if abs(ahead_s) > TOLERANCE_S and now - self._shift_at >= SHIFT_EVERY_S:
             self._shift_at = now
-            await self._computer.shift(ahead_s)
+            await computer.shift(ahead_s)
             log.info("The system's clock follows the station's: moved by %+.1f s", ahead_s)
 
     # -- what people order

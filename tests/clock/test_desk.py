@@ -68,7 +68,7 @@ class Kept:
 class Desk:
     """A desk with everything it needs."""
 
-    def __init__(self, *, rules: bool = True) -> None:
+    def __init__(self, *, rules: bool = True, looks: bool = True) -> None:
         self.bench = Bench()
         self.bench.read()
         self.computer = Computer(self.bench)
@@ -80,7 +80,8 @@ class Desk:
         async def handle(event: Event) -> Sequence[Action]:
             return self.bench.do(event)
 
-        self.desk = ClockDesk(self.computer, self.kept, recall, handle, self.bench.clock, rules=rules)
+        computer = self.computer if looks else None
+        self.desk = ClockDesk(computer, self.kept, recall, handle, self.bench.clock, rules=rules)
 
     def tick(self, after_s: float = 0.0) -> None:
         self.bench.time.now += after_s
@@ -101,6 +102,16 @@ def test_what_a_time_server_says_reaches_the_charge_point() -> None:
     assert desk.bench.clock.utc() == START + timedelta(seconds=40)
     clock = desk.bench.cp.view().clock
     assert (clock.source, clock.by) == ("ntp", "time.example")
+
+
+def test_where_nobody_looks_at_the_computer_a_phone_sets_the_station_all_the_same() -> None:
+    desk = Desk(rules=False, looks=False)
+    desk.computer.seen = {"synchronised": True}
+    desk.tick()
+    assert not desk.bench.clock.confirmed
+    assert desk.obey(do="phone", utc=format_utc(START + timedelta(days=1)))[0]
+    assert desk.bench.clock.utc() == START + timedelta(days=1)
+    assert desk.told() == {"rules": False, "problem": "", "system": None, "chosen": []}
 
 
 def test_a_computer_without_time_servers_confirms_nothing() -> None:

@@ -23,7 +23,7 @@ def test_time_servers_are_better_than_a_backend_with_a_wrong_clock(make_rig: Rig
     program.write_text(CHRONYC)
     program.chmod(0o755)
     rig = make_rig()
-    rig.station.environment["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    rig.station.environment |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", "STATION_CLOCK": "READ"}
     ahead = (datetime.now(UTC) + timedelta(hours=5)).isoformat(timespec="seconds")
     rig.backend.answer_always("BootNotification", {"status": "Accepted", "currentTime": ahead, "interval": 300})
     rig.backend.answer_always("Heartbeat", {"currentTime": ahead})
