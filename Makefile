@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 # Compiled once, not by each of the hundreds of processes that the tests start (the folders __pycache__ are not kept in git).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev run test style unit bench prove pictures docs clean
+.PHONY: help install install-dev run test style unit bench prove package pictures docs clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -42,13 +42,18 @@ unit: install-dev ## the unit tests only (seconds)
 bench: install-dev ## measure the product and print the table
 	$(PY) -m bench
 
-prove: install-dev ## long campaigns (2,000 kills, a day of sessions on bad lines, journeys again as an appliance)
-	$(PY) -m pytest -n 2 --dist loadfile tests/journeys/test_kills.py tests/scenarios/test_soak.py --campaign=long
+prove: install-dev ## long campaigns (2,000 kills, a day of sessions on bad lines, journeys again as an appliance, every Debian)
+	@tools/test_packages.sh
+	$(PY) -m pytest -n 2 --dist loadfile --campaign=long \
+		tests/journeys/test_kills.py tests/scenarios/test_soak.py tests/journeys/test_package.py
 	$(PY) -m pytest -n 2 --dist loadfile --run-mode=appliance \
 		$(addprefix tests/journeys/test_,$(addsuffix .py,sessions remote reservations offline resets boot odd_backends))
 
-pictures: install-dev ## make the pictures of the README again
-	$(PY) -m pytest -q tests/browser/test_quality.py -k readme --pictures
+package: install-dev ## build the Debian package in dist/ (ARCH=amd64 or arm64)
+	$(PY) deploy/build_package.py --arch $(or $(ARCH),amd64)
+
+pictures: install-dev ## make the pictures of the README and of the installer's guide again
+	$(PY) -m pytest -q tests/browser/test_quality.py tests/browser/test_wizard.py -k "readme or first_charge" --pictures
 
 docs: install-dev ## regenerate the generated pages
 	$(PY) manage.py generate_docs

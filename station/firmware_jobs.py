@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +25,8 @@ from station.transfer.part import sync_folder
 from station.transfer_options import transfer_options
 
 _PIECE = 1024 * 1024
+#: So often a job that waits for another program says that it goes on, seconds.
+_LOOK_S = 5.0
 
 
 def download(task: Task) -> Mapping[str, object]:
@@ -113,14 +118,36 @@ def _install(task: Task, file: BinaryIO) -> Mapping[str, object]:
     shutil.rmtree(draft, ignore_errors=True)
     try:
         release.unpack(draft, lambda percent: task.tell("unpacking", percent))
+        (draft / releases.MANIFEST).write_bytes(manifest.raw)
+        _furnish(ours, draft, task)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    (draft / releases.MANIFEST).write_bytes(manifest.raw)
     os.sync()  # every file of it is on the disk before its name is
     draft.rename(target)
     sync_folder(ours.slots)
     return {"slot": slot, "version": manifest.version}
+
+
+def _furnish(ours: releases.Releases, slot: Path, task: Task) -> None:
+    """Its Python packages, by the release's own rule, where the running release has its own as well."""
+    if not (ours.slots / ours.own_slot / ".venv").exists():
+        return  # started under a Python that has them (docs/firmware.md)
+    python = getattr(sys, "_base_executable", sys.executable)  # not that of the running release's environment
+    command = [python, "-B", str(slot / "deploy" / "packages.py"), str(ours.folder), str(slot)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as made:
+        try:
+            while True:
+                task.tell("packages", 0)  # minutes on a small board: the watchdog sees that it goes on
+                with suppress(subprocess.TimeoutExpired):
+                    _, errors = made.communicate(timeout=_LOOK_S)
+                    break
+        except BaseException:
+            made.kill()
+            raise
+    if made.returncode:
+        reason = errors.strip().rpartition("\n")[2]
+        raise JobFailed("packages", f"its Python packages are not complete ({reason[:200]})")
 
 
 def running_version(ours: releases.Releases | None) -> str:

@@ -16,9 +16,9 @@ def greeting(web_url: str, backend_url: str, simulator_url: str, applied: Applie
     lines = [""]
     if web_url:
         lines.append(f"  Station    {web_url}")
-        if applied.one_time_password:
-            user = applied.provision.web.admin_user
-            lines.append(f"  Log in as  {user} with the one-time password {applied.one_time_password}")
+    if applied.one_time_password:  # also beside pages of another process: nobody else can tell it
+        user = applied.provision.web.admin_user
+        lines.append(f"  Log in as  {user} with the one-time password {applied.one_time_password}")
     lines.append(f"  Backend    {backend_url or 'none is configured yet'}")
     if simulator_url:
         command = _simulator_command()

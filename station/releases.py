@@ -115,6 +115,10 @@ class Releases:
         for folder in self.slots.iterdir():
             if folder.name not in kept and folder.name != previous:
                 shutil.rmtree(folder, ignore_errors=True)
+        used = {(slot / ".venv").resolve() for slot in self.slots.iterdir()}
+        for venv in (self.folder / "venvs").glob("*"):
+            if venv.resolve() not in used:
+                shutil.rmtree(venv, ignore_errors=True)
 
     def _target(self, link: str) -> str:
         try:

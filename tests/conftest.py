@@ -24,5 +24,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The campaign of kills takes as long as all other journeys of a worker together: it begins first."""
-    items.sort(key=lambda item: item.path.name != "test_kills.py")
+    """What takes as long as all other journeys of a worker together begins first."""
+    items.sort(key=lambda item: item.path.name not in ("test_kills.py", "test_package.py"))

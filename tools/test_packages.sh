@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Debian packages that the tests need: Chromium for the pages, Redis for the appliance's processes, python-dbusmock (with
-# python3-dbus and python3-gi) for the network, systemd (its analyze, no running one) and nftables for the files in deploy/.
+# python3-dbus and python3-gi) for the network, systemd (its analyze, no running one), nftables, iproute2 and dnsmasq for the files in deploy/, and what makes a fresh Debian in a folder
+# for the package, with a systemd of its own (as root; the package index of this machine is used).
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
@@ -8,6 +9,10 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v systemd-analyze >/dev/null || missing+=(systemd)
 [ -x /usr/sbin/nft ] || missing+=(nftables)
+[ -x /usr/sbin/dnsmasq ] || missing+=(dnsmasq-base)
+command -v ip >/dev/null || missing+=(iproute2)
+command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+command -v systemd-nspawn >/dev/null || missing+=(systemd-container)
 [ ${#missing[@]} = 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "Installing Debian packages for the tests: ${missing[*]} …"

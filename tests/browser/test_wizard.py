@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.test_quality import README_PICTURES
 from tests.journeys.rig import Rig, RigMaker
 from tests.journeys.station import merge, to_toml, until
 
@@ -18,6 +19,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.journey]
 
 #: The processes share two cores with other tests.
 SOON, LATER = 20_000, 120_000
+#: Those whose pictures stand in docs/installer-guide.md (`make pictures`).
+GUIDE = ("Set-up", "Largest current", "Self-test", "Test charge")
 OWN = "a battery staple of 9"
 ONE_TIME = re.compile(r"one-time password +(\S+)")
 
@@ -25,15 +28,19 @@ ONE_TIME = re.compile(r"one-time password +(\S+)")
 class Wizard:
     """The wizard on a phone; counts what has to be typed or chosen."""
 
-    def __init__(self, page: Page, pictures: Path) -> None:
+    def __init__(self, page: Page, pictures: Path, guide: Path) -> None:
         self.page = page
         self.inputs = 0
         self._pictures = pictures
+        self._guide = guide
 
     def heading(self, words: str) -> None:
         expect(self.page.get_by_role("heading", name=words, exact=True)).to_be_visible(timeout=SOON)
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), words
-        self.page.screenshot(path=self._pictures / f"{words.lower().replace(' ', '-')}.png", full_page=True)
+        name = f"{words.lower().replace(' ', '-')}.png"
+        self.page.screenshot(path=self._pictures / name, full_page=True)
+        if words in GUIDE:
+            self.page.screenshot(path=self._guide / f"guide-{name}")
 
     def type(self, label: str, text: str) -> None:
         self.inputs += 1
@@ -69,9 +76,11 @@ def page(chromium: Browser) -> Iterator[Page]:
     assert errors == []
 
 
-def test_from_the_label_to_the_first_charge(rig: Rig, page: Page, tmp_path: Path) -> None:
+def test_from_the_label_to_the_first_charge(
+    rig: Rig, page: Page, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     pictures = Path(os.environ.get("STATION_PICTURES", tmp_path))
-    wizard = Wizard(page, pictures)
+    wizard = Wizard(page, pictures, README_PICTURES if request.config.getoption("--pictures") else pictures)
     label = until(lambda: ONE_TIME.search(rig.station.log()), 20, lambda: f"the greeting is printed\n{rig.story()}")
 
     # get in: the label's password opens only the page that asks for an own one, and that leads into the set-up

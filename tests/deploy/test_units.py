@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from configparser import ConfigParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from redis import Redis
@@ -130,10 +131,18 @@ def test_every_udev_rule_is_well_formed() -> None:
     assert rules
     for rule in rules:
         assert re.fullmatch(rf"{pair}(, {pair})*", rule), rule
-        assert 'SUBSYSTEM=="tty"' in rule
+        assert 'SUBSYSTEM=="tty"' in rule or 'SUBSYSTEM=="gpio"' in rule
 
 
 def test_the_one_file_of_chrony_that_the_station_may_write_is_made_and_open_to_it() -> None:
     path = str(SOURCES)
     assert f"f {path} 0644 station station -" in (DEPLOY / "chrony/station.tmpfiles").read_text().splitlines()
     assert f"-{path}" in settings_of(DEPLOY / "systemd/station-worker.service")["ReadWritePaths"]
+
+
+def test_the_pages_are_announced_where_they_are() -> None:
+    group = ElementTree.parse(DEPLOY / "avahi/station.service").getroot()
+    announced = {(found.findtext("type"), found.findtext("port")) for found in group.iter("service")}
+    web = " ".join(settings_of(DEPLOY / "systemd/station-web.service")["Environment"])
+    ports = {name: re.search(rf"STATION_{name}=\S+:(\d+)", web) for name in ("HTTP", "HTTPS")}
+    assert announced == {(f"_{name.lower()}._tcp", port[1]) for name, port in ports.items() if port}

@@ -84,6 +84,34 @@ def test_a_release_is_unpacked_into_a_slot_of_its_own_and_nothing_is_switched(ta
     assert list(task.staging.iterdir()) == []
 
 
+#: Plays deploy/packages.py of the new release.
+FURNISH = """
+import os, sys
+releases, slot = sys.argv[1:]
+assert os.path.isdir(releases + "/slots/old") and sys.prefix == sys.base_prefix
+if open(slot + "/requirements.txt").read() != "known":
+    sys.exit("ERROR\\nNo matching distribution found for b")
+os.mkdir(slot + "/.venv")
+"""
+
+
+@pytest.mark.parametrize("requirements", [b"known", b"b"])
+def test_a_release_gets_its_packages_before_anybody_can_switch_to_it(
+    task: Task, root: Issued, signer: Issued, slots: Path, requirements: bytes
+):
+    """By its own rule, outside of the environment of the release that runs."""
+    (slots / "old" / ".venv").mkdir()
+    files = {**GOOD, "requirements.txt": requirements, "deploy/packages.py": FURNISH.encode()}
+    new = bring(task, root, release(signer, packed(files)))
+    if requirements == b"known":
+        firmware_jobs.install(new)
+        assert (slots / "2.0.0-12345678" / ".venv").is_dir()
+    else:
+        with pytest.raises(JobFailed, match="No matching distribution found for b"):
+            firmware_jobs.install(new)
+        assert [path.name for path in slots.iterdir()] == ["old"]
+
+
 @pytest.mark.parametrize("stage", ["checking", "unpacking"])
 def test_an_installation_that_is_stopped_leaves_no_slot(task: Task, slots: Path, stage: str):
     def stop(told: str, percent: int) -> None:

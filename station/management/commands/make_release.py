@@ -34,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--key", type=Path, help="private key of the signing certificate, PEM")
         parser.add_argument("--certificate", type=Path, help="the signing certificate, PEM")
         parser.add_argument("--release-version", default=__version__, help=f"its version (default {__version__})")
+        parser.add_argument("--wheels", type=Path, help="folder of Python packages that the release brings along")
         parser.add_argument("--model", action="append", default=[], help="only for this chargePointModel (repeatable)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -50,7 +51,10 @@ class Command(BaseCommand):
             "schema": newest_migration(),
             "made": format_utc(_made(root, files)),
         }
-        release_archive.pack(((name, root / name) for name in files), facts, sign, options["target"])
+        packed = [(name, root / name) for name in files]
+        if options["wheels"]:
+            packed += [(f"wheels/{path.name}", path) for path in options["wheels"].glob("*.whl")]
+        release_archive.pack(packed, facts, sign, options["target"])
         size = options["target"].stat().st_size
         signed = "signed" if sign else "NOT signed: only a station with allow_unsigned_update takes it"
         self.stdout.write(f"{options['target']}: version {facts['version']}, {size // 1024} KiB, {signed}")
