@@ -1,8 +1,9 @@
 // The dashboard: writes the newest snapshot into the page, and lets ages and durations tick in between.
 
 import { chart } from "./chart.js";
+import { decimal } from "./language.js";
 import { connect } from "./socket.js";
-import { ago, clockTime, duration, localTimes } from "./times.js";
+import { ago, clockTime, dayTime, duration, localTimes } from "./times.js";
 
 const slots = new Map([...document.querySelectorAll("[data-t]")].map((element) => [element.dataset.t, element]));
 const power = chart(
@@ -30,8 +31,7 @@ function note(name, text) {
   slots.get(name).hidden = !text;
 }
 
-const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
-const count = (n, one, many) => (n === 1 ? `1 ${one}` : `${n} ${many}`);
+const number = (value, digits) => (value === null || value === undefined ? "–" : decimal(value, digits));
 
 function show(snapshot) {
   now = snapshot;
@@ -60,19 +60,22 @@ function show(snapshot) {
   document.getElementById("backend").dataset.kind = backend.kind;
   set("link_word", backend.word);
   set("registration", backend.state === "off" ? "–" : backend.registration_words);
-  set("queue", backend.queue_depth ? count(backend.queue_depth, "message", "messages") : "nothing");
-  set("url", backend.url || "none set");
+  set("queue", backend.queue_depth ? interpolate(ngettext("%(count)s message", "%(count)s messages", backend.queue_depth), { count: backend.queue_depth }, true) : gettext("nothing"));
+  set("url", backend.url || gettext("none set"));
   note("link_error", backend.state === "connected" ? "" : backend.last_error);
   note("link_warning", backend.warning);
-  note("parked", backend.parked ? `${count(backend.parked, "message was", "messages were")} not accepted by the backend. Look at the sessions.` : "");
-  note("message_error", backend.message_error ? `Last problem with a message: ${backend.message_error}` : "");
+  note("parked", backend.parked ? interpolate(ngettext(
+    "%(count)s message was not accepted by the backend. Look at the sessions.",
+    "%(count)s messages were not accepted by the backend. Look at the sessions.", backend.parked,
+  ), { count: backend.parked }, true) : "");
+  note("message_error", backend.message_error ? interpolate(gettext("Last problem with a message: %(error)s"), { error: backend.message_error }, true) : "");
   note("clock", clock.confirmed ? "" : clock.synchronised ? gettext("Nobody has confirmed the clock since the start.") : gettext("The time is a guess until the backend or the network gives it."));
   document.getElementById("clock-page")?.toggleAttribute("hidden", clock.confirmed);
 
-  set("cable", box.ready ? (box.ev_connected ? "plugged in" : "not plugged in") : "not known yet");
-  set("contactor", box.ready ? (box.contactor_closed ? "closed: the car has mains" : "open") : "not known yet");
+  set("cable", box.ready ? (box.ev_connected ? gettext("plugged in") : gettext("not plugged in")) : gettext("not known yet"));
+  set("contactor", box.ready ? (box.contactor_closed ? gettext("closed: the car has mains") : gettext("open")) : gettext("not known yet"));
   document.getElementById("temperature-row").hidden = meter.temperature_c === null;
-  set("temperature", meter.temperature_c === null ? "" : `${meter.temperature_c} °C`);
+  set("temperature", meter.temperature_c === null ? "" : `${decimal(meter.temperature_c, Number.isInteger(meter.temperature_c) ? 0 : 1)} °C`);
   acknowledge.hidden = now.role === "viewer" || !box.faults.some((fault) => ["estop", "tamper", "relay_stuck"].includes(fault.code));
   lines("faults", box.faults.map((fault) => [
     fault.blocking ? "fault" : "waiting", fault.words, [fault.info, fault.cure].filter(Boolean).join(". "), "",
@@ -108,23 +111,23 @@ async function refresh(id) {
 }
 
 function showReservation(reservation) {
-  const line = document.getElementById("reservation");
-  line.hidden = !reservation;
-  if (!reservation) return;
-  const group = reservation.group ? " and its group" : "";
-  set("reservation", `Reservation ${reservation.id}: for card ${reservation.id_tag}${group}, until`);
-  const time = line.querySelector("time");
-  if (time.dateTime === reservation.until) return;
-  time.dateTime = reservation.until;
-  localTimes(line);
+  if (!reservation) {
+    note("reservation", "");
+    return;
+  }
+  const sentence = reservation.group
+    ? gettext("Reservation %(id)s: for card %(card)s and its group, until %(time)s")
+    : gettext("Reservation %(id)s: for card %(card)s, until %(time)s");
+  const { id, id_tag: card, until } = reservation;
+  note("reservation", interpolate(sentence, { id, card, time: dayTime(new Date(until)) }, true));
 }
 
 /** What went wrong on a serial line since the station started, empty when nothing did. */
 function quality(port) {
   return [
-    port.checksum_errors && `${port.checksum_errors} damaged`,
-    port.timeouts && `${port.timeouts} without answer`,
-    port.reconnects && count(port.reconnects, "reconnect", "reconnects"),
+    port.checksum_errors && interpolate(gettext("%(count)s damaged"), { count: port.checksum_errors }, true),
+    port.timeouts && interpolate(gettext("%(count)s without answer"), { count: port.timeouts }, true),
+    port.reconnects && interpolate(ngettext("%(count)s reconnect", "%(count)s reconnects", port.reconnects), { count: port.reconnects }, true),
   ].filter(Boolean).join(", ");
 }
 
@@ -143,7 +146,7 @@ function lines(id, rows) {
     if (port) {
       const age = document.createElement("b");
       age.dataset.age = port.last_frame_age_s ?? "";
-      age.title = `${port.path}: ${count(port.frames, "answer", "answers")}`;
+      age.title = interpolate(ngettext("%(path)s: %(count)s answer", "%(path)s: %(count)s answers", port.frames), { path: port.path, count: port.frames }, true);
       item.append(age);
     }
     return item;
@@ -157,14 +160,14 @@ function tick() {
   set("elapsed", session ? duration(session.elapsed_s + (session.running ? passed : 0)) : "–");
   set("since", backend.since_s === null || backend.state === "off" ? "–" : ago(backend.since_s + passed));
   set("uptime", duration(now.uptime_s + passed));
-  set("last_byte", backend.last_byte_age_s === null ? (backend.state === "off" ? "–" : "never") : ago(backend.last_byte_age_s + passed));
-  set("in_flight", backend.in_flight ? `${backend.in_flight}, for ${duration(backend.in_flight_s + passed)}` : "nothing");
+  set("last_byte", backend.last_byte_age_s === null ? (backend.state === "off" ? "–" : gettext("never")) : ago(backend.last_byte_age_s + passed));
+  set("in_flight", backend.in_flight ? interpolate(gettext("%(message)s, for %(time)s"), { message: backend.in_flight, time: duration(backend.in_flight_s + passed) }, true) : gettext("nothing"));
   if (backend.state === "waiting" && backend.next_attempt_in_s !== null) {
     const left = Math.max(0, Math.round(backend.next_attempt_in_s - passed));
-    set("link_word", `Not connected, next try in ${left} s`);
+    set("link_word", interpolate(gettext("Not connected, next try in %(seconds)s s"), { seconds: left }, true));
   }
   for (const age of document.querySelectorAll("[data-age]")) {
-    age.textContent = age.dataset.age === "" ? "never" : ago(Number(age.dataset.age) + passed);
+    age.textContent = age.dataset.age === "" ? gettext("never") : ago(Number(age.dataset.age) + passed);
   }
 }
 

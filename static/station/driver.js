@@ -12,10 +12,10 @@ async function renew() {
     const shown = document.getElementById("driver");
     if (fresh && fresh.outerHTML !== shown.outerHTML) shown.replaceWith(fresh);
     document.body.classList.remove("is-stale");
-    note.textContent = "This page renews itself.";
+    note.textContent = gettext("This page renews itself.");
   } catch {
     document.body.classList.add("is-stale");
-    note.textContent = "No connection to the station; these numbers are old. The page tries again by itself.";
+    note.textContent = gettext("No connection to the station; these numbers are old. The page tries again by itself.");
   }
 }
 

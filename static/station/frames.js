@@ -1,11 +1,14 @@
 // The messages: live, filtered, newest first, each CALL beside its answer. Shown as text only: nothing a backend sends is
 // markup here.
 
+import { decimal, LANGUAGE } from "./language.js";
 import { connect } from "./socket.js";
 
 const KEPT = 1000;
 const SHOWN = 500;
-const KINDS = { 2: "asks", 3: "answers", 4: "refuses" };
+const KINDS = {
+  2: gettext("asks %(message)s"), 3: gettext("answers %(message)s"), 4: gettext("refuses %(message)s"), 0: gettext("says %(message)s"),
+};
 // The beginning of a message, for those too long to be shown whole.
 const HEAD = /^\s*\[\s*([234])\s*,\s*"((?:[^"\\]|\\.)*)"(?:\s*,\s*"((?:[^"\\]|\\.)*)")?/;
 const list = document.getElementById("frames");
@@ -15,7 +18,7 @@ const action = document.getElementById("action");
 const direction = document.getElementById("direction");
 const kind = document.getElementById("kind");
 const pause = document.getElementById("pause");
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
+const clock = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
 let frames = [];               // oldest first
 let calls = new Map();         // direction and message id → the newest CALL of that id
 let paused = false;
@@ -32,7 +35,7 @@ function parsed(text) {
 function read(frame) {
   const message = parsed(frame.text);
   const [type, id] = message;
-  const known = { ...frame, type: KINDS[type] ? type : 0, name: "", partner: null };
+  const known = { ...frame, type: [2, 3, 4].includes(type) ? type : 0, name: "", partner: null };
   if (type === 2) {
     known.name = String(message[2] ?? "");
     calls.set(`${frame.direction} ${id}`, known);
@@ -52,14 +55,16 @@ function read(frame) {
 
 function millis(from, to) {
   const ms = Math.max(0, Date.parse(to.at) - Date.parse(from.at));
-  return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
+  return ms < 1000 ? `${ms} ms` : interpolate(gettext("%(seconds)s s"), { seconds: decimal(ms / 1000, 1) }, true);
 }
 
 /** How a CALL ended, or how long its answer took. */
 function ending(frame) {
   const { partner, type } = frame;
-  if (type === 2) return partner ? `${partner.type === 4 ? "refused" : "answered"} after ${millis(frame, partner)}` : "no answer yet";
-  return partner ? `after ${millis(partner, frame)}` : "";
+  if (!partner) return type === 2 ? gettext("no answer yet") : "";
+  if (type !== 2) return interpolate(gettext("after %(time)s"), { time: millis(partner, frame) }, true);
+  const how = partner.type === 4 ? gettext("refused after %(time)s") : gettext("answered after %(time)s");
+  return interpolate(how, { time: millis(frame, partner) }, true);
 }
 
 function pretty(text) {
@@ -80,8 +85,8 @@ function row(frame) {
   frame.note = element("span", "note-of", ending(frame));
   summary.append(
     element("span", "time", clock.format(new Date(frame.at))),
-    element("span", "who", frame.direction === "out" ? "station" : "backend"),
-    element("span", "what", `${KINDS[frame.type] ?? "says"} ${frame.name}`.trim()),
+    element("span", "who", frame.direction === "out" ? gettext("station") : gettext("backend")),
+    element("span", "what", interpolate(KINDS[frame.type], { message: frame.name }, true).trim()),
     frame.note,
     element("span", "text", frame.text),
   );
@@ -93,7 +98,7 @@ function row(frame) {
     if (!details.open) return;
     details.append(element("pre", "", pretty(frame.text)));
     if (!frame.partner) return;
-    details.append(element("p", "hint", frame.type === 2 ? "Its answer" : "What it answers"), element("pre", "", pretty(frame.partner.text)));
+    details.append(element("p", "hint", frame.type === 2 ? gettext("Its answer") : gettext("What it answers")), element("pre", "", pretty(frame.partner.text)));
   });
   item.append(details);
   return item;
@@ -115,7 +120,7 @@ function redraw() {
 function tidy() {
   while (list.childElementCount > SHOWN) list.lastElementChild.remove();
   empty.hidden = list.childElementCount > 0;
-  empty.textContent = frames.length ? "No message fits the filter." : "No messages yet.";
+  empty.textContent = frames.length ? gettext("No message fits the filter.") : gettext("No messages yet.");
 }
 
 function offerActions(fresh) {
@@ -156,7 +161,7 @@ document.getElementById("tools").addEventListener("submit", (event) => event.pre
 pause.addEventListener("click", () => {
   paused = !paused;
   pause.setAttribute("aria-pressed", String(paused));
-  pause.textContent = paused ? "Continue" : "Pause";
+  pause.textContent = paused ? gettext("Continue") : gettext("Pause");
   if (!paused) redraw();
 });
 document.getElementById("download").addEventListener("click", () => {

@@ -17,5 +17,5 @@ try {
 } catch {
   place.hidden = true;
   none.hidden = false;
-  none.textContent = "The chart could not be loaded. Load the page again.";
+  none.textContent = gettext("The chart could not be loaded. Load the page again.");
 }

@@ -1,5 +1,7 @@
 // The live connection of a page: reconnects by itself, and knows how old the newest word of the station is.
 
+import { duration } from "./times.js";
+
 const PING_MS = 15000;        // we ask that often whether the other end is there …
 const SILENT_MS = 12000;      // the station says something at least every 5 s; later than this its word is stale
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
@@ -45,7 +47,7 @@ export function connect(page) {
     socket.onclose = async (event) => {
       if (mine !== socket) return;
       socket = null;
-      for (const reply of replies.splice(0)) reply({ ok: false, text: "The connection to the station broke. Look at the state before you try again." });
+      for (const reply of replies.splice(0)) reply({ ok: false, text: gettext("The connection to the station broke. Look at the state before you try again.") });
       check();
       // Refused, or closed with 4401: perhaps only the login is over.
       if (!accepted || event.code === 4401) await toLoginWhenOver();
@@ -59,11 +61,11 @@ export function connect(page) {
     if (!everHeard) {
       // Never an error before the station had its chance to speak.
       const late = now - openedAt > SILENT_MS;
-      page.stale?.(late ? "The station's controller does not answer. The page tries again by itself." : "");
+      page.stale?.(late ? gettext("The station's controller does not answer. The page tries again by itself.") : "");
     } else if (!socket || socket.readyState !== WebSocket.OPEN) {
-      page.stale?.(`Connection lost. These numbers are ${age(now - heardAt)} old; reconnecting.`);
+      page.stale?.(interpolate(gettext("Connection lost. These numbers are %(time)s old; reconnecting."), { time: duration((now - heardAt) / 1000) }, true));
     } else if (now - heardAt > SILENT_MS) {
-      page.stale?.(`No news from the station's controller for ${age(now - heardAt)}.`);
+      page.stale?.(interpolate(gettext("No news from the station's controller for %(time)s."), { time: duration((now - heardAt) / 1000) }, true));
     } else {
       page.stale?.("");
     }
@@ -98,13 +100,13 @@ export function connect(page) {
           return;
         }
         if (socket?.readyState !== WebSocket.OPEN) {
-          resolve({ ok: false, text: "Not connected to the station. Try again in a moment." });
+          resolve({ ok: false, text: gettext("Not connected to the station. Try again in a moment.") });
           return;
         }
         const reply = (message) => { clearTimeout(timer); resolve(message); };
         const timer = setTimeout(() => {
           replies = replies.filter((other) => other !== reply);
-          resolve({ ok: false, text: "The station's controller did not answer within 5 s. Look at the state before you try again." });
+          resolve({ ok: false, text: gettext("The station's controller did not answer within 5 s. Look at the state before you try again.") });
         }, 5000);
         replies.push(reply);
         socket.send(JSON.stringify({ type: "command", command: name, argument }));
@@ -118,9 +120,4 @@ async function toLoginWhenOver() {
     const answer = await fetch("/session", { redirect: "manual" });
     if (answer.type === "opaqueredirect") location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
   } catch { /* the station is away: the socket tries again anyway */ }
-}
-
-function age(ms) {
-  const seconds = Math.round(ms / 1000);
-  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }

@@ -1,8 +1,11 @@
 // Curves over time on one uPlot chart, in the colours of the page: steps that hold, and lines that were measured.
 
-const near = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const precise = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const far = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+import { decimal, LANGUAGE } from "./language.js";
+
+// 24 hours in every language: the axis has no room for more.
+const near = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const precise = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const far = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "short" });
 const DASHES = [[], [6, 4], [2, 3], [10, 3, 2, 3]];
 
 /**
@@ -51,7 +54,7 @@ export function timeplot(place, legend) {
       scales: { x: { time: true }, y: { range: (self, min, max) => [0, Math.max(1, (max ?? 1) * 1.1)] } },
       axes: [
         { ...axis, values: (self, ticks) => labels(ticks) },
-        { ...axis, size: 52, values: (self, ticks) => ticks.map((tick) => `${+tick.toFixed(1)} ${unit.name}`) },
+        { ...axis, size: 52, values: (self, ticks) => ticks.map((tick) => `${decimal(tick, Number.isInteger(+tick.toFixed(1)) ? 0 : 1)} ${unit.name}`) },
       ],
       series: [{}, ...curves.map((curve, index) => ({
         label: curve.name,
@@ -113,7 +116,7 @@ function mark(plot, now, colour) {
   pen.stroke();
   pen.textAlign = "left";
   pen.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
-  pen.fillText("now", x + 4 * devicePixelRatio, plot.bbox.top + 12 * devicePixelRatio);
+  pen.fillText(gettext("now"), x + 4 * devicePixelRatio, plot.bbox.top + 12 * devicePixelRatio);
   pen.restore();
 }
 
@@ -145,6 +148,6 @@ function tell(plot, { curves, unit }, legend) {
     for (let i = at; i >= 0 && value === undefined; i -= 1) value = values[i];
     const moment = plot.data[0][at];
     const known = typeof value === "number" && moment >= curve.x[0] && moment <= curve.x.at(-1);
-    legend.children[index].lastChild.textContent = known ? `${value.toFixed(unit.digits)} ${unit.name}` : "";
+    legend.children[index].lastChild.textContent = known ? `${decimal(value, unit.digits)} ${unit.name}` : "";
   });
 }

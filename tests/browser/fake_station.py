@@ -79,7 +79,7 @@ def picture() -> dict[str, Any]:
         queue_depth=3 if scene == "offline" else 0, parked=1 if scene == "offline" else 0,
         in_flight="StatusNotification" if charging else "", in_flight_s=1.0 if charging else 0.0,
         last_error="StartTransaction: InternalError, database is locked" if scene == "offline" else "", quirks=0,
-        clock_utc=now_utc, clock_synchronised=scene != "offline",
+        clock_utc=now_utc, clock_synchronised=scene != "offline", clock=ClockView(confirmed=scene != "offline"),
         transaction=TransactionView("uid-9", "04A1B2C9", 4711, SESSION_START, 2874) if charging else None,
         offered_a=16.0 if charging else 0.0, limit_a=16.0, ev_connected=charging, contactor_closed=charging,
         energy_wh=1234567, power_w=watt, current_a=watt / 230, voltage_v=230.4, temperature_c=31.0,

@@ -305,3 +305,29 @@ def test_no_page_scrolls_sideways(
         page.screenshot(path=tmp_path / f"{path[1:].replace('/', '-')}-{width}-{scheme}.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "energy", "queue", "next_try", "reservation", "lost"),
+    [
+        ("de", "2,87", "3 Nachrichten", "nächster Versuch in", "und ihre Gruppe, bis 6. Mai", "Verbindung verloren"),
+        ("ko", "2.87", "메시지 3건", "초 후 재시도", "및 그 그룹, 5월 6일", "연결이 끊겼습니다"),
+    ],
+)
+def test_what_the_scripts_write_is_in_the_language_of_the_page(
+    page: Page, station: Station, language: str, energy: str, queue: str, next_try: str, reservation: str, lost: str
+) -> None:
+    """Words, dates and numbers, in a browser that is English."""
+    sockets: list[WebSocketRoute] = []
+    page.route_web_socket("**/ws/live", lambda socket: (sockets.append(socket), socket.connect_to_server())[1])
+    page.goto(f"{station.url}/?language={language}")
+    station.play("charging")
+    expect(page.locator("[data-t=session_energy]")).to_have_text(energy)
+    station.play("reserved")
+    expect(page.locator("#reservation")).to_contain_text(reservation)
+    station.play("offline")
+    expect(page.locator("[data-t=link_word]")).to_contain_text(next_try)
+    expect(page.locator("[data-t=queue]")).to_have_text(queue)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    sockets[0].close()
+    expect(page.locator("#stale")).to_contain_text(lost)

@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Update, compile, and list what is left to do."""
-        from station.translation import catalogue, texts  # Babel is no part of a station
+        from station.translation import catalogue, texts, visible_text  # Babel is no part of a station
 
         if not options["check"]:
             for language in catalogue.translated():
@@ -29,7 +29,7 @@ class Command(BaseCommand):
                     if catalogue.update(language, domain):
                         self.stdout.write(f"{catalogue.path_of(language, domain)} is brought up to date")
             compile_stale()
-        found = list(catalogue.problems())
+        found = [*catalogue.problems(), *visible_text.problems()]
         for line in found:
             self.stderr.write(line)
         if found:
