@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ocppclient.clock import parse_utc
@@ -166,7 +167,7 @@ def _form(this: Step, request: HttpRequest, evidence: Evidence) -> forms.Form | 
     told = {**evidence.said.get(this.key, {}), **draft}
     match this.key:
         case "language":
-            return LanguageForm(posted, initial={"language": "en", "time_zone": "UTC", **told})
+            return LanguageForm(posted, initial={"language": get_language(), "time_zone": "UTC", **told})
         case "identity":
             return IdentityForm(posted, initial=told)
         case "limits":
@@ -207,7 +208,12 @@ def _obey(request: HttpRequest, this: Step, form: forms.Form | None, evidence: E
                 return ""
             if problem := _save(request, this, form):
                 return problem
-            return _judge(request, this, place)
+            answer = _judge(request, this, place)
+            if this.key == "language" and isinstance(answer, HttpResponse):
+                answer.delete_cookie(
+                    settings.LANGUAGE_COOKIE_NAME
+                )  # else this browser's former choice would hide the new one
+            return answer
     return gettext("This step knows no such button.")
 
 

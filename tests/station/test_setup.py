@@ -156,6 +156,13 @@ def test_next_goes_on_only_with_a_proof(press: Callable[..., Any]) -> None:
     assert press("password")["Location"] == "/setup/identity"
 
 
+def test_the_chosen_language_is_spoken_at_once(inside: Client, press: Callable[..., Any]) -> None:
+    """Also where somebody had switched this browser to another one."""
+    assert '<option value="ko" selected>' in inside.get("/setup/language?language=ko").content.decode()
+    onward = press("language", language="de", time_zone="Europe/Berlin")["Location"]
+    assert '<html lang="de">' in inside.get(onward).content.decode()
+
+
 def test_previous_keeps_what_was_typed_even_when_it_is_wrong(press: Callable[..., Any], inside: Client) -> None:
     assert press("limits", "previous", max_current_a="sixteen", again="")["Location"] == "/setup/identity"
     assert 'value="sixteen"' in text(inside.get("/setup/limits"))
