@@ -216,6 +216,10 @@ def _limits(evidence: Evidence) -> Proof:
     )
 
 
+#: Of a check, as gettext finds them: hardware.self_test.Verdict.
+_VERDICTS = (noop("passed"), noop("failed"), noop("skipped"))
+
+
 def _self_test(evidence: Evidence) -> Proof:
     row = models.SelfTest.objects.exclude(state__in=self_test.OPEN).order_by("-id").first()
     if row is None:
@@ -223,10 +227,11 @@ def _self_test(evidence: Evidence) -> Proof:
     report = self_test.report_of(row)
     checks = report["checks"]
     numbers = {
-        spoken(check["title"]): f"{check['verdict']}: {spoken(check['measured'])}".rstrip(": ") for check in checks
+        spoken(check["title"]): f"{gettext(check['verdict'])}: {spoken(check['measured'])}".rstrip(": ")
+        for check in checks
     }
     numbers[noop("Tested")] = f"{row.asked_at:%Y-%m-%d %H:%M} UTC"
-    failed = [f"{check['title']}. {check['cure']}" for check in checks if check["verdict"] == "failed"]
+    failed = [f"{spoken(check['title'])}. {spoken(check['cure'])}" for check in checks if check["verdict"] == "failed"]
     if row.state == self_test.PASSED:
         skipped = sum(check["verdict"] == "skipped" for check in checks)
         return Proof(
@@ -238,7 +243,7 @@ def _self_test(evidence: Evidence) -> Proof:
     why = (
         gettext("Failed: %(failed)s") % {"failed": "; ".join(failed)}
         if failed
-        else gettext("It was %(state)s: %(why)s") % {"state": row.state, "why": report["why"]}
+        else gettext("It was %(state)s: %(why)s") % {"state": row.state, "why": spoken(report["why"])}
     )
     return Proof(State.FAILED, why, numbers)
 

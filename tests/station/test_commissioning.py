@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import translation
 
+from ocppclient import sentence
 from ocppclient.store import IdTagEntry, QueuedCall, Transaction
 from station import __version__, backend_settings, commissioning, models, people
 from station.commissioning import BY_KEY, STEPS, Outcome, State, gather, hand_over, outcome, report, say, unfinished
@@ -115,6 +117,18 @@ def test_the_newest_finished_self_test_decides(
     models.SelfTest.objects.create(asked_at=NOON, asked_by="ann", state=state, report=told)
     found = is_at("selftest", user, verdict, words)
     assert state != "passed" or found.numbers["Contactor"] == "passed: closes"
+
+
+def test_a_failed_check_is_told_in_the_language_of_the_page(user: User) -> None:
+    title = sentence.packed(sentence.Sentence("The contactor closes"))
+    check = {"name": "contactor_closes", "title": title, "verdict": "failed", "measured": "", "cure": ""}
+    told = json.dumps({"doing": "", "why": "", "checks": [check]})
+    models.SelfTest.objects.create(asked_at=NOON, asked_by="ann", state="failed", report=told)
+    with translation.override("de"):
+        german = translation.gettext("The contactor closes")
+        found = outcome(BY_KEY["selftest"], gather(user, live()))
+    assert german in found.text
+    assert found.numbers[german] == "fehlgeschlagen"
 
 
 def test_a_network_is_an_address_that_others_reach(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
