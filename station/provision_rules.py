@@ -15,6 +15,7 @@ from hardware import registry
 from hardware.panel import INPUTS, OUTPUTS
 from ocppclient.firmware_signature import ALGORITHMS
 from ocppclient.link import endpoint
+from ocppclient.sentence import Sentence, quoted
 from station.network import rules as network_rules
 
 #: (value, folder that relative file names start from) → the value as it is kept.
@@ -22,7 +23,10 @@ Rule = Callable[[Any, Path], Any]
 
 
 class Wrong(ValueError):
-    """A value that cannot be used; the text says why, and what to write instead."""
+    """A value that cannot be used; the text says why, and what to write instead: the rest of a sentence about it.
+
+    What the forms of the pages can meet as well is a `Sentence`; the rest is only told about files, in English.
+    """
 
 
 def text(longest: int = 500, empty: bool = True) -> Rule:
@@ -33,11 +37,13 @@ def text(longest: int = 500, empty: bool = True) -> Rule:
             raise Wrong(f"must be text in quotes, not {_spelled(value)}")
         words = value.strip()
         if len(words) > longest:
-            raise Wrong(f"has {len(words)} characters; at most {longest} are allowed")
+            raise Wrong(
+                Sentence("has {length} characters; at most {longest} are allowed", length=len(words), longest=longest)
+            )
         if not words and not empty:
-            raise Wrong("must not be empty")
+            raise Wrong(Sentence("must not be empty"))
         if words and not words.isprintable():
-            raise Wrong("holds characters that cannot be printed; write it again by hand")
+            raise Wrong(Sentence("holds characters that cannot be printed; write it again by hand"))
         return words
 
     return rule
@@ -50,7 +56,14 @@ def number(low: float, high: float, unit: str = "") -> Rule:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise Wrong(f"must be a number, not {_spelled(value)}")
         if not low <= value <= high:
-            raise Wrong(f"is {value}; it must lie between {low:g} and {high:g}{f' {unit}' if unit else ''}")
+            raise Wrong(
+                Sentence(
+                    "is {value}; it must lie between {low} and {high}",
+                    value=value,
+                    low=f"{low:g}",
+                    high=f"{high:g} {unit}".rstrip(),
+                )
+            )
         return float(value)
 
     return rule
@@ -63,7 +76,7 @@ def whole(low: int, high: int) -> Rule:
         if isinstance(value, bool) or not isinstance(value, int):
             raise Wrong(f"must be a whole number, not {_spelled(value)}")
         if not low <= value <= high:
-            raise Wrong(f"is {value}; it must lie between {low} and {high}")
+            raise Wrong(Sentence("is {value}; it must lie between {low} and {high}", value=value, low=low, high=high))
         return value
 
     return rule
@@ -106,7 +119,7 @@ def url(value: Any, folder: Path) -> str:
     try:
         return endpoint(address)
     except ValueError as wrong:
-        raise Wrong(str(wrong)) from None
+        raise Wrong(quoted(wrong)) from None
 
 
 def secure_url(value: Any, folder: Path) -> str:
@@ -147,8 +160,11 @@ def authorization_key(value: Any, folder: Path) -> str:
     key: str = text(1000)(value, folder)
     if key and not (key.isascii() and 16 <= len(key) <= 40):
         raise Wrong(
-            f"has {len(key)} characters; the backend's key has 16 to 40 printable ASCII characters "
-            "(or 32 to 40 hexadecimal digits)"
+            Sentence(
+                "has {length} characters; the backend's key has 16 to 40 printable ASCII characters "
+                "(or 32 to 40 hexadecimal digits)",
+                length=len(key),
+            )
         )
     return key
 

@@ -10,8 +10,10 @@ from zoneinfo import available_timezones
 from django import forms
 from django.utils.translation import gettext, gettext_lazy
 
+from ocppclient.sentence import quoted
 from station.languages import LANGUAGES
 from station.provision_rules import RULES, Wrong
+from station.sentences import spoken
 
 _PLAIN = {"autocomplete": "off", "spellcheck": "false"}
 
@@ -83,7 +85,7 @@ class LimitsForm(forms.Form):
         try:
             RULES["electrical"]["max_current_a"](amps, Path())
         except Wrong as wrong:
-            raise forms.ValidationError(gettext("It %(wrong)s.") % {"wrong": wrong}) from None
+            raise forms.ValidationError(gettext("It %(wrong)s.") % {"wrong": spoken(quoted(wrong))}) from None
         if 0 < self._hardware_a < amps:
             raise forms.ValidationError(
                 gettext("The hardware allows at most %(hardware)s A. Choose less.")

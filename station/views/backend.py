@@ -13,9 +13,11 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ocppclient.link import ConnectionSettings, address_for, final_url
+from ocppclient.sentence import quoted
 from station import ask, backend_settings, commissioning, present
 from station.provision_rules import Wrong
 from station.roles import Role, needs
+from station.sentences import spoken
 
 PROFILES = {
     0: gettext_lazy("0: no protection (only inside a private network)"),
@@ -107,7 +109,7 @@ class BackendForm(forms.Form):
             try:
                 cleaned[name] = backend_settings.field(name, cleaned.get(name, ""))
             except Wrong as wrong:
-                self.add_error(name, gettext("It %(wrong)s.") % {"wrong": wrong})
+                self.add_error(name, gettext("It %(wrong)s.") % {"wrong": spoken(quoted(wrong))})
         if cleaned.get("url") and not cleaned.get("charge_point_id") and "charge_point_id" not in self.errors:
             self.add_error("charge_point_id", gettext("Write the id under which the backend knows this station."))
         return cleaned

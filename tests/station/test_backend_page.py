@@ -132,6 +132,11 @@ def test_bad_input_is_refused_beside_its_field_and_kept(
     assert (worker.orders, worker.tried) == ([], [])
 
 
+def test_bad_input_is_refused_in_the_language_of_the_page(inside: Client, worker: Worker) -> None:
+    answer = inside.post("/backend", {**TYPED, "authorization_key": "short", "do": "save"}, HTTP_ACCEPT_LANGUAGE="de")
+    assert "Der Wert hat 5 Zeichen; der Schlüssel des Backends" in text(answer)
+
+
 def test_what_the_station_refuses_is_said_and_nothing_is_lost(inside: Client, worker: Worker) -> None:
     worker.reply = Reply(False, "Security profile 2 needs a root certificate.")
     answer = inside.post("/backend", {**TYPED, "do": "save"})
