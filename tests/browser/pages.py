@@ -28,6 +28,8 @@ BESIDE: dict[str, tuple[str, ...]] = {
     "users_add": ("/users/add",),
     "users_edit": ("/users/1",),
 }
+#: Pages that people see before they are signed in, or never are.
+SIGNED_OUT = ("/driver", "/login", "/network/keep/1")
 #: Routes that answer with a piece of a page, a file, data for programs, or only to a form.
 NO_PAGES = {
     "backend_address", "backend_state", "backup_restore", "cards_export", "cards_preview", "dashboard_alerts",

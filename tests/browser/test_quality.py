@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
 from tests.browser.conftest import Station, running
 from tests.browser.corpus import CORPUS
-from tests.browser.pages import ADDRESSES, ADMIN, BESIDE, MAIN, NO_PAGES
+from tests.browser.pages import ADDRESSES, ADMIN, BESIDE, MAIN, NO_PAGES, SIGNED_OUT
 from tests.browser.test_dashboard import SOON, log_in, watch
 
 pytestmark = pytest.mark.browser
@@ -27,8 +27,8 @@ README_PICTURES = PICTURES.parents[1] / "docs" / "images"
 LARGEST = 150_000
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = ((360, 740), (1280, 800))
-#: Pages that say that there is no such thing.
-MISSING = ("/nowhere", "/network/keep/1")
+#: The page that says that there is no such page.
+MISSING = ("/nowhere",)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,10 @@ def test_every_route_is_a_page_of_these_tests_or_known_to_be_none() -> None:
     assert set(MAIN) | set(BESIDE) | NO_PAGES == names
 
 
+#: Has the page the colours that all pages share?
+COLOURED = "getComputedStyle(document.documentElement).getPropertyValue('--accent') !== ''"
+
+
 class Visitor:
     """One tab for many pages: how large each is with all that it needs, and what the browser complains about."""
 
@@ -75,7 +79,7 @@ class Visitor:
         self.complaints: list[str] = []
         self._answers: list[Response] = []
         self._sizes: dict[str, int] = {}
-        self._url = station.url
+        self.url = station.url
         watch(page, station, self.complaints)
         page.on("response", lambda answer: self._answers.append(answer))
 
@@ -85,7 +89,7 @@ class Visitor:
         self.page.set_viewport_size({"width": width, "height": height})
         self.complaints.clear()
         self._answers.clear()
-        self.page.goto(f"{self._url}{path}")
+        self.page.goto(f"{self.url}{path}")
         settle(self.page)
         for answer in self._answers:
             if answer.ok:  # from the browser's cache it would travel 0 bytes
@@ -102,11 +106,27 @@ def visitor(chromium: Browser, station: Station, cookies: Path) -> Iterator[Visi
     context.close()
 
 
+@pytest.fixture(scope="module")
+def stranger(chromium: Browser, station: Station, cookies: Path) -> Iterator[Visitor]:
+    """Nobody has signed in; `cookies` has set the scene."""
+    context = chromium.new_context(locale="en-GB")
+    context.set_default_timeout(SOON)
+    yield Visitor(context.new_page(), station)
+    context.close()
+
+
 @pytest.mark.parametrize("path", [*ADDRESSES, *ADMIN])
-def test_a_page_can_be_read_by_all_fits_is_small_and_loads_nothing_foreign(path: str, visitor: Visitor) -> None:
+def test_a_page_can_be_read_by_all_fits_is_small_and_loads_nothing_foreign(
+    path: str, visitor: Visitor, stranger: Visitor
+) -> None:
     """One visit: light and dark, as a phone and as a desk see it; its pictures are kept."""
+    visitor = stranger if path in SIGNED_OUT else visitor
     size = visitor.open(path)
     page = visitor.page
+    if path in SIGNED_OUT:
+        assert page.url == f"{visitor.url}{path}", "another page came"
+        expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
+        assert page.evaluate(COLOURED), "the colours of the house are missing"
     findings = []
     too_wide = []
     for scheme in SCHEMES:
