@@ -36,7 +36,7 @@ style: install-dev ## ruff, mypy, import-linter
 	$(VENV)/bin/mypy ocppclient hardware station
 	$(VENV)/bin/lint-imports --no-cache
 
-unit: install-dev ## the unit tests only (seconds)
+unit: install-dev ## the tests without browser and real processes (minutes)
 	$(PY) -m pytest -n 2 -m "not journey and not browser"
 
 bench: install-dev ## measure the product and print the table

@@ -18,7 +18,6 @@ from ocppclient.sentence import Sentence, quoted
 #: The names of the algorithms; all hash with SHA-256. L01.FR.04 names RSA-PSS, the others are what real tools make.
 RSA_PSS, ECDSA, RSA_PKCS1V15 = "rsa-pss", "ecdsa", "rsa-pkcs1v15"
 ALGORITHMS = (RSA_PSS, ECDSA, RSA_PKCS1V15)
-DEFAULT_ALGORITHMS = (RSA_PSS, ECDSA)
 _SHORTEST_RSA, _SHORTEST_EC = 2048, 224  # A00.FR.501-503
 
 

@@ -216,10 +216,6 @@ def _limits(evidence: Evidence) -> Proof:
     )
 
 
-#: Of a check, as gettext finds them: hardware.self_test.Verdict.
-_VERDICTS = (noop("passed"), noop("failed"), noop("skipped"))
-
-
 def _self_test(evidence: Evidence) -> Proof:
     row = models.SelfTest.objects.exclude(state__in=self_test.OPEN).order_by("-id").first()
     if row is None:
@@ -227,7 +223,7 @@ def _self_test(evidence: Evidence) -> Proof:
     report = self_test.report_of(row)
     checks = report["checks"]
     numbers = {
-        spoken(check["title"]): f"{gettext(check['verdict'])}: {spoken(check['measured'])}".rstrip(": ")
+        spoken(check["title"]): f"{self_test.WORDS[check['verdict']]}: {spoken(check['measured'])}".rstrip(": ")
         for check in checks
     }
     numbers[noop("Tested")] = f"{row.asked_at:%Y-%m-%d %H:%M} UTC"
@@ -243,7 +239,7 @@ def _self_test(evidence: Evidence) -> Proof:
     why = (
         gettext("Failed: %(failed)s") % {"failed": "; ".join(failed)}
         if failed
-        else gettext("It was %(state)s: %(why)s") % {"state": row.state, "why": spoken(report["why"])}
+        else gettext("It was %(state)s: %(why)s") % {"state": self_test.WORDS[row.state], "why": spoken(report["why"])}
     )
     return Proof(State.FAILED, why, numbers)
 

@@ -15,7 +15,6 @@ from django.core.exceptions import DisallowedHost, MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.http.request import split_domain_port
 from django.template.loader import render_to_string
-from django.utils.translation import get_language
 
 from station import provisioning
 from station.tokens import LOOPBACK
@@ -93,7 +92,6 @@ def _here(request: HttpRequest) -> str:
 def _landing(request: HttpRequest, host: str, has_continued: bool) -> HttpResponse:
     identity = provisioning.load().identity
     context = {
-        "language": get_language(),
         "identity": identity,
         "certificate": certificate().show(),
         "address": secure_url(host),

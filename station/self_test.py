@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from django.utils.translation import gettext_lazy
+
 from hardware.interfaces import BoardState, BoxReading, PortHealth
 from hardware.self_test import Check, Energy, Facts, Order, RestartBoard, SelfTest, TryDetector, Verdict
 from hardware.sentence import NOTHING, Sentence, quoted
@@ -29,6 +31,16 @@ log = logging.getLogger("station.selftest")
 #: States of a row. A person asks; everything else is written by the worker.
 ASKED, RUNNING, PASSED, FAILED, REFUSED, ABORTED = "asked", "running", "passed", "failed", "refused", "aborted"
 OPEN = (ASKED, RUNNING)
+#: State of a row, or verdict of a check, in words.
+WORDS = {
+    ASKED: gettext_lazy("about to begin"),
+    RUNNING: gettext_lazy("running"),
+    PASSED: gettext_lazy("passed"),
+    FAILED: gettext_lazy("failed"),
+    REFUSED: gettext_lazy("refused"),
+    ABORTED: gettext_lazy("given up"),
+    str(Verdict.SKIPPED): gettext_lazy("skipped"),
+}
 #: A test that takes longer is given up, seconds.
 AT_MOST_S = 240.0
 _LOOK_EVERY_S = 0.5

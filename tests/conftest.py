@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ("tests.journeys.fixtures",)
+pytest_plugins = ("tests.journeys.fixtures", "tests.network.fixtures")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# All journeys, five at a time (they wait more than they work). What failed is tried once more, one at a time: five real stations on two cores can starve
-# each other past a deadline that a station of its own keeps. Both verdicts are printed; a second failure is final.
+# All journeys, five at a time (they wait more than they work). What failed is tried once more, one at a time: five real
+# stations on two cores can starve each other past a deadline that a station of its own keeps. Both verdicts are
+# printed; a second failure is final.
 set -u
 python=$1
 folders=(tests/browser tests/conformance tests/journeys) # tests/journeys/fixtures.py refuses journeys elsewhere

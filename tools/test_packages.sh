@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Debian packages that the tests need: Chromium for the pages, fonts-nanum for Korean in their pictures (a fifth of Noto's size), Redis for the appliance's processes, python-dbusmock (with
-# python3-dbus and python3-gi) for the network, systemd (its analyze, no running one), nftables, iproute2 and dnsmasq for the files in deploy/, and what makes a fresh Debian in a folder
-# for the package, with a systemd of its own (as root; the package index of this machine is used).
+# Debian packages that the tests need (as root; the package index of this machine is used): Chromium for the pages,
+# fonts-nanum for Korean in their pictures (a fifth of Noto's size), Redis for the appliance's processes,
+# python-dbusmock (with python3-dbus and python3-gi) for the network, systemd (its analyze, no running one), nftables,
+# iproute2 and dnsmasq for the files in deploy/, and what makes a fresh Debian in a folder for the package, with a
+# systemd of its own.
 set -euo pipefail
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)

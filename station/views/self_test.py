@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from station import models, self_test
@@ -18,15 +17,6 @@ KINDS = {
     "passed": "available", "failed": "fault", "skipped": "waiting",
     "asked": "charging", "running": "charging", "refused": "waiting", "aborted": "fault",
 }  # fmt: skip
-#: State of a test in words.
-WORDS = {
-    "asked": gettext_lazy("about to begin"),
-    "running": gettext_lazy("running"),
-    "passed": gettext_lazy("passed"),
-    "failed": gettext_lazy("failed"),
-    "refused": gettext_lazy("refused"),
-    "aborted": gettext_lazy("given up"),
-}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -55,8 +45,11 @@ def _context() -> dict[str, Any]:
         "test": row,
         "is_open": row.state in self_test.OPEN,
         "kind": KINDS[row.state],
-        "word": WORDS[row.state],
+        "word": self_test.WORDS[row.state],
         "doing": told["doing"],
         "why": told["why"],
-        "checks": [{**check, "kind": KINDS[check["verdict"]]} for check in told["checks"]],
+        "checks": [
+            {**check, "kind": KINDS[check["verdict"]], "word": self_test.WORDS[check["verdict"]]}
+            for check in told["checks"]
+        ],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,19 +23,6 @@ TIMESYNC = "org.freedesktop.timesync1"
 SYSTEMD = "org.freedesktop.systemd1"
 #: The request left at 100.0 by our clock, and was answered at 102.0: half a second each way, ours 2.5 s behind.
 ANSWER_US = {"origin": 100_000_000, "receive": 103_000_000, "transmit": 103_000_000, "destination": 101_000_000}
-
-
-@pytest.fixture(scope="module")
-def buses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Services]]:
-    started: list[Services] = []
-
-    def start() -> Services:
-        started.append(Services(tmp_path_factory.mktemp("bus")))
-        return started[-1]
-
-    yield start
-    for services in started:
-        services.stop()
 
 
 @pytest.fixture

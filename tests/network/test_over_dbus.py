@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,19 +31,6 @@ nm.AddObject(path, NM + ".IP4Config", {
     "Gateway": "192.168.1.1"}, [])
 mock(NM, DEVICES + "/eth0").AddProperty(NM + ".Device", "Ip4Config", dbus.ObjectPath(path))
 """
-
-
-@pytest.fixture(scope="module")
-def buses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Services]]:
-    started: list[Services] = []
-
-    def start() -> Services:
-        started.append(Services(tmp_path_factory.mktemp("bus")))
-        return started[-1]
-
-    yield start
-    for services in started:
-        services.stop()
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from ocppclient.firmware_signature import (
     ALGORITHMS,
-    DEFAULT_ALGORITHMS,
+    ECDSA,
+    RSA_PSS,
     BadCertificate,
     BadSignature,
     check_certificate,
@@ -55,14 +56,14 @@ def rsa_signer(folder: Path, root: Issued) -> Issued:
 
 
 def test_the_default_of_the_factory_is_the_default_of_the_checks():
-    assert Factory().firmware_signatures == DEFAULT_ALGORITHMS
+    assert Factory().firmware_signatures == (RSA_PSS, ECDSA)
 
 
 @pytest.mark.parametrize("way", ["pss", "pss-max"])
 def test_rsa_pss_over_the_whole_file_counts(root: Issued, rsa_signer: Issued, way: str):
     """SFW-03, L01.FR.04"""
     certificate = check_certificate(pem(rsa_signer), [pem(root)], NOW)
-    check_signature(certificate, sign(rsa_signer, way), DIGEST, DEFAULT_ALGORITHMS)
+    check_signature(certificate, sign(rsa_signer, way), DIGEST, Factory().firmware_signatures)
 
 
 def test_pkcs1_counts_only_where_it_is_allowed(root: Issued, rsa_signer: Issued):
@@ -70,7 +71,7 @@ def test_pkcs1_counts_only_where_it_is_allowed(root: Issued, rsa_signer: Issued)
     certificate = check_certificate(pem(rsa_signer), [pem(root)], NOW)
     signature = sign(rsa_signer, "pkcs1")
     with pytest.raises(BadSignature, match="rsa-pss"):
-        check_signature(certificate, signature, DIGEST, DEFAULT_ALGORITHMS)
+        check_signature(certificate, signature, DIGEST, Factory().firmware_signatures)
     check_signature(certificate, signature, DIGEST, ALGORITHMS)
 
 
@@ -78,7 +79,7 @@ def test_ecdsa_counts_unless_it_is_switched_off(folder: Path, root: Issued):
     """D-12"""
     signer = issue(folder, "ec signer", root)
     certificate = check_certificate(pem(signer), [pem(root)], NOW)
-    check_signature(certificate, sign(signer, "ecdsa"), DIGEST, DEFAULT_ALGORITHMS)
+    check_signature(certificate, sign(signer, "ecdsa"), DIGEST, Factory().firmware_signatures)
     with pytest.raises(BadSignature):
         check_signature(certificate, sign(signer, "ecdsa"), DIGEST, ["rsa-pss"])
 
@@ -87,7 +88,7 @@ def test_a_signature_may_be_wrapped_into_lines(root: Issued, rsa_signer: Issued)
     certificate = check_certificate(pem(rsa_signer), [pem(root)], NOW)
     signature = sign(rsa_signer, "pss")
     wrapped = "\n".join(signature[at : at + 76] for at in range(0, len(signature), 76))
-    check_signature(certificate, wrapped, DIGEST, DEFAULT_ALGORITHMS)
+    check_signature(certificate, wrapped, DIGEST, Factory().firmware_signatures)
 
 
 @pytest.mark.parametrize("signature", ["", " ", "!!", "QQ==", "A" * 800])
