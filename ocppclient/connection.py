@@ -261,7 +261,7 @@ async def _open_line(
                     ssl_handshake_timeout=settings.open_timeout_s + 1,
                     ssl_shutdown_timeout=CLOSE_TIMEOUT_S,
                 )
-            tls.check_dates(_ssl_object(transport), clock, uri.host)
+            tls.check_dates(_ssl_object(transport), clock.utc(), clock.confirmed, uri.host)
             tls.check_name(_ssl_object(transport), settings, uri.host)
             passed("tls", tls.describe(_ssl_object(transport)))
         if transport is None:  # only start_tls of a transport that is already closed gives that

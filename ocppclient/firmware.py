@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from cryptography.x509 import Certificate
+
 from ocppclient.authorization import Authorization
 from ocppclient.availability import Availability
 from ocppclient.boot import Boot
@@ -186,7 +188,7 @@ class Firmware:
         firmware = request["firmware"]
         retrieve_at, install_at = moment(firmware, "retrieveDateTime"), moment(firmware, "installDateTime")
         try:
-            check_certificate(firmware["signingCertificate"], self._manufacturer_roots(), self._clock.utc())
+            self._check_certificate(firmware["signingCertificate"])
         except BadCertificate as problem:
             self._security_events.raise_event("InvalidFirmwareSigningCertificate", quoted(problem))
             return self._refuse(
@@ -220,6 +222,9 @@ class Firmware:
             "SFW-09",
         )
         return {"status": "AcceptedCanceled"}
+
+    def _check_certificate(self, pem: str) -> Certificate:
+        return check_certificate(pem, self._manufacturer_roots(), self._clock.utc(), self._clock.confirmed)
 
     def _requested(self, kind: str, request: Payload, location: str, retrieve_at: object) -> Update:
         return Update(
@@ -326,7 +331,7 @@ class Firmware:
         if update.kind == "signed":
             try:
                 # once more: it may have expired since, or its root was removed
-                certificate = check_certificate(update.certificate, self._manufacturer_roots(), self._clock.utc())
+                certificate = self._check_certificate(update.certificate)
                 digest = bytes.fromhex(update.sha256)
                 check_signature(certificate, update.signature, digest, self._settings.factory.firmware_signatures)
             except (BadCertificate, BadSignature) as problem:
@@ -420,7 +425,6 @@ class Firmware:
                 "allow_unsigned": factory.allow_unsigned_update,
                 "allow_older": update.allow_older,
                 "model": identity.model,
-                "now": format_utc(self._clock.utc()),
             },
         )
         self._held_until = self._clock.monotonic() + _BEGIN_S

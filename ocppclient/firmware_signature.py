@@ -29,13 +29,14 @@ class BadSignature(ValueError):
     """The signature does not belong to the file and the certificate; the text says why."""
 
 
-def check_certificate(pem: str, roots: Iterable[str], now: datetime) -> x509.Certificate:
+def check_certificate(pem: str, roots: Iterable[str], now: datetime, sure: bool = True) -> x509.Certificate:
     """The signing certificate, issued by one of the manufacturer's roots itself (L01 allows no intermediates).
 
     Args:
         pem: one certificate.
         roots: the installed ManufacturerRootCertificates, PEM.
         now: UTC, for the validity of both.
+        sure: somebody has confirmed that time; a guess may be behind, and by it nothing is "not yet valid".
 
     Raises:
         BadCertificate: it is not usable, not valid now, or no root issued it.
@@ -51,7 +52,7 @@ def check_certificate(pem: str, roots: Iterable[str], now: datetime) -> x509.Cer
             Sentence("one signing certificate is needed; the manufacturer uses no intermediate certificates")
         )
     (certificate,) = certificates
-    _check_validity(certificate, Sentence("the signing certificate"), now)
+    _check_validity(certificate, Sentence("the signing certificate"), now, sure)
     _check_key(certificate)
     _check_usage(certificate)
     found = False
@@ -61,7 +62,7 @@ def check_certificate(pem: str, roots: Iterable[str], now: datetime) -> x509.Cer
             certificate.verify_directly_issued_by(root)
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
             continue
-        _check_validity(root, Sentence("the manufacturer's root certificate"), now)
+        _check_validity(root, Sentence("the manufacturer's root certificate"), now, sure)
         return certificate
     if not found:
         raise BadCertificate(
@@ -127,8 +128,8 @@ def _loaded(roots: Iterable[str]) -> Iterable[x509.Certificate]:
             continue  # what is no certificate proves nothing
 
 
-def _check_validity(certificate: x509.Certificate, what: str, now: datetime) -> None:
-    if now < certificate.not_valid_before_utc:
+def _check_validity(certificate: x509.Certificate, what: str, now: datetime, sure: bool) -> None:
+    if sure and now < certificate.not_valid_before_utc:
         raise BadCertificate(
             Sentence(
                 "{what} is not valid before {date}",

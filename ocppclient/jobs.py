@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ocppclient.clock import Clock
+from ocppclient.clock import Clock, format_utc
 from ocppclient.codec import dumps
 from ocppclient.events import Action, JobProgressed, RunJob
 from ocppclient.store import UNFINISHED, Job, Store
@@ -65,6 +66,8 @@ class Jobs:
                 self._actions.append(RunJob(uid))
 
     def _queue(self, job: Job) -> None:
-        self._store.save_job(job)
+        """With the station's time and whether it is sure: whoever does the job meets certificates."""
+        now = {"now": format_utc(self._clock.utc()), "sure": self._clock.confirmed}
+        self._store.save_job(replace(job, arguments=dumps({**json.loads(job.arguments), **now})))
         self._hint_at[job.uid] = self._clock.monotonic() + _HINT_S
         self._actions.append(RunJob(job.uid))

@@ -24,7 +24,7 @@ from ocppclient.sentence import Sentence, quoted
 CIPHERS = "ECDHE+AESGCM:AES128-GCM-SHA256:AES256-GCM-SHA384"
 
 #: X509_V_FLAG_NO_CHECK_TIME. The library judges dates by the operating system's clock; `check_dates` does by ours.
-_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 _DER = 2  # _ssl.ENCODING_DER
 # X509_V_ERR_… of OpenSSL's x509_vfy.h
 _HOSTNAME_MISMATCH = 62
@@ -90,7 +90,7 @@ def client_context(settings: ConnectionSettings, clock: Clock) -> ssl.SSLContext
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     # an installed root may have been signed by its predecessor, which is gone (white paper section 7.1, note)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.verify_flags |= _NO_CHECK_TIME
+    context.verify_flags |= NO_CHECK_TIME
     _load_roots(context, settings, clock)
     if settings.security_profile == 3:
         _load_client(context, settings)
@@ -99,7 +99,7 @@ def client_context(settings: ConnectionSettings, clock: Clock) -> ssl.SSLContext
 
 def _load_roots(context: ssl.SSLContext, settings: ConnectionSettings, clock: Clock) -> None:
     # the library would take a root that ended as well as its successor with the same name and key
-    lasting = [root for root in settings.root_certificates if not _has_ended(root, clock)]
+    lasting = [root for root in settings.root_certificates if not has_ended(root, clock.utc())]
     for root in lasting or settings.root_certificates:
         try:
             context.load_verify_locations(cadata=root)
@@ -118,9 +118,10 @@ def _load_roots(context: ssl.SSLContext, settings: ConnectionSettings, clock: Cl
         )
 
 
-def _has_ended(pem: str, clock: Clock) -> bool:
+def has_ended(pem: str, now: datetime) -> bool:
+    """One of these certificates has; False for what is no certificate."""
     try:
-        return any(pki.out_of_date(root, clock.utc(), sure=False) for root in pki.read_chain(pem))
+        return any(pki.out_of_date(root, now, sure=False) for root in pki.read_chain(pem))
     except ValueError:
         return False  # the library says what is wrong with it
 
@@ -170,16 +171,16 @@ class OutOfDate(Exception):
     """A certificate of the backend's chain has ended, or has not begun; the text says which, with the cure."""
 
 
-def check_dates(ssl_object: ssl.SSLObject, clock: Clock, host: str) -> None:
+def check_dates(connection: ssl.SSLObject | ssl.SSLSocket, now: datetime, sure: bool, host: str) -> None:
     """The verified chain is valid by the station's clock, as far as that is sure (`pki.out_of_date`).
 
     Raises:
         OutOfDate: it is not.
     """
-    now, whose = clock.utc(), Sentence("the certificate of {host}", host=host)
-    for der in _chain(ssl_object):
+    whose = Sentence("the certificate of {host}", host=host)
+    for der in _chain(connection):
         certificate = x509.load_der_x509_certificate(der)
-        if pki.out_of_date(certificate, now, clock.confirmed):
+        if pki.out_of_date(certificate, now, sure):
             if now < certificate.not_valid_before_utc:
                 raise OutOfDate(Sentence("{whose} is not valid yet; is the station's clock right?", whose=whose))
             raise OutOfDate(
@@ -201,12 +202,12 @@ def verified_by(ssl_object: ssl.SSLObject) -> tuple[str, ...]:
     return tuple(hashlib.sha256(der).hexdigest() for der in _chain(ssl_object))
 
 
-def _chain(ssl_object: ssl.SSLObject) -> Sequence[bytes]:
-    """The verified chain, DER, the backend's own certificate first."""
+def _chain(connection: ssl.SSLObject | ssl.SSLSocket) -> Sequence[bytes]:
+    """The verified chain, DER, the other side's own certificate first; empty for a session that is continued."""
     if sys.version_info >= (3, 13):
-        return [bytes(item) for item in ssl_object.get_verified_chain()]
-    found = ssl_object._sslobj.get_verified_chain()  # type: ignore[attr-defined]  # the same, not public yet
-    return [item.public_bytes(_DER) for item in found]
+        return [bytes(item) for item in connection.get_verified_chain()]
+    found = connection._sslobj.get_verified_chain()  # type: ignore[union-attr]  # the same, not public yet
+    return [item.public_bytes(_DER) for item in found or ()]
 
 
 def describe(ssl_object: ssl.SSLObject) -> Sentence:

@@ -68,7 +68,12 @@ def _look(path: Path, allow_older: bool) -> str:
         release = ReleaseFile(file)
         factory = provision.factory
         trust = Trust(
-            False, tuple(roots), factory.firmware_signatures, factory.allow_unsigned_update, datetime.now(UTC)
+            False,
+            tuple(roots),
+            factory.firmware_signatures,
+            factory.allow_unsigned_update,
+            datetime.now(UTC),
+            sure=False,  # this process has not the station's clock, by which the installation judges
         )
         release.check(trust, provision.identity.model)
     version, running = release.manifest.version, running_version(releases.here())

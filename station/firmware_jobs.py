@@ -10,11 +10,9 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from ocppclient.clock import parse_utc
 from ocppclient.sentence import Sentence, quoted
 from station import __version__, releases
 from station.jobs import JobFailed, Task
@@ -38,7 +36,7 @@ def download(task: Task) -> Mapping[str, object]:
             task.arguments["location"],
             part,
             limits,
-            transfer_options(),
+            transfer_options(task),
             lambda done, total: task.tell("downloading", done * 100 // total if total else 0),
             time.monotonic,
         )
@@ -89,7 +87,8 @@ def _install(task: Task, file: BinaryIO) -> Mapping[str, object]:
             roots=tuple(arguments["roots"]),
             algorithms=tuple(arguments["algorithms"]),
             allow_unsigned=arguments["allow_unsigned"],
-            now=_moment(arguments["now"]),
+            now=task.now,
+            sure=arguments["sure"],
         ),
         arguments["model"],
     )
@@ -160,7 +159,3 @@ def _sha256(file: BinaryIO) -> str:
     while piece := file.read(256 * 1024):
         digest.update(piece)
     return digest.hexdigest()
-
-
-def _moment(text: str) -> datetime:
-    return parse_utc(text)

@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connections
 
+from ocppclient.clock import parse_utc
 from ocppclient.sentence import Sentence, packed, quoted
 from ocppclient.store import UNFINISHED
 from station.models import Job
@@ -62,6 +64,11 @@ class Task:
     arguments: Mapping[str, Any]
     staging: Path
     tell: Callable[[str, int], None]
+
+    @property
+    def now(self) -> datetime:
+        """UTC by the station's clock, when the job was queued; the argument "sure": somebody has confirmed it."""
+        return parse_utc(self.arguments["now"])
 
 
 def staging_folder() -> Path:

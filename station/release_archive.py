@@ -69,7 +69,7 @@ class Trust:
         roots: ManufacturerRootCertificates, PEM.
         algorithms: which signatures count.
         allow_unsigned: a factory setting, for test rigs.
-        now: UTC, for the validity of certificates.
+        now: UTC, for the validity of certificates; `sure` as in `check_certificate`.
     """
 
     proven: bool
@@ -77,6 +77,7 @@ class Trust:
     algorithms: tuple[str, ...]
     allow_unsigned: bool
     now: datetime
+    sure: bool
 
 
 class ReleaseFile:
@@ -148,7 +149,9 @@ class ReleaseFile:
         if trust.allow_unsigned and not trust.roots:
             return
         try:
-            certificate = check_certificate(self._small(CERTIFICATE).decode("ascii", "replace"), trust.roots, trust.now)
+            certificate = check_certificate(
+                self._small(CERTIFICATE).decode("ascii", "replace"), trust.roots, trust.now, trust.sure
+            )
             digest = hashlib.sha256(self.manifest.raw).digest()
             check_signature(certificate, self._small(SIGNATURE), digest, trust.algorithms)
         except (BadCertificate, BadSignature) as problem:

@@ -27,7 +27,7 @@ def upload(task: Task) -> Mapping[str, object]:
             archive,
             arguments["name"],
             Limits(),
-            transfer_options(),
+            transfer_options(task),
             lambda done, total: task.tell("uploading", done * 100 // max(total, 1)),
             time.monotonic,
             resume=task.run > 1,

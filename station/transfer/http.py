@@ -13,11 +13,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urljoin
 
-from ocppclient.sentence import Sentence
+from ocppclient import tls
+from ocppclient.sentence import Sentence, quoted
 from station import __version__
 from station.transfer.address import Judge, Place, TransferFailed, connect, is_off_limits, place_of
 from station.transfer.limits import Pace
@@ -41,10 +43,14 @@ class Options:
         allow_local: this machine and link-local addresses may be reached (factory setting, for test rigs).
         roots: certificates (PEM) that are trusted besides those of the operating system: the operator's servers often
             have certificates of the operator's own authority.
+        now: UTC, by which the dates of certificates are judged; None: by the operating system's clock.
+        sure: somebody has confirmed that time (`pki.out_of_date`).
     """
 
     allow_local: bool = False
     roots: tuple[str, ...] = ()
+    now: datetime | None = None
+    sure: bool = True
 
     @property
     def off_limits(self) -> Judge:
@@ -57,10 +63,32 @@ class Options:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         # Python 3.13 adds this flag; real servers have certificates without an Authority Key Identifier.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        for pem in self.roots:
+        roots = self.roots
+        if self.now is not None:
+            now = self.now
+            context.verify_flags |= tls.NO_CHECK_TIME
+            context.sslsocket_class = self._judging(now)
+            # the library would take a root that ended as well as its successor with the same name and key
+            roots = tuple(pem for pem in roots if not tls.has_ended(pem, now)) or roots
+        for pem in roots:
             with suppress(ssl.SSLError, ValueError):  # what is no certificate helps nobody, and harms nobody
                 context.load_verify_locations(cadata=pem)
         return context
+
+    def _judging(self, now: datetime) -> type[ssl.SSLSocket]:
+        """Connections that look at the dates of the other side's certificates: also those that ftplib makes itself."""
+        sure = self.sure
+
+        class Judging(ssl.SSLSocket):
+            def do_handshake(self, block: bool = False) -> None:
+                super().do_handshake(block)
+                try:
+                    tls.check_dates(self, now, sure, str(self.server_hostname))
+                except tls.OutOfDate as problem:
+                    self.close()
+                    raise TransferFailed("network", quoted(problem)) from None
+
+        return Judging
 
 
 class _Connection(http.client.HTTPConnection):

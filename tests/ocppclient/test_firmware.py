@@ -132,7 +132,7 @@ def test_a_whole_update_tells_each_state_once_and_in_order():
     bench = Updating().ready()
     assert bench.update()[2] == {}
     assert bench.job.kind == "download"
-    assert json.loads(bench.job.arguments) == {"location": LOCATION}
+    assert json.loads(bench.job.arguments) == {"location": LOCATION, "now": format_utc(bench.clock.utc()), "sure": True}
     assert bench.told() == []
     bench.tell("running")
     bench.tell("running")

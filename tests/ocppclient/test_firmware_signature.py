@@ -142,6 +142,10 @@ def test_certificates_count_only_within_their_time(folder: Path, root: Issued, r
         check_certificate(pem(rsa_signer), [pem(root)], NOW + timedelta(days=31))
     with pytest.raises(BadCertificate, match="not valid before"):
         check_certificate(pem(rsa_signer), [pem(root)], NOW - timedelta(days=2))
+    # CLK-06: a clock that nobody has confirmed may be behind
+    check_certificate(pem(rsa_signer), [pem(root)], NOW - timedelta(days=2), sure=False)
+    with pytest.raises(BadCertificate, match="expired"):
+        check_certificate(pem(rsa_signer), [pem(root)], NOW + timedelta(days=31), sure=False)
     old = issue(folder, "old root", ends=timedelta(hours=-1))
     with pytest.raises(BadCertificate, match="root certificate expired"):
         check_certificate(pem(issue(folder, "of the old", old)), [pem(old)], NOW)

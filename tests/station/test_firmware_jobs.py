@@ -19,6 +19,7 @@ from tests.ocppclient.certificates import NOW, Issued, issue
 from tests.station.test_release_archive import GOOD, manifest_of, packed, release
 from tests.station.transfer.servers import web
 
+CLOCK = {"now": format_utc(NOW), "sure": True}
 UID = "12345678-0000-0000-0000-000000000000"
 
 
@@ -64,7 +65,7 @@ def bring(task: Task, root: Issued, content: bytes, **changes: Any) -> Task:
         "allow_unsigned": False,
         "allow_older": False,
         "model": "AC-1",
-        "now": format_utc(NOW),
+        **CLOCK,
         **changes,
     }
     return replace(task, arguments=arguments)
@@ -184,7 +185,7 @@ def test_a_download_tells_where_its_file_is_and_what_it_hashes_to(tmp_path: Path
     Setting.objects.create(section="factory", name="allow_local_transfers", value="true")
     told: list[tuple[str, int]] = []
     with web(lambda handler: handler.reply(200, b"firmware")) as server:
-        arguments = {"location": server.url("/fw.bin")}
+        arguments = {"location": server.url("/fw.bin"), **CLOCK}
         result = firmware_jobs.download(Task(UID, 1, arguments, tmp_path, lambda *news: told.append(news)))
     assert result == {"file": f"{UID}.file", "sha256": hashlib.sha256(b"firmware").hexdigest()}
     assert (tmp_path / f"{UID}.file").read_bytes() == b"firmware"
@@ -195,6 +196,6 @@ def test_without_the_factory_setting_the_station_asks_nothing_of_itself(tmp_path
     """A12"""
     with web(lambda handler: handler.reply(200, b"firmware")) as server:
         with pytest.raises(JobFailed) as caught:
-            firmware_jobs.download(Task(UID, 1, {"location": server.url()}, tmp_path, lambda *news: None))
+            firmware_jobs.download(Task(UID, 1, {"location": server.url(), **CLOCK}, tmp_path, lambda *news: None))
         assert caught.value.failure == "refused"
         assert server.seen == []

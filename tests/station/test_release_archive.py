@@ -87,7 +87,7 @@ def release(signer: Issued | None, content: bytes, manifest: Any = None, /, **me
 def trust(root: Issued, **changes: Any) -> Trust:
     given = {
         "proven": False, "roots": (pem(root).decode(),), "algorithms": ("rsa-pss", "ecdsa"), "allow_unsigned": False,
-        "now": NOW, **changes,
+        "now": NOW, "sure": True, **changes,
     }  # fmt: skip
     return Trust(**given)
 

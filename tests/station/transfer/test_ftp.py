@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import tests.appliance  # noqa: F401
 from station.transfer import Limits, Part, TransferFailed, download, upload
 from station.transfer.http import Options
-from tests.ocppclient.certificates import Issued, issue
+from tests.ocppclient.certificates import NOW, Issued, issue
 from tests.station.transfer.servers import Ftp, ftp
 
 CONTENT = os.urandom(300_000)
@@ -140,14 +141,26 @@ def test_an_interrupted_upload_goes_on_with_the_next_attempt(archive: Path):
 def test_ftps_protects_commands_and_data(
     tmp_path: Path, tls: ssl.SSLContext, authority: Issued, archive: Path, implicit: bool
 ):
-    """FW-06: explicit (AUTH TLS) and implicit, whichever the server speaks"""
-    options = Options(True, (Path(authority.cert_file).read_text(),))
+    """FW-06: explicit (AUTH TLS) and implicit, whichever the server speaks; CLK-06: by the station's clock"""
+    options = Options(True, (Path(authority.cert_file).read_text(),), NOW, True)
     with ftp(tls=tls, implicit=implicit, files={"fw.bin": CONTENT}) as server:
         assert fetch(server.url("/fw.bin", "u:p"), tmp_path, options).path.read_bytes() == CONTENT
         send(server.url("/in/", "u:p"), archive, options)
         assert server.files["in/diag.zip"] == CONTENT
         assert "PROT P" in server.commands
         assert ("AUTH TLS" in server.commands) is not implicit
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_ftps_with_a_certificate_that_has_ended_tells_no_password(
+    tmp_path: Path, tls: ssl.SSLContext, authority: Issued, implicit: bool
+):
+    """CLK-06"""
+    options = Options(True, (authority.pem,), NOW + timedelta(days=31), False)
+    with ftp(tls=tls, implicit=implicit, files={"fw.bin": CONTENT}) as server:
+        with pytest.raises(TransferFailed, match="has expired"):
+            fetch(server.url("/fw.bin", "u:p"), tmp_path, options)
+        assert not [line for line in server.commands if line.startswith(("USER", "PASS"))]
 
 
 def test_ftps_to_a_stranger_tells_no_password(tmp_path: Path, tls: ssl.SSLContext):

@@ -7,16 +7,19 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 import tests.appliance  # noqa: F401
+from ocppclient import pki
 from station.transfer import Limits, Part, TransferFailed, download, upload
 from station.transfer.address import is_off_limits, place_of
 from station.transfer.http import Options, upload_path
-from tests.ocppclient.certificates import Issued, issue
+from tests.ocppclient.certificates import NOW, Issued, issue
 from tests.station.transfer.servers import web
 
 CONTENT = os.urandom(300_000)
@@ -368,6 +371,57 @@ def test_https_with_another_name_is_refused(tmp_path: Path, tls: ssl.SSLContext,
         )
     assert problem.failure == "network"
     assert server.seen == []
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "ahead", "sure", "words"),
+    [
+        pytest.param(-DAY, 9 * DAY, -30 * DAY, False, "", id="a guess that is behind refuses nothing"),
+        pytest.param(-DAY, 9 * DAY, -30 * DAY, True, "is not valid yet", id="a sure clock does"),
+        pytest.param(-DAY, DAY, 2 * DAY, False, "has expired", id="what has ended by a guess has ended"),
+        pytest.param(DAY, 9 * DAY, 2 * DAY, True, "", id="the system's clock has no say about the beginning"),
+        pytest.param(-9 * DAY, -DAY, -5 * DAY, True, "", id="nor about the end"),
+    ],
+)
+def test_the_dates_of_https_are_judged_by_the_stations_clock_as_far_as_it_is_sure(
+    tmp_path: Path, starts: timedelta, ends: timedelta, ahead: timedelta, sure: bool, words: str
+):
+    """CLK-06, SEC-11"""
+    root = issue(tmp_path, "old root", starts=-365 * DAY, ends=365 * DAY)
+    made = issue(tmp_path, "dated", root, hosts=("127.0.0.1",), starts=starts, ends=ends)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.cert_file, made.key_file)
+    options = Options(True, (root.pem,), NOW + ahead, sure)
+    with web(whole, context) as server:
+        if words:
+            assert words in str(refused(server.url(), tmp_path, options=options))
+            assert server.seen == []
+        else:
+            assert fetch(server.url(), tmp_path, options=options).path.read_bytes() == CONTENT
+
+
+def test_a_root_that_ended_does_not_stand_in_the_way_of_its_successor(tmp_path: Path):
+    """CRT-16"""
+    new = issue(tmp_path, "same root")
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(new.certificate.subject)
+        .issuer_name(new.certificate.subject)
+        .public_key(new.certificate.public_key())
+        .serial_number(7)
+        .not_valid_before(NOW - 20 * DAY)
+        .not_valid_after(NOW - DAY)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    )
+    old = pki.pem([builder.sign(new.key, new.certificate.signature_hash_algorithm)])
+    made = issue(tmp_path, "server", new, hosts=("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.cert_file, made.key_file)
+    with web(whole, context) as server:
+        fetch(server.url(), tmp_path, options=Options(True, (old, new.pem), NOW, True))
 
 
 def test_a_way_from_https_to_http_is_not_taken(tmp_path: Path, tls: ssl.SSLContext, authority: Issued):
