@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as noop
 
+from ocppclient.clock import parse_utc
+
 FORMAT = 1
 #: The largest file that is written or read, and the largest database inside it, bytes.
 MOST_FILE, MOST_DATABASE = 64 * 2**20, 512 * 2**20
@@ -149,10 +151,11 @@ def _manifest(head: bytes) -> Manifest:
         if not all(isinstance(text, str) for text in (*texts.values(), *parts, *migrations)):
             raise ValueError("a text is missing")
         bytes.fromhex(texts["salt"])
+        parse_utc(texts["made_at"])
     except BackupProblem:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BackupProblem(_DAMAGED) from error
+        raise BackupProblem(gettext(_DAMAGED)) from error
     return Manifest(parts=parts, migrations=migrations, **texts)
 
 
@@ -169,7 +172,7 @@ def _member(source: Path, name: str, most: int) -> bytes:
         with zipfile.ZipFile(source) as archive, archive.open(name) as member:
             found = member.read(most + 1)
             if len(found) > most:
-                raise BackupProblem(_DAMAGED)
+                raise BackupProblem(gettext(_DAMAGED))
             member.read(1)  # the end: here the check sum is compared
             return found
     except OSError as error:
@@ -178,7 +181,7 @@ def _member(source: Path, name: str, most: int) -> bytes:
             % {"name": source.name, "strerror": error.strerror}
         ) from error
     except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
-        raise BackupProblem(_DAMAGED) from error
+        raise BackupProblem(gettext(_DAMAGED)) from error
 
 
 def _compressed(database: Path) -> bytes:
@@ -204,11 +207,11 @@ def _decompress(data: bytes, target: Path) -> None:
                 if unpacker.eof:
                     break
                 if not block and not data:
-                    raise BackupProblem(_DAMAGED)
+                    raise BackupProblem(gettext(_DAMAGED))
             file.flush()
             os.fsync(file.fileno())
     except zlib.error as error:
-        raise BackupProblem(_DAMAGED) from error
+        raise BackupProblem(gettext(_DAMAGED)) from error
     except OSError as error:
         raise BackupProblem(
             gettext("There is no room to unpack the backup (%(strerror)s).") % {"strerror": error.strerror}

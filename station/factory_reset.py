@@ -21,7 +21,7 @@ from django.db.models import Q
 from django.utils.translation import gettext
 
 from ocppclient.store import UNFINISHED
-from station import local_copies, models, people, provisioning, restore, roles, web_certificate
+from station import local_copies, models, people, provisioning, restore, restore_apply, roles, web_certificate
 from station.network import wish
 from station.network.wish import Wish
 
@@ -97,6 +97,7 @@ def apply_pending() -> str:
         discard()
         return ""
     restore.discard()
+    restore.forget()
     shutil.rmtree(settings.DATA_DIR / local_copies.FOLDER, ignore_errors=True)
     web_certificate.certificate().forget_own()
     try:
@@ -126,7 +127,7 @@ def _reset(factory: dict[str, Any]) -> None:
     _settings(factory["settings"], uids)
     wish.note(Wish.FORGET)
     with connection.cursor() as cursor:
-        for table_name in (*restore.OF_USERS, "auth_user"):
+        for table_name in (*restore_apply.OF_USERS, "auth_user"):
             cursor.execute(f"DELETE FROM {table_name}")
     _let_in(factory)
 

@@ -1,6 +1,6 @@
-"""Restoring a backup: made ready while the station runs, put in place by one transaction at its next start.
+"""Restoring a backup, first half: looked at and made ready while the station runs (docs/decisions/0008-backup.md).
 
-So a power cut leaves the old state or the new one. What stays this unit's own: docs/decisions/0008-backup.md.
+The other half puts it in place at the next start: station/restore_apply.py.
 """
 
 from __future__ import annotations
@@ -8,57 +8,35 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
+import secrets
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection
-from contextlib import closing
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from time import time
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.utils.translation import gettext
 
-from station import backup, backup_file, provisioning, unit
+from ocppclient.sentence import Sentence
+from station import backup_file, unit
 from station.backup import PARTS
 from station.backup_file import BackupProblem, Manifest
-from station.errors import StartupError
-from station.models import Certificate, QueuedCall, Setting, Transaction
-from station.network import wish
-from station.network.wish import Wish
-from station.provision_rules import RULES, Wrong
+from station.models import QueuedCall, Transaction
 
 log = logging.getLogger("station.restore")
 
 #: What waits for the next start: a folder that appears and goes as a whole.
 PENDING = "restore.pending"
+#: What a person is looking at, and for how long it waits for a word, seconds.
+LOOKED, _KEPT_S = "restore.looked", 3600
 _MIGRATION_S = 300
-_COPY, _PLAN = "station.sqlite3", "plan.json"
-#: Of another unit, these stay as they are here: what the box is and how it is wired.
-_OF_THE_BOX = {
-    "identity": ("serial_number", "charge_box_serial_number", "meter_serial_number", "iccid", "imsi"),
-    "hardware": None,
-    "electrical": None,
-    "hotspot": None,
-    wish.UPLINKS_HERE: None,
-}
-#: What hangs on users; sign-ins and access tokens end with them.
-OF_USERS = (
-    "django_session",
-    "django_admin_log",
-    "station_apitoken",
-    "station_onetimepassword",
-    "auth_user_groups",
-    "auth_user_user_permissions",
-)
-_CREDENTIALS = ("security_profile", "authorization_key")
-_CREDENTIAL_VALUES = ("key.SecurityProfile", *backup.SECRET_VALUES)
+COPY, PLAN, _TOLD = "station.sqlite3", "plan.json", "told.json"
 
 
 @dataclass(frozen=True)
@@ -89,109 +67,138 @@ def prepare(source: Path, passphrase: str, parts: Collection[str], takes_place: 
     Raises:
         BackupProblem: why it cannot be restored; nothing is changed then.
     """
-    return _looked_at(source, passphrase, parts, takes_place, user, keep=True)[1]
+    plan = planned(backup_file.read_manifest(source), parts, takes_place, user)
+    check_sessions(plan)
+    discard()
+    with unpacked(source, passphrase) as (_, copy):
+        _wait(copy.parent, plan)
+    return plan
 
 
-def preview(
-    source: Path, passphrase: str, parts: Collection[str], takes_place: bool, user: str
-) -> tuple[Manifest, Plan]:
-    """What `prepare` would do, by the same looks; nothing waits afterwards that did not wait before.
+@contextmanager
+def unpacked(source: Path, passphrase: str) -> Iterator[tuple[Manifest, Path]]:
+    """What a backup tells, and its database, checked and brought up to date, alone in a folder that goes at the end.
 
     Raises:
-        BackupProblem: as `prepare`.
+        BackupProblem: why it cannot be restored.
     """
-    return _looked_at(source, passphrase, parts, takes_place, user, keep=False)
-
-
-def _looked_at(
-    source: Path, passphrase: str, parts: Collection[str], takes_place: bool, user: str, *, keep: bool
-) -> tuple[Manifest, Plan]:
     told = backup_file.read_manifest(source)
-    plan = _plan(told, parts, takes_place, user)
-    _check_sessions(plan)
+    with _in_words(), tempfile.TemporaryDirectory(prefix="restore-", dir=settings.DATA_DIR) as folder:
+        copy = Path(folder) / "ready" / COPY
+        copy.parent.mkdir()
+        if backup_file.read(source, passphrase, copy) != told:
+            raise BackupProblem(gettext("The file changed while it was read. Try again."))
+        _check_database(copy)
+        _bring_up_to_date(copy, told)
+        yield told, copy
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A backup that waits for the word of a person who has seen what it would do.
+
+    Attributes:
+        told: what the file tells.
+        copy: its database, checked and brought up to date.
+        token: names this very look.
+    """
+
+    told: Manifest
+    copy: Path
+    token: str
+
+
+def look(source: Path, passphrase: str) -> None:
+    """Keep a backup, unpacked and checked, until somebody says the word (`choose`).
+
+    Raises:
+        BackupProblem: as `unpacked`, or nothing in it fits this unit. What was kept before is kept then.
+    """
+    planned(backup_file.read_manifest(source), (), takes_place=False, user="")
+    with unpacked(source, passphrase) as (told, copy):
+        (copy.parent / _TOLD).write_text(json.dumps({**asdict(told), "token": secrets.token_hex(8)}))
+        _remove(LOOKED)
+        copy.parent.rename(settings.DATA_DIR / LOOKED)
+
+
+def looked() -> Looked | None:
+    """What `look` keeps; without a word for an hour it is forgotten."""
+    folder = settings.DATA_DIR / LOOKED
     try:
-        if keep:
-            discard()
-        _make_ready(source, passphrase, told, plan, keep=keep)
+        if time() - folder.stat().st_mtime > _KEPT_S:
+            forget()
+            return None
+        fields = json.loads((folder / _TOLD).read_text())
+    except OSError:
+        return None
+    token = fields.pop("token")
+    lists = {name: tuple(fields[name]) for name in ("parts", "migrations")}
+    return Looked(Manifest(**{**fields, **lists}), folder / COPY, token)
+
+
+def choose(token: str, parts: Collection[str], takes_place: bool, user: str) -> Plan:
+    """What was looked at waits for the next start, as `prepare` leaves it.
+
+    Raises:
+        BackupProblem: it is another file meanwhile or none, or it cannot be restored. What was looked at stays then.
+    """
+    found = looked()
+    if found is None or found.token != token:
+        raise BackupProblem(gettext("The file is not here any more. Choose it again."))
+    plan = planned(found.told, parts, takes_place, user)
+    check_sessions(plan)
+    discard()
+    with _in_words():
+        _wait(found.copy.parent, plan)
+    return plan
+
+
+def forget() -> None:
+    """Nothing of what was looked at is kept."""
+    _remove(LOOKED)
+
+
+def _wait(ready: Path, plan: Plan) -> None:
+    """Appear as a whole, and outlive a power cut."""
+    (ready / PLAN).write_text(json.dumps(asdict(plan)))
+    for path in (ready / COPY, ready / PLAN, ready):
+        _sync(path)
+    ready.rename(settings.DATA_DIR / PENDING)
+    _sync(settings.DATA_DIR)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise BackupProblem(
             gettext("The backup cannot be unpacked (%(strerror)s). Make room on the disk.")
             % {"strerror": error.strerror}
         ) from error
-    return told, plan
-
-
-def _make_ready(source: Path, passphrase: str, told: Manifest, plan: Plan, *, keep: bool) -> None:
-    with tempfile.TemporaryDirectory(prefix="restore-", dir=settings.DATA_DIR) as folder:
-        ready = Path(folder) / "ready"
-        ready.mkdir()
-        copy = ready / _COPY
-        if backup_file.read(source, passphrase, copy) != told:
-            raise BackupProblem(gettext("The file changed while it was read. Try again."))
-        _check_database(copy)
-        _bring_up_to_date(copy, told)
-        if not keep:
-            return
-        (ready / _PLAN).write_text(json.dumps(asdict(plan)))
-        for path in (copy, ready / _PLAN, ready):
-            _sync(path)
-        ready.rename(settings.DATA_DIR / PENDING)
-        _sync(settings.DATA_DIR)
 
 
 def discard() -> None:
     """Nothing waits any more."""
-    path = settings.DATA_DIR / PENDING
+    _remove(PENDING)
+
+
+def _remove(name: str) -> None:
+    path = settings.DATA_DIR / name
     if path.exists():
         with tempfile.TemporaryDirectory(prefix="restore-", dir=settings.DATA_DIR) as folder:
             path.rename(Path(folder) / "old")
 
 
-def apply_pending() -> str:
-    """Put in place what waits, before anything else reads the database; returns what was done for the security log.
-
-    A failure leaves everything as it was; `last()` tells it.
-    """
-    for leftover in (*settings.DATA_DIR.glob("restore-*"), *settings.DATA_DIR.glob("backup-*")):
-        shutil.rmtree(leftover, ignore_errors=True)  # a power cut while a backup was made or read
-    folder = settings.DATA_DIR / PENDING
-    if not folder.exists():
-        return ""
-    told: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "problem": ""}
-    try:
-        fields = json.loads((folder / _PLAN).read_text())
-        plan = Plan(**{**fields, "parts": tuple(fields["parts"])})
-        told.update(parts=list(plan.parts), made_at=plan.made_at, by=plan.user)
-        _apply(plan, folder / _COPY, told)
-    except (
-        BackupProblem,
-        StartupError,
-        DatabaseError,
-        sqlite3.Error,
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-    ) as error:
-        log.error("The backup was not restored: %s", error)
-        _note({**told, "problem": str(error)})
-        discard()
-        return ""
-    discard()
-    log.warning("A backup of %s was restored: %s", plan.made_at, ", ".join(plan.parts))
-    return f"a backup of {plan.made_at} was restored by {plan.user}: {', '.join(plan.parts)}"
-
-
-def last() -> dict[str, Any] | None:
-    """What became of the last restore: {"at", "problem" ("" when it was restored), "parts", "made_at", "by"}."""
-    value = provisioning.stored("station", "restored")
-    return value if isinstance(value, dict) else None
-
-
 # -- looking
 
 
-def _plan(told: Manifest, parts: Collection[str], takes_place: bool, user: str) -> Plan:
+def planned(told: Manifest, parts: Collection[str], takes_place: bool, user: str) -> Plan:
+    """What is restored of this backup; `parts` empty: everything that fits this unit.
+
+    Raises:
+        BackupProblem: a part is not in it or does not fit, or nothing fits.
+    """
     here = unit.here()
     same = here.is_same(unit.Unit(told.unit, told.serial))
     fitting = tuple(name for name in PARTS if name in told.parts and (same or name != "sessions"))
@@ -210,12 +217,13 @@ def _plan(told: Manifest, parts: Collection[str], takes_place: bool, user: str) 
     return Plan(chosen, same, same or takes_place, told.encrypted, told.made_at, user)
 
 
-def _check_sessions(plan: Plan) -> None:
-    if Transaction.objects.filter(stopped_at=None).exists():
-        raise BackupProblem(gettext("A session is running. Restore when it has ended."))
+def check_sessions(plan: Plan, *, running: bool = True) -> None:
+    """Raises `BackupProblem` when (`running`) a session runs, or when sessions would be there twice."""
+    if running and Transaction.objects.filter(stopped_at=None).exists():
+        raise BackupProblem(Sentence("A session is running. Restore when it has ended."))
     if "sessions" in plan.parts and (Transaction.objects.exists() or QueuedCall.objects.exists()):
         raise BackupProblem(
-            gettext(
+            Sentence(
                 "This station has sessions of its own. Older ones would be told to the backend twice: leave the "
                 "sessions out. They are restored on a new memory card only."
             )
@@ -277,132 +285,6 @@ def _bring_up_to_date(path: Path, told: Manifest) -> None:
 def known_migrations() -> set[str]:
     """Those of this software."""
     return {name for app, name in MigrationLoader(None).disk_migrations if app == "station"}
-
-
-# -- putting in place
-
-
-def _apply(plan: Plan, copy: Path, told: dict[str, Any]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("ATTACH DATABASE %s AS backup", [str(copy)])
-        try:
-            # Only this database is written, so SQLite's own commit makes it all or nothing.
-            with transaction.atomic():
-                rows = cursor.execute("SELECT name FROM backup.django_migrations WHERE app = 'station'").fetchall()
-                if {name for (name,) in rows} != known_migrations():
-                    raise BackupProblem(gettext("The software was changed meanwhile. Restore the backup again."))
-                if "sessions" in plan.parts:
-                    _check_sessions(plan)
-                for name in plan.parts:
-                    _take_values(cursor, plan, PARTS[name].values)
-                    match name:
-                        case "settings":
-                            _take_settings(cursor, plan)
-                        case "users":
-                            _take_users(cursor)
-                        case "certificates":
-                            _take_certificates(cursor, plan)
-                        case "profiles":
-                            mine = "" if plan.same_unit else "WHERE transaction_uid = ''"
-                            _replace(cursor, "station_chargingprofile", taken=mine)
-                        case _:
-                            for table in PARTS[name].tables:
-                                _replace(cursor, table)
-                _check_settings()
-                _note(told)
-        finally:
-            cursor.execute("DETACH DATABASE backup")
-
-
-def _take_settings(cursor: Any, plan: Plan) -> None:
-    kept = [row for row in Setting.objects.all() if _stays(row.section, row.name, plan)]
-    Setting.objects.all().delete()
-    rows = cursor.execute("SELECT section, name, value FROM backup.station_setting").fetchall()
-    taken = [
-        Setting(section=section, name=name, value=value)
-        for section, name, value in rows
-        if not _stays(section, name, plan)
-    ]
-    Setting.objects.bulk_create([*kept, *taken])
-    if any(row.section in backup.SECRET_SECTIONS for row in taken):
-        wish.note(Wish.JOIN)
-
-
-def _stays(section: str, name: str, plan: Plan) -> bool:
-    """This setting is this unit's own, whatever the backup says."""
-    if section in backup.OWN_SECTIONS or (not plan.secrets and backup.is_secret(section, name)):
-        return True
-    if section == "backend" and name == "charge_point_id":
-        return not plan.takes_place
-    credential = section == "backend" and name in _CREDENTIALS
-    if credential or (section == "ocpp" and name.casefold() in ("securityprofile", "authorizationkey")):
-        return not (plan.takes_place and plan.secrets)
-    if plan.same_unit or section not in _OF_THE_BOX:
-        return False
-    names = _OF_THE_BOX[section]
-    return names is None or name in names
-
-
-def _check_settings() -> None:
-    """Every value by the rules of the provisioning file, and all of them together; or nothing of it counts."""
-    for section, table in provisioning.sections().items():
-        for name, value in table.items() if section in RULES else ():
-            try:
-                RULES[section][name](value, settings.DATA_DIR)
-            except Wrong as wrong:
-                raise BackupProblem(
-                    gettext("The backup says something that cannot be: [%(section)s] %(name)s %(wrong)s.")
-                    % {"section": section, "name": name, "wrong": wrong}
-                ) from wrong
-    provisioning.load()
-
-
-def _take_values(cursor: Any, plan: Plan, patterns: Collection[str]) -> None:
-    own = "" if plan.takes_place and plan.secrets else f" AND name NOT IN {_CREDENTIAL_VALUES}"
-    for pattern in patterns:
-        cursor.execute(f"DELETE FROM main.station_value WHERE name LIKE %s{own}", [pattern])
-        cursor.execute(
-            f"INSERT INTO main.station_value (name, value) SELECT name, value FROM backup.station_value "
-            f"WHERE name LIKE %s{own}",
-            [pattern],
-        )
-
-
-def _take_users(cursor: Any) -> None:
-    for table in OF_USERS:
-        cursor.execute(f"DELETE FROM main.{table}")
-    _replace(cursor, "auth_user")
-    _replace(cursor, "station_onetimepassword")
-    # the groups are the roles; their numbers may differ between two stations
-    cursor.execute(
-        "INSERT INTO main.auth_user_groups (user_id, group_id) SELECT theirs.user_id, ours.id "
-        "FROM backup.auth_user_groups theirs JOIN backup.auth_group named ON named.id = theirs.group_id "
-        "JOIN main.auth_group ours ON ours.name = named.name"
-    )
-
-
-def _take_certificates(cursor: Any, plan: Plan) -> None:
-    if plan.takes_place:
-        _replace(cursor, "station_privatekey")
-        _replace(cursor, "station_certificate")
-    else:  # those that prove this unit stay, with their keys
-        kept = list(Certificate.objects.exclude(key_id=""))
-        _replace(cursor, "station_certificate", taken="WHERE key_id = ''")
-        for row in kept:
-            row.pk = None
-        Certificate.objects.bulk_create(kept)
-
-
-def _replace(cursor: Any, table: str, taken: str = "") -> None:
-    """The rows of a table become the backup's (`taken`: of those, which)."""
-    cursor.execute(f"DELETE FROM main.{table}")
-    names = [f'"{row[1]}"' for row in cursor.execute(f"PRAGMA main.table_info({table})").fetchall()]
-    columns = ", ".join(names)
-    cursor.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM backup.{table} {taken}")
-
-
-def _note(told: dict[str, Any]) -> None:
-    Setting.objects.update_or_create(section="station", name="restored", defaults={"value": json.dumps(told)})
 
 
 def _sync(path: Path) -> None:

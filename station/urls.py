@@ -80,6 +80,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("firmware/roll-back", firmware.roll_back, name="firmware_roll_back"),
     path("diagnostics", firmware.diagnostics, name="diagnostics"),
     path("backup", backup.page, name="backup"),
+    path("backup/look", backup.looked, name="backup_look"),
     path("backup/restore", backup.restored, name="backup_restore"),
     path("setup", setup.setup, name="setup"),
     path("setup/report", setup.report, name="setup_report"),

@@ -16,7 +16,7 @@ from ocppclient.configuration import KEYS
 from ocppclient.link import ConnectionSettings, address_for
 from ocppclient.security import Credentials
 from ocppclient.settings import ChargePointSettings, Identity, Release
-from station import __version__, disk_room, factory_reset, provisioning, releases, restore
+from station import __version__, disk_room, factory_reset, provisioning, releases, restore_apply
 from station.database import open_store
 from station.provisioning import Applied, BackendSettings, Provision
 from station.worker import Domain
@@ -49,7 +49,7 @@ class Wiring:
         """
         disk_room.at_start(settings.DATA_DIR)
         store = open_store()
-        changes = tuple(filter(None, (restore.apply_pending(), factory_reset.apply_pending())))
+        changes = tuple(filter(None, (restore_apply.apply_pending(), factory_reset.apply_pending())))
         applied = provisioning.at_start(known_keys=frozenset(key.name for key in KEYS.values()))
         floor = store.value("clock.floor")
         ours = releases.here()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -138,7 +139,7 @@ class Restore(s.Serializer):
 
     parts = s.CharField(default="", help_text="Names with commas between; empty: all that fits.")
     takes_place = s.BooleanField(default=False, help_text="This unit takes the place of the other at the backend.")
-    dry_run = s.BooleanField(default=False, help_text="Only tell what would be restored.")
+    dry_run = s.BooleanField(default=False, help_text="Only tell what would be restored, part by part.")
 
 
 class Backups(Endpoint):
@@ -176,10 +177,12 @@ class Restores(Endpoint):
         wishes = (pieces_of(request), passphrase, parts, wanted["takes_place"], request.user.get_username())
         try:
             if wanted["dry_run"]:
-                told, plan = backup.looked_at(*wishes)
+                plan, seen = backup.looked_at(*wishes)
                 return Response(
-                    {"serial": told.serial, "software": told.software, "made_at": told.made_at, "holds": told.parts,
-                     "would_restore": plan.parts, "same_unit": plan.same_unit, "secrets": plan.secrets}
+                    {"serial": seen.told.serial, "software": seen.told.software, "made_at": seen.told.made_at,
+                     "holds": seen.told.parts, "would_restore": plan.parts, "same_unit": plan.same_unit,
+                     "secrets": plan.secrets, "lines": [asdict(line) for line in seen.lines],
+                     "changes": [asdict(change) for change in seen.changes]}
                 )  # fmt: skip
             return outcome(backup.restored_from(*wishes), "GET status tells what runs.")
         except BackupProblem as problem:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -16,10 +17,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from station import ask, backup, restore
+from ocppclient.clock import parse_utc
+from ocppclient.sentence import quoted
+from station import ask, backup, restore, restore_apply, restore_preview
 from station.backup import PARTS
-from station.backup_file import MOST_FILE, SHORTEST_PASSPHRASE, BackupProblem, Manifest
+from station.backup_file import MOST_FILE, SHORTEST_PASSPHRASE, BackupProblem
+from station.restore_preview import Preview
 from station.roles import Role, needs
+from station.sentences import spoken
 
 _CHOICES = [(name, part.title) for name, part in PARTS.items()]
 
@@ -55,8 +60,8 @@ class BackupForm(forms.Form):
         return self.cleaned_data
 
 
-class RestoreForm(forms.Form):
-    """The file, and what of it counts."""
+class LookForm(forms.Form):
+    """The file that somebody brings."""
 
     file = forms.FileField(label=gettext_lazy("Backup file"))
     passphrase_of_file = forms.CharField(
@@ -66,12 +71,16 @@ class RestoreForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
         help_text=gettext_lazy("Empty when it was saved without one."),
     )
+
+
+class RestoreForm(forms.Form):
+    """What of the file that was looked at counts."""
+
+    look = forms.CharField(widget=forms.HiddenInput)
     wanted = forms.MultipleChoiceField(
         label=gettext_lazy("What to restore"),
-        choices=_CHOICES,
-        required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("Nothing ticked: everything in the file that fits this station."),
+        error_messages={"required": gettext_lazy("Choose what is to be restored.")},
     )
     takes_place = forms.BooleanField(
         label=gettext_lazy("This station takes the place of the one in the file at the backend"),
@@ -79,6 +88,13 @@ class RestoreForm(forms.Form):
         help_text=gettext_lazy("Its charge point id, key and certificate. The other station must never run again."),
     )
     sure = forms.BooleanField(label=gettext_lazy("Yes, replace what is here"))
+
+    def __init__(self, looked: restore.Looked, preview: Preview, data: Any = None) -> None:
+        fitting = [line.name for line in preview.lines if not line.why_not]
+        super().__init__(data, initial={"look": looked.token, "wanted": fitting})
+        self.fields["wanted"].choices = [choice for choice in _CHOICES if choice[0] in fitting]  # type: ignore[attr-defined]
+        if preview.same_unit:
+            del self.fields["takes_place"]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -90,35 +106,68 @@ def page(request: HttpRequest) -> HttpResponse:
         try:
             content, name = made(form.cleaned_data["parts"], form.cleaned_data["passphrase"])
         except BackupProblem as problem:
-            form.add_error(None, str(problem))
+            form.add_error(None, spoken(quoted(problem)))
         else:
             answer = HttpResponse(content, content_type="application/zip")
             answer["Content-Disposition"] = f'attachment; filename="{name}"'
             answer["Cache-Control"] = "no-store"
             return answer
-    return _shown(request, form, RestoreForm())
+    return _shown(request, form, LookForm())
 
 
 @require_POST
 @needs(Role.INSTALLER)
-def restored(request: HttpRequest) -> HttpResponse:
-    """Look at the file, make it ready, start the station again; any problem leaves everything as it is."""
-    form = RestoreForm(request.POST, request.FILES)
+def looked(request: HttpRequest) -> HttpResponse:
+    """Look at a file; what it would do is shown next, nothing is changed yet."""
+    form = LookForm(request.POST, request.FILES)
     if form.is_valid():
-        chosen = form.cleaned_data
-        wishes = (chosen["passphrase_of_file"], chosen["wanted"], chosen["takes_place"], request.user.get_username())
         try:
-            reply = restored_from(chosen["file"].chunks(), *wishes)
+            with _stored(form.cleaned_data["file"].chunks()) as source:
+                restore.look(source, form.cleaned_data["passphrase_of_file"])
         except BackupProblem as problem:
-            form.add_error(None, str(problem))
+            form.add_error(None, spoken(quoted(problem)))
+        else:
+            return redirect("backup_restore")
+    return _shown(request, BackupForm(), form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Role.INSTALLER)
+def restored(request: HttpRequest) -> HttpResponse:
+    """What the file would do; POST does it (or, `cancel`, forgets the file). Any problem leaves everything as it is."""
+    found = restore.looked()
+    if "cancel" in request.POST:
+        restore.forget()
+        messages.success(request, gettext("Nothing was restored, and the file is forgotten."))
+        return redirect("backup")
+    if found is None:
+        messages.warning(request, gettext("The file is not here any more. Choose it again."))
+        return redirect("backup")
+    preview = restore_preview.of(found.told, found.copy)
+    form = RestoreForm(found, preview, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        chosen, user = form.cleaned_data, request.user.get_username()
+        try:
+            restore.choose(chosen["look"], chosen["wanted"], chosen.get("takes_place", False), user)
+            reply = _started_again(user)
+        except BackupProblem as problem:
+            form.add_error(None, spoken(quoted(problem)))
         else:
             if reply.ok:
-                messages.success(
-                    request, gettext("The backup is restored while the station starts again: some seconds.")
-                )
-                return redirect("backup")
-            form.add_error(None, reply.text)
-    return _shown(request, BackupForm(), form)
+                text = gettext("The backup is restored while the station starts again: some seconds.")
+                messages.success(request, text)
+            else:
+                messages.warning(request, reply.text)
+            return redirect("backup")
+    context = {
+        "form": form,
+        "told": preview.told,
+        "made_at": parse_utc(preview.told.made_at),
+        "same_unit": preview.same_unit,
+        "lines": [(PARTS[line.name].title, line) for line in preview.lines],
+        "changes": preview.changes,
+    }
+    return render(request, "station/backup_restore.html", context, status=422 if form.errors else 200)
 
 
 # -- what the API does as well
@@ -139,18 +188,24 @@ def restored_from(
     """Make a backup ready and have the station start again with it. Raises `BackupProblem`; refused, nothing waits."""
     with _stored(pieces) as source:
         restore.prepare(source, passphrase, parts, takes_place, user)
-    reply = ask.order("apply", None, user)
-    if not reply.ok:
-        restore.discard()
-    return reply
+    return _started_again(user)
 
 
 def looked_at(
     pieces: Iterable[bytes], passphrase: str, parts: Collection[str], takes_place: bool, user: str
-) -> tuple[Manifest, restore.Plan]:
+) -> tuple[restore.Plan, Preview]:
     """What `restored_from` would do. Raises `BackupProblem`."""
-    with _stored(pieces) as source:
-        return restore.preview(source, passphrase, parts, takes_place, user)
+    with _stored(pieces) as source, restore.unpacked(source, passphrase) as (told, copy):
+        plan = restore.planned(told, parts, takes_place, user)
+        restore.check_sessions(plan)
+        return plan, restore_preview.of(told, copy)
+
+
+def _started_again(user: str) -> ask.Reply:
+    reply = ask.order("apply", None, user)
+    if not reply.ok:
+        restore.discard()
+    return reply
 
 
 @contextmanager
@@ -173,6 +228,8 @@ def _stored(pieces: Iterable[bytes]) -> Iterator[Path]:
         ) from error
 
 
-def _shown(request: HttpRequest, form: BackupForm, restore_form: RestoreForm) -> HttpResponse:
-    last = restore.last()
-    return render(request, "station/backup.html", {"form": form, "restore_form": restore_form, "last": last})
+def _shown(request: HttpRequest, form: BackupForm, look_form: LookForm) -> HttpResponse:
+    last = restore_apply.last()
+    parts = [PARTS[name].title for name in last.get("parts", ()) if name in PARTS] if last else []
+    context = {"form": form, "look_form": look_form, "last": last, "last_parts": parts}
+    return render(request, "station/backup.html", context)

@@ -269,12 +269,21 @@ def firmware(page: Page, rig: Rig, folder: Path) -> None:
 
 
 def backup(page: Page, rig: Rig, folder: Path) -> None:
-    """Everything is saved in one encrypted file."""
+    """Everything is saved in one encrypted file, which tells what it would do here before anything changes."""
+    passphrase = "a battery staple of nine horses"
     for name in ("passphrase", "again"):
-        page.locator(f"[name={name}]").fill("a battery staple of nine horses")
+        page.locator(f"[name={name}]").fill(passphrase)
     with page.expect_download(timeout=LATER) as download:
-        page.locator("main form button.main").click()
-    assert len(saved(download.value)) > 1000
+        page.locator("main form button.main").first.click()
+    content = saved(download.value)
+    assert len(content) > 1000
+    file = {"name": "mine.zip", "mimeType": "application/zip", "buffer": content}
+    page.locator("[name=file]").set_input_files(file)  # type: ignore[arg-type]
+    page.locator("[name=passphrase_of_file]").fill(passphrase)
+    page.locator("#restore button.main").click()
+    expect(page.locator("main table").first).to_contain_text("is replaced as a whole")
+    page.locator("[name=cancel]").click()
+    expect(page.locator("main")).to_contain_text("the file is forgotten")
 
 
 def factory_reset(page: Page, rig: Rig, folder: Path) -> None:

@@ -14,7 +14,7 @@ from django.test import Client
 
 from ocppclient.certificates import MANUFACTURER_ROOT
 from ocppclient.store import Certificate
-from station import ask, jobs, models, provisioning, restore
+from station import ask, jobs, models, provisioning, restore, restore_apply
 from station.ask import Reply
 from station.roles import Role
 from tests.appliance import disk_store
@@ -202,14 +202,19 @@ def test_a_backup_is_made_looked_at_and_restored(orders: list[Any]) -> None:
     made = program("POST", "backup", {"passphrase": PASSPHRASE})
     assert made["Content-Type"] == "application/zip"
     assert b"wifi password" not in made.content
+    models.IdTag.objects.create(key="2", id_tag="2", status="Accepted", source="station")
+    models.Setting.objects.filter(name="max_current_a").update(value="9")
     seen = put_back(program, made.content, "?dry_run=1&parts=settings,cards")
     assert seen.status_code == 200, seen.content
     assert seen.json()["would_restore"] == ["settings", "cards"]
     assert (seen.json()["serial"], seen.json()["same_unit"], seen.json()["secrets"]) == ("S-1", True, True)
-    assert restore.apply_pending() == "", "only looked at"
+    [line] = [line for line in seen.json()["lines"] if line["name"] == "cards"]
+    assert line == {"name": "cards", "in_file": 1, "here": 2, "why_not": ""}
+    assert seen.json()["changes"] == [{"name": "[electrical] max_current_a", "here": "9", "in_file": "10"}]
+    assert restore_apply.apply_pending() == "", "only looked at"
     assert put_back(program, made.content, "?parts=settings").status_code == 200
     assert orders[-1][:2] == ("apply", None)
-    assert "was restored by" in restore.apply_pending()
+    assert "was restored by" in restore_apply.apply_pending()
     assert provisioning.sections()["identity"]["serial_number"] == "S-1"
 
 
@@ -229,7 +234,7 @@ def test_what_is_wrong_with_a_backup_is_said_and_nothing_waits(
         assert put_back(program, b"nonsense", query).status_code == 400
     monkeypatch.setattr(ask, "order", lambda *_: Reply(False, "A session is running."))
     assert put_back(program, made).status_code == 409
-    assert restore.apply_pending() == ""
+    assert restore_apply.apply_pending() == ""
     assert not list(settings.DATA_DIR.glob("restore-*"))
 
 

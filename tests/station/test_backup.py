@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from station import backup, backup_file, local_copies, provisioning, restore, unit
+from station import backup, backup_file, local_copies, provisioning, restore, restore_apply, unit
 from station.ask import Reply
 from station.backup import PARTS
 from station.backup_file import BackupProblem
@@ -44,6 +45,7 @@ PLAIN = [name for name, part in PARTS.items() if not part.secret]
 def _nothing_waits() -> Iterator[None]:
     yield
     restore.discard()
+    restore.forget()
 
 
 def a_station(serial: str = "S-1", charge_point_id: str = "CP1", max_current_a: float = 10, key: str = KEY) -> None:
@@ -105,7 +107,7 @@ def saved(folder: Path, parts: Any = tuple(PARTS), passphrase: str = PASSPHRASE)
 
 def back(path: Path, passphrase: str = PASSPHRASE, parts: Any = (), takes_place: bool = False) -> str:
     restore.prepare(path, passphrase, parts, takes_place, "me")
-    return restore.apply_pending()
+    return restore_apply.apply_pending()
 
 
 def state() -> dict[str, Any]:
@@ -136,8 +138,8 @@ def test_on_the_same_unit_everything_comes_back(tmp_path: Path) -> None:
     )
     assert state() == before
     assert unit.here().id != unit_id
-    assert (restore.last() or {})["problem"] == ""
-    assert restore.apply_pending() == ""  # only once
+    assert (restore_apply.last() or {})["problem"] == ""
+    assert restore_apply.apply_pending() == ""  # only once
 
 
 def test_on_another_unit_what_belongs_to_the_box_and_its_place_at_the_backend_stay(tmp_path: Path) -> None:
@@ -393,7 +395,7 @@ def test_settings_that_do_not_fit_together_change_nothing(tmp_path: Path) -> Non
     before = state()
     assert back(path, "") == ""
     assert state() == before
-    assert "max_current_a" in (restore.last() or {})["problem"]
+    assert "max_current_a" in (restore_apply.last() or {})["problem"]
     assert not (settings.DATA_DIR / restore.PENDING).exists()
 
 
@@ -464,18 +466,18 @@ def test_a_restore_that_breaks_anywhere_leaves_the_old_state_and_the_next_start_
     before = state()
     restore.prepare(path, PASSPHRASE, (), False, "me")
     with monkeypatch.context() as patch:
-        patch.setattr(restore, step, cut)
+        patch.setattr(restore_apply, step, cut)
         with pytest.raises(PowerCut):
-            restore.apply_pending()
+            restore_apply.apply_pending()
     assert state() == before
-    assert restore.apply_pending() != ""
+    assert restore_apply.apply_pending() != ""
     assert IdTag.objects.count() == 1
 
 
 def test_what_a_power_cut_left_is_removed() -> None:
     (settings.DATA_DIR / "restore-xyz").mkdir()
     (settings.DATA_DIR / "backup-xyz").mkdir()
-    assert restore.apply_pending() == ""
+    assert restore_apply.apply_pending() == ""
     assert not list(settings.DATA_DIR.glob("*-xyz"))
 
 
@@ -502,7 +504,7 @@ def test_every_table_is_in_one_part_or_left_out_on_purpose() -> None:
 def test_everything_that_hangs_on_users_goes_with_them() -> None:
     hanging = {field.related_model._meta.db_table for field in User._meta.related_objects}
     hanging |= {field.remote_field.through._meta.db_table for field in User._meta.many_to_many}
-    assert hanging <= set(restore.OF_USERS)
+    assert hanging <= set(restore_apply.OF_USERS)
 
 
 # -- the nightly copy
@@ -555,6 +557,21 @@ def browser() -> Client:
     return client
 
 
+def brought(content: bytes, passphrase: str = "") -> tuple[Client, str]:
+    """A browser that brought a file, and the page that it sees then."""
+    client = browser()
+    upload = SimpleUploadedFile("b.zip", content)
+    answer = client.post("/backup/look", {"file": upload, "passphrase_of_file": passphrase}, follow=True)
+    return client, answer.content.decode()
+
+
+def word(page: str, *parts: str, **more: str) -> dict[str, Any]:
+    """The form of the page, filled in."""
+    found = re.search(r'name="look" value="([^"]+)"', page)
+    assert found is not None, page
+    return {"look": found[1], "wanted": list(parts), "sure": "on", **more}
+
+
 def test_the_page_gives_a_file_that_it_takes_back(orders: list[str], tmp_path: Path) -> None:
     a_station()
     form = {"parts": ["cards", "users"], "passphrase": PASSPHRASE, "again": PASSPHRASE}
@@ -562,13 +579,90 @@ def test_the_page_gives_a_file_that_it_takes_back(orders: list[str], tmp_path: P
     assert answer["Content-Disposition"].startswith('attachment; filename="station-backup-')
     assert answer["Cache-Control"] == "no-store"
     IdTag.objects.all().delete()
-    upload = SimpleUploadedFile("b.zip", answer.content)
-    said = browser().post("/backup/restore", {"file": upload, "passphrase_of_file": PASSPHRASE, "sure": "on"})
+    client, page = brought(answer.content, PASSPHRASE)
+    assert orders == []
+    said = client.post("/backup/restore", word(page, "cards"))
     assert said.status_code == 302
     assert orders == ["apply"]
-    assert restore.apply_pending() != ""
+    assert restore_apply.apply_pending() != ""
     assert IdTag.objects.count() == 1
-    assert "Restored at" in browser().get("/backup").content.decode()
+    page = browser().get("/backup").content.decode()
+    assert "Restored at" in page
+    assert ": Cards." in page
+
+
+def test_before_anything_changes_the_page_tells_what_the_file_would_do(orders: list[str], tmp_path: Path) -> None:
+    a_station(key="another-key-than-the-file-has")
+    IdTag.objects.create(key="2", id_tag="2", status="Accepted", source="station")
+    path = saved(tmp_path, ["settings", "cards", "sessions"])
+    a_station(max_current_a=8)
+    Value.objects.filter(name="key.MeterValueSampleInterval").update(value="44")
+    a_session()
+    before = state()
+    _, page = brought(path.read_bytes(), PASSPHRASE)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+    assert "of this station" in text
+    assert "S-1" in text
+    assert "Cards 2 1 is replaced as a whole" in text
+    assert "Charging profiles – 1 stays It is not in the file." in text
+    assert "0 1 stays This station has sessions of its own." in text
+    assert "MeterValueSampleInterval 44 33" in text
+    assert "[electrical] max_current_a 8 10" in text
+    assert "[backend] authorization_key ••• •••" in text
+    assert KEY not in page
+    assert "another-key" not in page
+    assert "takes_place" not in page
+    assert 'value="sessions"' not in page
+    assert state() == before
+    assert orders == []
+
+
+def test_on_another_unit_the_preview_leaves_out_what_belongs_to_the_box(tmp_path: Path) -> None:
+    a_station(serial="S-2", charge_point_id="CP2")
+    path = saved(tmp_path, ["settings", "sessions"])
+    a_station(max_current_a=8)
+    _, page = brought(path.read_bytes(), PASSPHRASE)
+    assert "of another station" in page
+    assert "takes_place" in page
+    assert "another one would bill them again" in page
+    for own in ("serial_number", "max_current_a", "board_port", "charge_point_id"):
+        assert f"{own}</code>" not in page
+
+
+def test_a_file_that_was_looked_at_is_forgotten_on_demand_after_an_hour_and_by_a_start(
+    orders: list[str], tmp_path: Path
+) -> None:
+    a_station()
+    content = saved(tmp_path, ["cards"], "").read_bytes()
+    client, page = brought(content)
+    folder = settings.DATA_DIR / restore.LOOKED
+    assert folder.exists()
+    client.post("/backup/restore", {"cancel": ""})
+    assert not folder.exists()
+    brought(content)
+    os.utime(folder, (1, 1))
+    assert client.get("/backup/restore").status_code == 302
+    assert not folder.exists()
+    brought(content)
+    assert restore_apply.apply_pending() == ""
+    assert not folder.exists()
+    refused_word = client.post("/backup/restore", word(page, "cards"), follow=True)
+    assert "not here any more" in refused_word.content.decode()
+    assert orders == []
+
+
+def test_what_counts_is_the_file_that_was_seen(orders: list[str], tmp_path: Path) -> None:
+    a_station()
+    content = saved(tmp_path, ["cards"], "").read_bytes()
+    client, page = brought(content)
+    brought(content)
+    assert "not here any more" in client.post("/backup/restore", word(page, "cards")).content.decode()
+    client, page = brought(content)
+    assert "Choose what is to be restored." in client.post("/backup/restore", word(page)).content.decode()
+    half = {**word(page, "cards"), "sure": ""}
+    assert client.post("/backup/restore", half).status_code == 422
+    assert orders == []
+    assert not (settings.DATA_DIR / restore.PENDING).exists()
 
 
 def test_the_page_says_what_is_wrong(orders: list[str]) -> None:
@@ -578,10 +672,24 @@ def test_the_page_says_what_is_wrong(orders: list[str]) -> None:
     assert PASSPHRASE not in page
     page = browser().post("/backup", {"parts": ["users"]}).content.decode()
     assert "are secret: give a passphrase" in page
-    upload = SimpleUploadedFile("b.zip", b"nonsense")
-    page = browser().post("/backup/restore", {"file": upload, "sure": "on"}).content.decode()
-    assert "not a backup of a station" in page
+    assert "not a backup of a station" in brought(b"nonsense")[1]
     assert orders == []
+
+
+def test_what_is_wrong_with_a_file_is_said_in_the_language_of_the_page(orders: list[str], tmp_path: Path) -> None:
+    a_station()
+    client = browser()
+    upload = SimpleUploadedFile("b.zip", b"nonsense")
+    page = client.post("/backup/look", {"file": upload}, headers={"accept-language": "de"})
+    assert "keine Sicherung einer Station" in page.content.decode()
+    path = saved(tmp_path, ["settings"], "")
+    a_station()
+    restore.prepare(path, "", (), False, "me")
+    with closing(sqlite3.connect(settings.DATA_DIR / restore.PENDING / restore.COPY)) as copy, copy:
+        copy.execute("UPDATE station_setting SET value = '9999' WHERE name = 'max_current_a'")
+    assert restore_apply.apply_pending() == ""
+    page = browser().get("/backup", headers={"accept-language": "de"})
+    assert "Die Sicherung sagt etwas Unmögliches" in page.content.decode()
 
 
 def test_what_the_station_refuses_does_not_wait_for_its_next_start(
@@ -589,9 +697,8 @@ def test_what_the_station_refuses_does_not_wait_for_its_next_start(
 ) -> None:
     a_station()
     monkeypatch.setattr("station.ask.order", lambda *_: Reply(False, "A session is running."))
-    upload = SimpleUploadedFile("b.zip", saved(tmp_path, ["cards"], "").read_bytes())
-    page = browser().post("/backup/restore", {"file": upload, "sure": "on"}).content.decode()
-    assert "A session is running." in page
+    client, page = brought(saved(tmp_path, ["cards"], "").read_bytes())
+    assert "A session is running." in client.post("/backup/restore", word(page, "cards"), follow=True).content.decode()
     assert not (settings.DATA_DIR / restore.PENDING).exists()
 
 

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from station import backup, factory_reset, local_copies, models, people, provisioning, restore
+from station import backup, factory_reset, local_copies, models, people, provisioning, restore, restore_apply
 from station.ask import Reply
 from station.factory_reset import ResetRefused
 from station.network.kept import Settings
@@ -199,7 +199,7 @@ def test_a_restore_that_waits_is_forgotten(tmp_path: Path) -> None:
     backup.make(tmp_path / "b.zip", ["cards"], "")
     restore.prepare(tmp_path / "b.zip", "", (), False, "me")
     reset()
-    assert restore.apply_pending() == ""
+    assert restore_apply.apply_pending() == ""
 
 
 # -- the page

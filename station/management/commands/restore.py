@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from ocppclient.configuration import KEYS
-from station import provisioning, restore
+from station import provisioning, restore, restore_apply
 from station.backup import PARTS
 from station.backup_file import BackupProblem
 from station.database import open_store
@@ -50,8 +50,8 @@ class Command(BaseCommand):
             )
         except BackupProblem as problem:
             raise StartupError(f"{problem} Nothing was changed.", EX_DATAERR) from problem
-        if not restore.apply_pending():
-            why = (restore.last() or {}).get("problem", "")
+        if not restore_apply.apply_pending():
+            why = (restore_apply.last() or {}).get("problem", "")
             raise StartupError(f"{why} Nothing was changed.", EX_DATAERR)
         self.stdout.write(f"Restored from the backup of {plan.made_at}: {', '.join(plan.parts)}.")
         if new.one_time_password and "users" not in plan.parts:
