@@ -41,6 +41,7 @@ from ocppclient.events import (
     CardSwiped,
     CertificateChosen,
     CertificateDiscarded,
+    CertificateRequested,
     Connected,
     Disconnected,
     DiskJudged,
@@ -293,6 +294,8 @@ class ChargePoint:
             case CertificateDiscarded():
                 self.certificates.discarded(event)
                 self.charge_point_certificate.forget()
+            case CertificateRequested(by):
+                self.charge_point_certificate.requested(by)
             case SecurityLogDiscarded(by):
                 self.security_events.clear(by)
             case SecurityEventSeen(event_type, tech_info):

@@ -5,24 +5,28 @@ The key pair is made here and its private key stays in the store; the CSR is all
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from ocppclient import pki
 from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, CHARGE_POINT, Certificates
-from ocppclient.clock import Clock
-from ocppclient.codec import Payload
+from ocppclient.clock import Clock, format_utc
+from ocppclient.codec import Payload, dumps
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain
 from ocppclient.outbox import Outbox, Outcome
 from ocppclient.security_events import SecurityEvents
-from ocppclient.sentence import NOTHING, Sentence, quoted
+from ocppclient.sentence import NOTHING, Sentence, packed, quoted
 from ocppclient.settings import ChargePointSettings
 from ocppclient.store import Certificate, Store
 
 log = logging.getLogger(__name__)
 
+#: Before the name of a person in `REQUEST`.
+PERSON = "person:"
 #: A03.FR.02 and A02.FR.10: a certificate is renewed one month before its end, and kept that long after its successor.
 MONTH = timedelta(days=30)
 #: What is a matter of days is looked at this often, seconds.
@@ -33,6 +37,12 @@ _PENDING_KEYS = 2  # a CertificateSigned may still answer the request before the
 _KEY = "csr.key"  # id of the private key of the newest request
 _UNSENT = "csr.unsent"  # that request was not answered yet
 _RENEWED = "csr.renewed"  # fingerprint of the certificate whose renewal was asked for
+#: What became of the newest request: {"at", "by" ("backend", "renewal", or the person's name after "person:"),
+#: "state" (as in `State`), "reason" (a packed sentence)}.
+REQUEST = "csr.request"
+
+#: It waits to be sent or answered, the backend has it signed, it was given up, what came was discarded or installed.
+State = Literal["waiting", "accepted", "refused", "discarded", "installed"]
 
 
 @dataclass(frozen=True)
@@ -133,12 +143,29 @@ class ChargePointCertificate:
 
     def request(self) -> Sentence:
         """The backend triggers SignChargePointCertificate; returns why not, "" when the request will be sent."""
-        if problem := self._make_request():
+        if problem := self._make_request("backend"):
             return problem
         self._triggered = True
         return NOTHING
 
-    def _make_request(self) -> Sentence:
+    def requested(self, by: str) -> None:
+        """A person wants another certificate; refused with the reason, or the request goes out at once."""
+        if problem := self._why_not_now() or self._make_request(f"{PERSON}{by}"):
+            rule = Sentence("No certificate is asked for: {problem}.", problem=problem)
+            self._actions.append(Explain(Sentence("certificate"), Sentence("refused"), rule, "", "CRT-01"))
+            return
+        log.info("%s asks for a new certificate of the station", by)
+
+    def _why_not_now(self) -> Sentence:
+        if self._store.value(_UNSENT):
+            return Sentence("the request before it has no answer yet")
+        if not self._outbox.online:
+            return Sentence("the backend is not connected, and it has to pass the request on")
+        if self._outbox.gate != "open":
+            return Sentence("the backend has not accepted the station yet")
+        return NOTHING
+
+    def _make_request(self, by: str) -> Sentence:
         if not self._config.cpo_name:
             return Sentence("CpoName is not set, and the certificate has to name its owner")
         if not self.serial_number:
@@ -147,10 +174,18 @@ class ChargePointCertificate:
         self._store.save_private_key(key_id, key)
         self._store.set_value(_KEY, key_id)
         self._store.set_value(_UNSENT, "1")
+        self._store.set_value(REQUEST, dumps({"at": format_utc(self._clock.utc()), "by": by}))
+        self._became("waiting")
         self._drop_unused_keys()
         self._triggered = False
         self._next_at = self._clock.monotonic()
         return NOTHING
+
+    def _became(self, state: State, reason: Sentence = NOTHING) -> None:
+        """For whoever looks at the certificates."""
+        kept = json.loads(self._store.value(REQUEST) or "{}")
+        if kept:  # none of a request that an older software made
+            self._store.set_value(REQUEST, dumps({**kept, "state": state, "reason": packed(reason)}))
 
     def _drop_unused_keys(self) -> None:
         used = {row.key_id for row in self._store.certificates(CHARGE_POINT)}
@@ -172,6 +207,7 @@ class ChargePointCertificate:
             reason = outcome.error or Sentence("it answered Rejected")
             self._store.delete_private_key(pending)
             self._store.set_value(_KEY, None)
+            self._became("refused", quoted(reason))
             self._actions.append(
                 Explain(
                     "SignCertificate",
@@ -180,6 +216,8 @@ class ChargePointCertificate:
                     clause="CRT-04",
                 )
             )
+            return
+        self._became("accepted")
 
     # -- the arrival
 
@@ -188,6 +226,8 @@ class ChargePointCertificate:
         text = request["certificateChain"]
         problem = self._problem(text)
         if problem:
+            if self._store.value(_KEY):
+                self._became("discarded", problem)
             self._security_events.raise_event("InvalidChargePointCertificate", problem)
             self._actions.append(
                 Explain(
@@ -207,6 +247,7 @@ class ChargePointCertificate:
         if self._store.value(_KEY) == key_id:
             self._store.set_value(_KEY, None)
             self._store.set_value(_UNSENT, None)
+            self._became("installed")
         about = pki.describe(chain[0])
         self._security_events.raise_event(
             "ReconfigurationOfSecurityParameters",
@@ -271,7 +312,7 @@ class ChargePointCertificate:
         if self._clock.utc() < ends - min(MONTH, (ends - about.not_before) / 3) or self._coming(ends):
             return
         self._store.set_value(_RENEWED, newest.fingerprint)
-        if problem := self._make_request():
+        if problem := self._make_request("renewal"):
             self._actions.append(
                 Explain(
                     Sentence("certificate"),

@@ -302,6 +302,13 @@ class CertificateDiscarded:
 
 
 @dataclass(frozen=True)
+class CertificateRequested:
+    """A person wants another certificate for the station itself (SignCertificate); `by` who it was."""
+
+    by: str
+
+
+@dataclass(frozen=True)
 class SecurityLogDiscarded:
     """A person clears the security log; `by` who it was."""
 
@@ -333,6 +340,7 @@ Event = (
     | ResendParked
     | CertificateChosen
     | CertificateDiscarded
+    | CertificateRequested
     | SecurityLogDiscarded
     | SecurityEventSeen
     | CacheDiscarded

@@ -13,6 +13,7 @@ from ocppclient.events import (
     CacheDiscarded,
     CertificateChosen,
     CertificateDiscarded,
+    CertificateRequested,
     Event,
     Explain,
     Feedback,
@@ -73,8 +74,8 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         "value"}), "backend" ({"values", "unproven"}), "settings" (they changed), "apply" (what waits for a start),
         "install_release" ({"file", "sha256", "version"}),
         "roll_back_release" ({"slot", "version"}), "certificate_install" ({"kind", "pem"}),
-        "certificate_remove" ({"kind", "fingerprint"}), "security_log_clear", "cache_clear" or "reservation_end" (its
-        id)."""
+        "certificate_remove" ({"kind", "fingerprint"}), "certificate_request", "security_log_clear", "cache_clear" or
+        "reservation_end" (its id)."""
         command, argument, user = message.get("command"), message.get("argument"), message.get("user", "somebody")
         told = argument.get("key", "") if isinstance(argument, dict) else "" if argument is None else argument
         log.info("%s: %s %s", user, command, told)
@@ -208,6 +209,10 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
             case "certificate_remove", {"kind": str(kind), "fingerprint": str(fingerprint)}:
                 return self._outcome(
                     CertificateDiscarded(kind, fingerprint, user), Sentence("The certificate is removed.")
+                )
+            case "certificate_request", _:
+                return self._outcome(
+                    CertificateRequested(user), Sentence("The backend is asked for a new certificate.")
                 )
             case "security_log_clear", _:
                 return self._outcome(SecurityLogDiscarded(user), Sentence("The security log is cleared."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote
 
 from django.http import HttpResponse
@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, MANUFACTURER_ROOT
+from ocppclient.charge_point_certificate import State
 from station import ask, commissioning, models, self_test
 from station.api import shapes
 from station.api.operation import Pieces, ZipFile, ZipPieces, asked, download, operation, pieces_of, taken
@@ -227,6 +228,37 @@ class Certificates(Endpoint):
     def post(self, request: Request) -> Response:
         reply = ask.order("certificate_install", taken(NewCertificate, request), request.user.get_username())
         return outcome(reply, "Give one certificate in PEM form that is valid today.")
+
+
+class CertificateRequest(s.Serializer):
+    """The newest request for a certificate of the station itself."""
+
+    at = s.DateTimeField()
+    by = s.CharField(help_text="Who wanted it, in words.")
+    state = s.ChoiceField(list(get_args(State)))
+    reason = s.CharField(allow_blank=True, help_text="Why it was given up, or what came was discarded.")
+
+
+class NewestRequest(s.Serializer):
+    """Null before the first."""
+
+    request = CertificateRequest(allow_null=True)
+
+
+class CertificateRequests(Endpoint):
+    """SignCertificate."""
+
+    page = "certificates"
+    roles = {"GET": Role.INSTALLER, "POST": Role.INSTALLER}
+
+    @operation(NewestRequest, summary="What became of the newest request for a certificate of its own")
+    def get(self, request: Request) -> Response:
+        return Response(NewestRequest({"request": security.asked()}).data)
+
+    @operation(shapes.Done, request=None, summary="Ask the backend for a new certificate of the station itself")
+    def post(self, request: Request) -> Response:
+        reply = ask.order("certificate_request", None, request.user.get_username())
+        return outcome(reply, "GET certificates/request tells what the one before came to.")
 
 
 class OneCertificate(Endpoint):

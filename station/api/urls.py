@@ -42,6 +42,7 @@ urlpatterns = [
     path("backup", care.Backups.as_view()),
     path("restore", care.Restores.as_view()),
     path("certificates", care.Certificates.as_view()),
+    path("certificates/request", care.CertificateRequests.as_view()),
     path("certificates/<int:pk>", care.OneCertificate.as_view()),
     path("security-log", care.SecurityLog.as_view()),
     path("setup", care.SetUp.as_view()),

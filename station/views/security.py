@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,11 +15,14 @@ from django.views.decorators.http import require_http_methods
 
 from ocppclient import pki
 from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, CHARGE_POINT, MANUFACTURER_ROOT
+from ocppclient.charge_point_certificate import PERSON, REQUEST
+from ocppclient.clock import parse_utc
 from ocppclient.security_events import EVENTS
 from station import ask
 from station.forms import RootCertificateForm
-from station.models import Certificate, SecurityEvent
+from station.models import Certificate, SecurityEvent, Value
 from station.roles import Role, needs
+from station.sentences import spoken, unpacked
 from station.views.pages import PAGE_LENGTH
 
 #: Kind → its heading, and what people lose with the last one of it.
@@ -43,6 +47,28 @@ KINDS = {
 }
 #: Days before the end → the colour of the warning (product: 60, 30 and 7 days).
 WARNINGS = ((7, "fault"), (30, "waiting"), (60, "unavailable"))
+
+
+#: What became of the newest request for a certificate → kind of chip, and its words.
+_REQUESTS = {
+    "waiting": ("charging", gettext_lazy("waits for the answer of the backend")),
+    "accepted": ("charging", gettext_lazy("accepted: the backend sends the certificate when it is signed")),
+    "refused": ("fault", gettext_lazy("not accepted")),
+    "discarded": ("fault", gettext_lazy("what came was discarded")),
+    "installed": ("available", gettext_lazy("answered: the certificate is installed")),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The newest request for a certificate of the station itself; `by` in words."""
+
+    at: datetime
+    by: str
+    state: str
+    kind: str
+    words: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -76,7 +102,12 @@ class Row:
 @require_http_methods(["GET", "POST"])
 @needs(Role.INSTALLER)
 def certificates(request: HttpRequest) -> HttpResponse:
-    """What is installed and until when; a new root can be installed."""
+    """What is installed and until when; a new root can be installed, and (`request`) the backend be asked for one of
+    the station's own."""
+    if "request" in request.POST:
+        reply = ask.order("certificate_request", None, request.user.get_username())
+        (messages.success if reply.ok else messages.warning)(request, reply.text)
+        return redirect("certificates")
     form = RootCertificateForm(
         request.POST if request.method == "POST" else None, request.FILES if request.method == "POST" else None
     )
@@ -88,8 +119,11 @@ def certificates(request: HttpRequest) -> HttpResponse:
             return redirect("certificates")
         form.add_error(None, reply.text)
     rows = [row_of(row) for row in Certificate.objects.order_by("id")]
-    groups = [(title, [row for row in rows if row.certificate.kind == kind]) for kind, (title, _) in KINDS.items()]
-    return render(request, "station/certificates.html", {"groups": groups, "form": form})
+    groups = [
+        (kind, title, [row for row in rows if row.certificate.kind == kind]) for kind, (title, _) in KINDS.items()
+    ]
+    context = {"groups": groups, "form": form, "own": CHARGE_POINT, "asked": asked()}
+    return render(request, "station/certificates.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -125,6 +159,23 @@ def security_log(request: HttpRequest) -> HttpResponse:
     page = Paginator(SecurityEvent.objects.order_by("-seq"), PAGE_LENGTH).get_page(request.GET.get("page"))
     critical = {name for name, kind in EVENTS.items() if kind.critical}
     return render(request, "station/security_log.html", {"page": page, "critical": critical})
+
+
+def asked() -> Request | None:
+    """The newest request and what became of it; None before the first."""
+    row = Value.objects.filter(name=REQUEST).first()
+    if row is None:
+        return None
+    told = json.loads(row.value)
+    kind, words = _REQUESTS[told["state"]]
+    match told["by"]:
+        case "backend":
+            by = gettext("the backend")
+        case "renewal":
+            by = gettext("the station, before the present one ends")
+        case person:
+            by = person.removeprefix(PERSON)
+    return Request(parse_utc(told["at"]), by, told["state"], kind, str(words), spoken(unpacked(told["reason"])))
 
 
 def row_of(row: Certificate) -> Row:

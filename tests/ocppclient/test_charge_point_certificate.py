@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ocppclient import pki
-from ocppclient.events import CertificateDiscarded, Connect, Disconnected, UpdateLink
+from ocppclient.charge_point_certificate import REQUEST
+from ocppclient.events import CertificateDiscarded, CertificateRequested, Connect, Disconnected, UpdateLink
+from ocppclient.sentence import unpacked
 from ocppclient.settings import Identity
 from tests.ocppclient.certificates import NOW, Issued, issue, sign
 from tests.ocppclient.harness import Bench, of
@@ -102,6 +105,67 @@ def test_without_cpo_name_the_trigger_is_rejected_with_the_reason() -> None:
     answer = bench.call("ExtendedTriggerMessage", requestedMessage="SignChargePointCertificate")[2]
     assert answer == {"status": "Rejected"}
     assert "CpoName is not set" in bench.reasons()[-1]
+
+
+def became(bench: Bench) -> tuple[str, str, str]:
+    """Who wanted the newest request, what became of it, and why."""
+    told = json.loads(bench.store.value(REQUEST) or "")
+    return told["by"], told["state"], unpacked(told["reason"])
+
+
+def test_a_person_asks_for_a_certificate_and_sees_what_becomes_of_it(folder: Path, root: Issued) -> None:
+    """CRT-01"""
+    bench = station(root)
+    bench.do(CertificateRequested("ann"))
+    assert became(bench) == ("person:ann", "waiting", "")
+    bench.wait(0.1)
+    csr = bench.expect("SignCertificate")["csr"]
+    bench.answer(status="Accepted")
+    assert became(bench) == ("person:ann", "accepted", "")
+    assert signed(bench, "nonsense") == "Rejected"
+    assert became(bench)[1:] == ("discarded", bench.reasons()[-1].removeprefix("The certificate was discarded: ")[:-1])
+    assert signed(bench, sign(folder, csr, root).pem) == "Accepted"
+    assert became(bench) == ("person:ann", "installed", "")
+    assert signed(bench, "nonsense") == "Rejected"
+    assert became(bench) == ("person:ann", "installed", ""), "that one answered no request"
+    trigger(bench)
+    assert became(bench) == ("backend", "accepted", "")
+
+
+def test_a_request_that_the_backend_refuses_says_so_and_another_may_follow(root: Issued) -> None:
+    """CRT-04"""
+    bench = station(root)
+    bench.do(CertificateRequested("ann"))
+    bench.wait(0.1)
+    bench.expect("SignCertificate")
+    bench.answer(status="Rejected")
+    assert became(bench) == ("person:ann", "refused", "it answered Rejected")
+    bench.do(CertificateRequested("ann"))
+    bench.wait(0.1)
+    bench.expect("SignCertificate")
+
+
+def test_a_person_reads_why_no_certificate_is_asked_for(root: Issued) -> None:
+    """CRT-01: one at a time, with an owner to name, over a connection that counts"""
+
+    def said(bench: Bench) -> str:
+        before = len(bench.store.private_key_ids())
+        bench.do(CertificateRequested("ann"))
+        assert len(bench.store.private_key_ids()) == before
+        return bench.reasons()[-1].removeprefix("No certificate is asked for: ")
+
+    bench = Bench(system_utc=NOW).ready()
+    assert said(bench) == "CpoName is not set, and the certificate has to name its owner."
+    bench = station(root)
+    bench.do(CertificateRequested("ann"))
+    assert said(bench) == "the request before it has no answer yet."
+    bench = station(root)
+    bench.disconnect()
+    assert said(bench) == "the backend is not connected, and it has to pass the request on."
+    bench = Bench(CPO, system_utc=NOW)
+    bench.read()
+    bench.connect()
+    assert said(bench) == "the backend has not accepted the station yet."
 
 
 def test_the_private_key_never_leaves(root: Issued) -> None:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.test import Client
 
 from ocppclient.certificates import MANUFACTURER_ROOT
+from ocppclient.charge_point_certificate import REQUEST
 from ocppclient.store import Certificate
 from station import ask, jobs, models, provisioning, restore, restore_apply
 from station.ask import Reply
@@ -254,6 +255,17 @@ def test_certificates_are_listed_installed_and_removed(orders: list[Any], signer
         ("certificate_install", pem),
         ("certificate_remove", {"kind": MANUFACTURER_ROOT, "fingerprint": "f"}),
     ]
+
+
+def test_a_certificate_is_asked_for_and_the_request_told(orders: list[Any]) -> None:
+    program = Program()
+    assert program("GET", "certificates/request").json() == {"request": None}
+    assert program("POST", "certificates/request").json() == {"sentence": "Done."}
+    assert [order[:2] for order in orders] == [("certificate_request", None)]
+    told = {"at": "2026-01-02T03:04:05.000Z", "by": "person:ann", "state": "waiting", "reason": ""}
+    models.Value.objects.create(name=REQUEST, value=json.dumps(told))
+    [shown] = program("GET", "certificates/request").json().values()
+    assert shown == {"at": "2026-01-02T03:04:05Z", "by": "ann", "state": "waiting", "reason": ""}
 
 
 def test_the_security_log_is_read_newest_first(orders: list[Any]) -> None:

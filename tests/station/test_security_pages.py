@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -12,10 +13,13 @@ from django.test import Client
 
 from ocppclient import pki
 from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, CHARGE_POINT, MANUFACTURER_ROOT
+from ocppclient.charge_point_certificate import REQUEST, State
+from ocppclient.sentence import Sentence, packed
 from ocppclient.store import Certificate, SecurityEvent
 from station.ask import Reply
 from station.models import Certificate as Row
-from station.models import PrivateKey
+from station.models import PrivateKey, Value
+from station.views import security
 from tests.appliance import disk_store
 from tests.ocppclient.certificates import Issued, issue
 
@@ -123,6 +127,32 @@ def test_a_certificate_is_removed_after_a_confirmation_and_the_last_one_with_a_w
     install(issue(tmp_path, "another"))
     assert "This is the last one." not in inside.get(f"/certificates/{row.pk}").content.decode()
     assert inside.get("/certificates/4711").status_code == 404
+
+
+def test_a_new_certificate_is_asked_for_and_what_becomes_of_it_is_shown(inside: Client, station: Station) -> None:
+    assert "The newest request" not in inside.get("/certificates").content.decode()
+    answer = inside.post("/certificates", {"request": "yes"})
+    assert answer.status_code == 302
+    assert station.orders == [("admin", "certificate_request", None)]
+    told = {"at": "2026-01-02T03:04:05.000Z", "by": "person:ann", "state": "refused"}
+    reason = packed(Sentence("it answered Rejected"))
+    Value.objects.create(name=REQUEST, value=json.dumps({**told, "reason": reason}))
+    page = inside.get("/certificates").content.decode()
+    for text in ("not accepted", "it answered Rejected", "asked for by ann at 2026-01-02 03:04 UTC"):
+        assert text in page
+    page = inside.get("/certificates", headers={"accept-language": "de"}).content.decode()
+    assert "es antwortete Rejected" in page
+    station.answer = Reply(False, "No certificate is asked for: <b>no</b>")
+    page = inside.post("/certificates", {"request": "yes"}, follow=True).content.decode()
+    assert "No certificate is asked for: &lt;b&gt;no" in page
+
+
+def test_every_state_of_a_request_has_its_words(inside: Client) -> None:
+    assert set(security._REQUESTS) == set(get_args(State))
+    for by, words in (("backend", "by the backend"), ("renewal", "before the present one ends"), ("person:eva", "eva")):
+        told = {"at": "2026-01-02T03:04:05.000Z", "by": by, "state": "waiting", "reason": ""}
+        Value.objects.update_or_create(name=REQUEST, defaults={"value": json.dumps(told)})
+        assert words in inside.get("/certificates").content.decode()
 
 
 def test_the_security_log_shows_what_the_backend_knows(inside: Client) -> None:
