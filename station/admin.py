@@ -11,14 +11,15 @@ from django.contrib import admin, messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from station import history_admin, local_list
 from station.forms import EntryForm
 from station.models import IdTag
 
-admin.site.site_header = "Charging station"
-admin.site.site_title = "Charging station"
-admin.site.index_title = "Local list and history"
+admin.site.site_header = admin.site.site_title = _("Charging station")
+admin.site.index_title = _("Local list and history")
 admin.site.enable_nav_sidebar = False  # the bar of the pages leads everywhere
 # One login page for all; the admin's own only tells people who may not see the admin that they may not.
 admin.site.login = login_required(admin.site.login)  # type: ignore[method-assign]
@@ -27,7 +28,7 @@ admin.site.login = login_required(admin.site.login)  # type: ignore[method-assig
 class SourceFilter(admin.SimpleListFilter):
     """Whose entry it is; the cache is not in this list."""
 
-    title = "source"
+    title = _("source")
     parameter_name = "source"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -47,12 +48,12 @@ class IdTagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["id_tag", "status", "parent_id_tag", "expiry_date", "note", "whose"]
     list_filter = [SourceFilter, "status"]
     search_fields = ["id_tag", "parent_id_tag", "note"]
-    search_help_text = "Card number, group or note"
+    search_help_text = _("Card number, group or note")
     fields = ["id_tag", "status", "parent_id_tag", "expiry_date", "note"]
     ordering = ["key", "source"]
     list_per_page = 50
 
-    @admin.display(description="source", ordering="source")
+    @admin.display(description=_("source"), ordering="source")
     def whose(self, entry: IdTag) -> str:
         """In one word: the column is narrow."""
         return entry.source
@@ -65,7 +66,7 @@ class IdTagAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """An entry that cannot be changed says why."""
         if local_list.is_ours(obj):
             return super().get_fieldsets(request, obj)
-        why = (
+        why = gettext(
             "This entry came from the backend (SendLocalList), and only the backend changes it. Without a backend in "
             "the settings it can be edited here."
         )

@@ -146,10 +146,14 @@ def snapshot(
 
 def shown_to(role: Role, snapshot: dict[str, Any]) -> dict[str, Any]:
     """As this role may see it: a viewer gets cards masked."""
-    session = snapshot.get("session")
-    if not session:
-        return snapshot
-    return {**snapshot, "session": {**session, "id_tag": shown_tag(session["id_tag"], role)}}
+    shown = dict(snapshot)
+    for name in ("session", "reservation"):
+        if whose := snapshot.get(name):
+            masked = shown_tag(whose["id_tag"], role)
+            shown[name] = {**whose, "id_tag": masked}
+            if (state := shown.get("state")) and whose["id_tag"]:  # its sentence names the card of a reservation
+                shown["state"] = {**state, "sentence": state["sentence"].replace(whose["id_tag"], masked)}
+    return shown
 
 
 def frame(seq: int, at: datetime, direction: str, text: str) -> dict[str, Any]:

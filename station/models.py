@@ -118,8 +118,8 @@ class IdTag(models.Model):
     note = models.CharField(max_length=100, blank=True)
 
     class Meta:
-        verbose_name = "local list entry"
-        verbose_name_plural = "local list"
+        verbose_name = _("local list entry")
+        verbose_name_plural = _("local list")
         constraints = [models.UniqueConstraint(fields=["key", "source"], name="one_entry_per_tag_and_source")]
 
     def __str__(self) -> str:

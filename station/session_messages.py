@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy
 
 from ocppclient.clock import parse_utc
@@ -57,7 +58,8 @@ class Message:
         """How long its answer took."""
         if self.sent_at is None or self.answered_at is None:
             return ""
-        return f"{max(0.0, (self.answered_at - self.sent_at).total_seconds()):.1f} s"
+        seconds = max(0.0, (self.answered_at - self.sent_at).total_seconds())
+        return f"{number_format(seconds, 1)} s"
 
 
 def messages_of(uid: str) -> list[Message]:

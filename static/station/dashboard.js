@@ -3,7 +3,7 @@
 import { chart } from "./chart.js";
 import { decimal } from "./language.js";
 import { connect } from "./socket.js";
-import { ago, clockTime, dayTime, duration, localTimes } from "./times.js";
+import { ago, clockTime, dayTime, duration, localSentence, localTimes } from "./times.js";
 
 const slots = new Map([...document.querySelectorAll("[data-t]")].map((element) => [element.dataset.t, element]));
 const power = chart(
@@ -41,7 +41,7 @@ function show(snapshot) {
   document.getElementById("state").dataset.kind = state.kind;
   document.getElementById("state-icon").setAttribute("href", `${icons}#${state.kind}`);
   set("word", state.word);
-  set("sentence", state.sentence);
+  set("sentence", localSentence(state.sentence));
   set("power", meter.power_w === null ? "–" : number(meter.power_w / 1000, 1));
   set("session_energy", session ? number(session.energy_wh / 1000, 2) : "–");
   set("current", number(meter.current_a, 1));
@@ -52,7 +52,7 @@ function show(snapshot) {
   set("started", session ? clockTime(session.started_at) : "–");
   set("transaction_id", session?.transaction_id ?? "–");
   set("meter", meter.energy_wh === null ? "–" : number(meter.energy_wh / 1000, 1));
-  set("limit_sentence", limit.sentence);
+  set("limit_sentence", localSentence(limit.sentence));
   showReservation(snapshot.reservation);
   stop.hidden = !session?.running;
   start.hidden = snapshot.role === "viewer" || Boolean(session?.running) || state.kind === "fault" || state.kind === "unavailable";

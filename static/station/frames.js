@@ -3,11 +3,12 @@
 
 import { decimal, LANGUAGE } from "./language.js";
 import { connect } from "./socket.js";
+import { isToday } from "./times.js";
 
 const KEPT = 1000;
 const SHOWN = 500;
 const KINDS = {
-  2: gettext("asks %(message)s"), 3: gettext("answers %(message)s"), 4: gettext("refuses %(message)s"), 0: gettext("says %(message)s"),
+  2: gettext("asks %(message)s"), 3: gettext("answers %(message)s"), 4: gettext("refuses %(message)s"), 0: gettext("says what is no OCPP message"),
 };
 // The beginning of a message, for those too long to be shown whole.
 const HEAD = /^\s*\[\s*([234])\s*,\s*"((?:[^"\\]|\\.)*)"(?:\s*,\s*"((?:[^"\\]|\\.)*)")?/;
@@ -18,7 +19,9 @@ const action = document.getElementById("action");
 const direction = document.getElementById("direction");
 const kind = document.getElementById("kind");
 const pause = document.getElementById("pause");
-const clock = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
+const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" };
+const clock = new Intl.DateTimeFormat(LANGUAGE, time);
+const dated = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "short", ...time });
 let frames = [];               // oldest first
 let calls = new Map();         // direction and message id → the newest CALL of that id
 let paused = false;
@@ -67,6 +70,17 @@ function ending(frame) {
   return interpolate(how, { time: millis(frame, partner) }, true);
 }
 
+/** What a message says, without the type, the id and the name that stand beside it; of one too long its beginning. */
+function payload({ text, type }) {
+  try {
+    const message = JSON.parse(text);
+    if (type === 2) return JSON.stringify(message[3]) ?? "";
+    if (type === 3) return JSON.stringify(message[2]) ?? "";
+    if (type === 4) return message.slice(2, 4).filter(Boolean).join(": ");
+  } catch { /* cut, or not JSON at all */ }
+  return type ? text.replace(HEAD, "").replace(/^\s*,\s*/, "") : text;
+}
+
 function pretty(text) {
   try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
 }
@@ -84,11 +98,11 @@ function row(frame) {
   const summary = document.createElement("summary");
   frame.note = element("span", "note-of", ending(frame));
   summary.append(
-    element("span", "time", clock.format(new Date(frame.at))),
+    element("span", "time", (isToday(new Date(frame.at)) ? clock : dated).format(new Date(frame.at))),
     element("span", "who", frame.direction === "out" ? gettext("station") : gettext("backend")),
     element("span", "what", interpolate(KINDS[frame.type], { message: frame.name }, true).trim()),
     frame.note,
-    element("span", "text", frame.text),
+    element("span", "text", payload(frame)),
   );
   item.dataset.direction = frame.direction;
   if (frame.type === 4 || frame.type === 0) item.dataset.kind = "fault";

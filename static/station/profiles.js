@@ -2,7 +2,7 @@
 
 import { connect } from "./socket.js";
 import { recent } from "./recent.js";
-import { localTimes } from "./times.js";
+import { localSentence, localTimes } from "./times.js";
 import { timeplot } from "./timeplot.js";
 
 const RENEW_MS = 60000;
@@ -83,7 +83,7 @@ for (const button of document.querySelectorAll(".switch button")) {
 
 connect({
   snapshot(snapshot) {
-    if (snapshot.limit.sentence) sentence.textContent = snapshot.limit.sentence;
+    if (snapshot.limit.sentence) sentence.textContent = localSentence(snapshot.limit.sentence);
     if (newest.take(snapshot) && told && !document.hidden) paint();
     if (changes !== snapshot.profile_changes) renew(); // the first time as well: since this page was written they may have changed
     changes = snapshot.profile_changes;

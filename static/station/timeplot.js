@@ -51,10 +51,10 @@ export function timeplot(place, legend) {
       height: Math.min(360, Math.max(220, Math.round(place.clientWidth * 0.45))),
       legend: { show: false },
       cursor: { points: { show: false }, drag: { x: true, y: false }, bind: { dblclick: () => () => plot.setScale("x", all()) } },
-      scales: { x: { time: true }, y: { range: (self, min, max) => [0, Math.max(1, (max ?? 1) * 1.1)] } },
+      scales: { x: { time: true }, y: { range: (self, min, max) => [0, Math.max(1, (max ?? 1) * 1.2)] } },
       axes: [
         { ...axis, values: (self, ticks) => labels(ticks) },
-        { ...axis, size: 52, values: (self, ticks) => ticks.map((tick) => `${decimal(tick, Number.isInteger(+tick.toFixed(1)) ? 0 : 1)} ${unit.name}`) },
+        { ...axis, size: (self, values) => roomFor(values), values: (self, ticks, index, space, step) => ticks.map((tick) => `${decimal(tick, decimalsOf(step))} ${unit.name}`) },
       ],
       series: [{}, ...curves.map((curve, index) => ({
         label: curve.name,
@@ -92,6 +92,12 @@ function lookOf(curves, colour) {
     return look;
   });
 }
+
+/** Pixels beside the axis, so that its longest value is not cut. */
+const roomFor = (values) => 16 + 7 * Math.max(4, ...(values ?? []).map((value) => value.length));
+
+/** All values of an axis with as many decimal places as its steps need: 0.5 → 1, 0.25 → 2, 2 → 0. */
+const decimalsOf = (step) => [0, 1].find((digits) => Number.isInteger(+(step * 10 ** digits).toFixed(6))) ?? 2;
 
 function labels(ticks) {
   const step = ticks.length > 1 ? ticks[1] - ticks[0] : 3600;

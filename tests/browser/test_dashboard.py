@@ -157,8 +157,9 @@ def test_a_reservation_is_shown_with_its_holder_and_its_end_in_local_time(page: 
     station.play("reserved")
     expect(page.locator("#word")).to_have_text("Reserved")
     expect(page.locator("#reservation")).to_contain_text(
-        "Reservation 17: for card 04A1<B>C and its group, until 6 May, 07:08"
+        "Reservation 17: for card 04A1<B>C and its group, until 6 May 2030, 07:08"
     )
+    expect(page.locator("[data-t=sentence]")).to_contain_text("is reserved until 6 May 2030, 07:08 for card")
     station.play("available")
     expect(page.locator("#reservation")).to_be_hidden()
 
@@ -223,6 +224,9 @@ def test_frames_are_shown_masked_and_as_text(page: Page, station: Station) -> No
     expect(page.locator("#frames")).to_contain_text("asks BootNotification")
     expect(page.locator("#frames")).to_contain_text("answers BootNotification")
     expect(page.locator("#frames")).to_contain_text("refuses ChangeConfiguration")
+    expect(page.locator("#frames li").first).to_contain_text("says what is no OCPP message")
+    boot = page.locator("#frames li", has_text="asks BootNotification")
+    expect(boot.locator(".text")).to_have_text('{"chargePointVendor":"OpenStation","chargePointModel":"AC-1"}')
     expect(page.locator("#frames")).to_contain_text("<img src=x onerror=alert(1)>")
     assert "TOPSECRET" not in page.content()
     page.locator("#frames summary").nth(3).click()
@@ -261,6 +265,24 @@ def test_a_call_stands_beside_its_answer_and_messages_are_filtered(page: Page, s
     assert call["answered_ms"] >= 0
 
 
+def test_a_moment_is_short_until_it_is_touched_and_exact_where_it_is_compared_or_printed(
+    page: Page, station: Station
+) -> None:
+    page.goto(f"{station.url}/why")
+    moment = page.locator("time").first
+    expect(moment).to_have_text(re.compile(r"^(today|\d+ \w+,) \d\d:\d\d$"))
+    moment.click()
+    expect(moment).to_have_text(re.compile(r"\d{4}.* \d\d:\d\d:\d\d"))
+    moment.click()
+    expect(moment).to_have_text(re.compile(r" \d\d:\d\d$"))
+    page.goto(f"{station.url}/transactions/7")
+    for exact in page.locator(".messages time").all():
+        expect(exact).to_have_text(re.compile(r"\d{4}.* \d\d:\d\d:\d\d"))
+    page.goto(f"{station.url}/transactions/print")
+    for dated in page.locator("main time").all():
+        expect(dated).to_have_text(re.compile(r"^\d+ \w+ \d{4}, \d\d:\d\d$"))
+
+
 def test_a_given_up_message_is_sent_again(page: Page, station: Station) -> None:
     page.get_by_role("link", name="Sessions", exact=True).click()
     expect(page.get_by_text("given up: the backend answered InternalError three times")).to_be_visible()
@@ -277,12 +299,26 @@ def test_the_why_page_shows_what_a_backend_wrote_as_text(page: Page, station: St
 
 def test_the_admin_works_under_the_strict_policy(page: Page, station: Station) -> None:
     page.get_by_role("link", name="Cards").click()
-    page.get_by_role("link", name="Admin").click()
+    page.get_by_role("link", name="All tables").click()
     page.get_by_role("link", name="Local list").first.click()
     page.get_by_role("link", name="Add local list entry").first.click()
     page.locator("#id_id_tag").fill("ADMIN1")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("link", name="ADMIN1", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("table", ["transaction", "idtag", "reason", "securityevent"])
+def test_a_list_of_the_admin_shows_every_column_on_a_phone(table: str, page: Page, station: Station) -> None:
+    page.goto(f"{station.url}/admin/station/{table}/")
+    cells = page.locator("#result_list tbody tr").first.locator("td, th")
+    titles = page.locator("#result_list thead th .text").all_text_contents()
+    assert cells.count() == len(titles) > 3
+    for cell, title in zip(cells.all()[1:], titles[1:], strict=True):
+        assert cell.get_attribute("data-label") == title.strip()
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360, title
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -313,8 +349,8 @@ def test_no_page_scrolls_sideways(
 @pytest.mark.parametrize(
     ("language", "energy", "queue", "next_try", "reservation", "lost"),
     [
-        ("de", "2,87", "3 Nachrichten", "nächster Versuch in", "und ihre Gruppe, bis 6. Mai", "Verbindung verloren"),
-        ("ko", "2.87", "메시지 3건", "초 후 재시도", "및 그 그룹, 5월 6일", "연결이 끊겼습니다"),
+        ("de", "2,87", "3 Nachrichten", "nächster Versuch in", "ihre Gruppe, bis 6. Mai 2030", "Verbindung verloren"),
+        ("ko", "2.87", "메시지 3건", "초 후 재시도", "및 그 그룹, 2030년 5월 6일", "연결이 끊겼습니다"),
     ],
 )
 def test_what_the_scripts_write_is_in_the_language_of_the_page(

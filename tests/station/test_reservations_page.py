@@ -104,12 +104,12 @@ def test_a_viewer_does_not_see_these_pages(path: str, station: Station) -> None:
 def test_the_remembered_cards_are_forgotten_after_the_box_was_ticked(inside: Client, station: Station) -> None:
     put("LISTED")
     assert "No card is remembered." in text(inside.get("/cards/cache"))
-    assert "Forget remembered cards" not in text(inside.get("/cards"))
+    assert "Forget remembered cards" not in text(inside.get("/cards?show=cache"))
     put("CACHED", "cache")
     page = text(inside.get("/cards/cache"))
     assert "1 card is remembered." in page
     assert "only cards of the list can start a session" in page
-    assert 'href="/cards/cache"' in text(inside.get("/cards"))
+    assert 'href="/cards/cache"' in text(inside.get("/cards?show=cache"))
     inside.post("/cards/cache")
     assert station.orders == []
     inside.post("/cards/cache", {"sure": "on"})

@@ -172,11 +172,18 @@ def test_a_command_needs_its_role(command: str, argument: Any, role: Role) -> No
 
 
 def test_a_viewer_gets_no_frames_and_a_masked_card_on_the_live_page() -> None:
-    snapshot = {"session": {"id_tag": "04A1B2C3", "energy_wh": 5}}
+    snapshot = {
+        "session": {"id_tag": "04A1B2C3", "energy_wh": 5},
+        "reservation": {"id": 17, "id_tag": "04A1B2C9"},
+        "state": {"sentence": "The station is reserved until 14:20 UTC for card 04A1B2C9."},
+    }
     frames, heard = said(Role.VIEWER, group={"type": "live.snapshot", "snapshot": snapshot})
     assert frames is False
     assert heard["snapshot"]["session"] == {"id_tag": "04…C3", "energy_wh": 5}
+    assert heard["snapshot"]["reservation"] == {"id": 17, "id_tag": "04…C9"}
+    assert heard["snapshot"]["state"]["sentence"] == "The station is reserved until 14:20 UTC for card 04…C9."
     assert heard["snapshot"]["role"] == "viewer"
     frames, heard = said(Role.OPERATOR, group={"type": "live.snapshot", "snapshot": snapshot})
     assert frames is True
     assert heard["snapshot"]["session"]["id_tag"] == "04A1B2C3"
+    assert "04A1B2C9" in heard["snapshot"]["state"]["sentence"]
