@@ -69,6 +69,7 @@ from ocppclient.events import (
     SwitchFailed,
     Tick,
     TimeTold,
+    UpdateWithdrawn,
 )
 from ocppclient.facts import Facts
 from ocppclient.firmware import Firmware
@@ -318,6 +319,8 @@ class ChargePoint:
                 self.firmware.uploaded(event)
             case RollbackRequested():
                 self.firmware.roll_back(event)
+            case UpdateWithdrawn(by):
+                self.firmware.withdraw(by)
             case SwitchFailed(reason):
                 self.firmware.switch_failed(reason)
             case ShutdownRequested():

@@ -272,6 +272,13 @@ class RollbackRequested:
 
 
 @dataclass(frozen=True)
+class UpdateWithdrawn:
+    """A person gives up the update that is under way; `by` who it was."""
+
+    by: str
+
+
+@dataclass(frozen=True)
 class SwitchFailed:
     """`SwitchRelease` could not be done; `reason` in plain words."""
 
@@ -351,6 +358,7 @@ Event = (
     | JobProgressed
     | ReleaseUploaded
     | RollbackRequested
+    | UpdateWithdrawn
     | SwitchFailed
     | ShutdownRequested
 )

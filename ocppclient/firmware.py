@@ -54,6 +54,8 @@ _BEGIN_S, _AT_WORK_S = 10.0, 120.0
 #: A release on trial has to work so long without a break before it is confirmed.
 PROOF_S = 5.0
 CANCELLABLE = ("scheduled", "downloading", "paused", "waiting")
+#: Kinds whose progress the backend hears.
+_OF_THE_BACKEND = ("classic", "signed")
 
 
 @dataclass(frozen=True)
@@ -269,6 +271,21 @@ class Firmware:
     def roll_back(self, event: RollbackRequested) -> None:
         """A person wants another installed release."""
         self._ordered(Update("rollback", "waiting", slot=event.slot, version=event.version))
+
+    def withdraw(self, by: str) -> None:
+        """A person gives the present update up while that is possible; the backend hears the end of its own."""
+        update = self.present
+        if update is None or update.stage not in CANCELLABLE:
+            rule = Sentence("Nothing is under way that could be cancelled: what is being installed cannot.")
+            self._explain(Sentence("update"), "Rejected", rule, "SFW-09")
+            return
+        self._jobs.cancel(update.job)
+        reason = Sentence("cancelled at the station by {by}", by=by)
+        if update.kind in _OF_THE_BACKEND:
+            self._end(update, "InstallationFailed" if update.stage == "waiting" else "DownloadFailed", reason)
+        else:
+            self._note(update, "cancelled", reason)
+            self._save(None)
 
     def _ordered(self, update: Update) -> None:
         if not self._cancel():
@@ -535,16 +552,19 @@ class Firmware:
         return replace(update, told=status)
 
     def _finish(self, update: Update, status: str, reason: Sentence) -> None:
+        if status != "Installed":
+            self._explain(
+                Sentence("firmware"), status, Sentence("The update failed: {reason}.", reason=reason), "FW-02"
+            )
+        self._end(update, status, reason)
+
+    def _end(self, update: Update, status: str, reason: Sentence) -> None:
         update = self._tell(update, status)
         if update.kind == "signed":
             payload: Payload = {"status": "Idle"}
             if status != "Installed":
                 payload = {"status": status, "requestId": update.request_id}
             self._store.set_value(_LAST, dumps(payload))
-        if status != "Installed":
-            self._explain(
-                Sentence("firmware"), status, Sentence("The update failed: {reason}.", reason=reason), "FW-02"
-            )
         self._note(update, status, reason)
         self._save(None)
 

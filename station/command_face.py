@@ -25,6 +25,7 @@ from ocppclient.events import (
     ReservationWithdrawn,
     RollbackRequested,
     SecurityLogDiscarded,
+    UpdateWithdrawn,
 )
 from ocppclient.sentence import NOTHING, Sentence, packed, quoted
 from station.backend_desk import BackendDesk, Prepared
@@ -73,7 +74,7 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         """A person orders something: "stop", "swipe" (idTag), "resend" (seq), "acknowledge", "configure" ({"key",
         "value"}), "backend" ({"values", "unproven"}), "settings" (they changed), "apply" (what waits for a start),
         "install_release" ({"file", "sha256", "version"}),
-        "roll_back_release" ({"slot", "version"}), "certificate_install" ({"kind", "pem"}),
+        "roll_back_release" ({"slot", "version"}), "cancel_update", "certificate_install" ({"kind", "pem"}),
         "certificate_remove" ({"kind", "fingerprint"}), "certificate_request", "security_log_clear", "cache_clear" or
         "reservation_end" (its id)."""
         command, argument, user = message.get("command"), message.get("argument"), message.get("user", "somebody")
@@ -204,6 +205,8 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                     RollbackRequested(slot, version),
                     Sentence("The station goes back to {version} as soon as nobody charges.", version=version),
                 )
+            case "cancel_update", _:
+                return self._outcome(UpdateWithdrawn(user), Sentence("The update is cancelled."))
             case "certificate_install", {"kind": str(kind), "pem": str(pem)}:
                 return self._outcome(CertificateChosen(kind, pem, user), Sentence("The certificate is installed."))
             case "certificate_remove", {"kind": str(kind), "fingerprint": str(fingerprint)}:

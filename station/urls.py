@@ -78,6 +78,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("firmware", firmware.page, name="firmware"),
     path("firmware/state", firmware.state, name="firmware_state"),
     path("firmware/roll-back", firmware.roll_back, name="firmware_roll_back"),
+    path("firmware/cancel", firmware.cancel, name="firmware_cancel"),
     path("diagnostics", firmware.diagnostics, name="diagnostics"),
     path("backup", backup.page, name="backup"),
     path("backup/look", backup.looked, name="backup_look"),

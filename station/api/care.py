@@ -49,7 +49,7 @@ class Firmware(Endpoint):
     """Releases."""
 
     page = "firmware"
-    roles = {"GET": Role.INSTALLER, "POST": Role.INSTALLER}
+    roles = {"GET": Role.INSTALLER, "POST": Role.INSTALLER, "DELETE": Role.INSTALLER}
     parser_classes = [Pieces]
 
     @operation(OpenApiTypes.OBJECT, summary="What runs, what else is installed, what goes on, how it ended before")
@@ -72,6 +72,11 @@ class Firmware(Endpoint):
         except firmware.Unusable as problem:
             raise Problem(400, "value", str(problem), "Take the file of a release for this model.") from problem
         return outcome(reply, "GET firmware tells what goes on.")
+
+    @operation(shapes.Done, summary="Cancel the update that is under way, until it is being installed")
+    def delete(self, request: Request) -> Response:
+        reply = ask.order("cancel_update", None, request.user.get_username())
+        return outcome(reply, "GET firmware tells what goes on, and whether it can be cancelled.")
 
 
 class FirmwareReturn(Endpoint):

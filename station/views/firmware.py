@@ -116,6 +116,15 @@ def roll_back(request: HttpRequest) -> HttpResponse:
     return redirect("firmware")
 
 
+@require_POST
+@needs(Role.INSTALLER)
+def cancel(request: HttpRequest) -> HttpResponse:
+    """Give up the update that is under way."""
+    reply = ask.order("cancel_update", None, request.user.get_username())
+    (messages.success if reply.ok else messages.warning)(request, reply.text)
+    return redirect("firmware")
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Role.OPERATOR)
 def diagnostics(request: HttpRequest) -> HttpResponse:

@@ -24,6 +24,7 @@ from ocppclient.events import (
     RunJob,
     SwitchFailed,
     SwitchRelease,
+    UpdateWithdrawn,
 )
 from ocppclient.firmware import HISTORY
 from ocppclient.settings import Factory, Release
@@ -502,6 +503,52 @@ def test_what_is_being_installed_cannot_be_cancelled(root: Issued, signer: Issue
     bench.do(ReleaseUploaded("y.file", SHA256))
     assert "Another update is being installed already; wait for its end." in bench.reasons()
     assert json.loads(bench.job.arguments)["file"] == "x.file"
+
+
+def test_a_person_cancels_what_a_person_brought(root: Issued):
+    bench = Updating().ready().charge()
+    bench.do(ReleaseUploaded("x.file", SHA256, "2.0.0"))
+    bench.do(UpdateWithdrawn("ann"))
+    assert bench.history() == [("local", "2.0.0", "cancelled")]
+    assert bench.reasons() == []
+    bench.swipe("CARD1")
+    bench.open_contactor()
+    bench.live(2)
+    assert bench.did(RunJob) == []
+    assert bench.told() == []
+
+
+def test_the_backend_hears_that_a_person_cancelled_its_update(root: Issued, signer: Issued):
+    """FW-02: a download that nobody does any more has failed, and so has an installation"""
+    bench = Updating().ready()
+    bench.update()
+    bench.tell("running")
+    bench.do(UpdateWithdrawn("ann"))
+    assert bench.told() == ["Downloading", "DownloadFailed"]
+    assert bench.store.job(bench.job.uid).state == "cancelled"
+    assert bench.reasons() == [], "it is no failure of the station"
+    bench.tell("done", file="x.file", sha256=SHA256)
+    bench.live(2)
+    assert bench.history() == [("classic", "", "DownloadFailed")]
+
+    bench = Updating(PROVEN, (pem(root),)).ready()
+    later = format_utc(bench.clock.utc() + timedelta(hours=1))
+    bench.signed(signer, 7, installDateTime=later)
+    bench.load()
+    bench.do(UpdateWithdrawn("ann"))
+    assert bench.told()[-2:] == ["InstallScheduled", "InstallationFailed"]
+
+
+def test_a_person_cannot_cancel_what_is_being_installed_nor_nothing():
+    bench = Updating().ready()
+    bench.do(UpdateWithdrawn("ann"))
+    bench.update()
+    bench.load()
+    bench.do(UpdateWithdrawn("ann"))
+    refused = "Nothing is under way that could be cancelled: what is being installed cannot."
+    assert bench.reasons() == [refused, refused]
+    assert bench.history() == []
+    assert bench.job.kind == "install"
 
 
 # --- triggers --------------------------------------------------------------------------------------------------------

@@ -155,6 +155,11 @@ def test_a_release_is_brought_in_the_body_and_judged_as_on_the_page(orders: list
     assert program("POST", "firmware", b"{}", "application/json").status_code == 415
 
 
+def test_an_update_is_cancelled(orders: list[Any]) -> None:
+    assert Program()("DELETE", "firmware").json() == {"sentence": "Done."}
+    assert [order[:2] for order in orders] == [("cancel_update", None)]
+
+
 def test_a_release_that_is_not_there_cannot_come_back(orders: list[Any]) -> None:
     program = Program()
     answer = program("POST", "firmware/return", {"slot": "nope"})

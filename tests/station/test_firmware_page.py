@@ -112,6 +112,17 @@ def test_the_page_tells_what_goes_on_and_what_was(inside: Client) -> None:
     assert piece.strip() in inside.get("/firmware").content.decode()
 
 
+def test_an_update_can_be_cancelled_until_it_is_installed(inside: Client, station: Station) -> None:
+    for stage, offered in (("scheduled", True), ("waiting", True), ("installing", False), ("trial", False)):
+        update = {"kind": "local", "stage": stage, "version": "2", "job": ""}
+        Value.objects.update_or_create(name="firmware.update", defaults={"value": json.dumps(update)})
+        assert ("/firmware/cancel" in inside.get("/firmware").content.decode()) == offered
+    assert inside.post("/firmware/cancel").status_code == 302
+    assert station.orders == [("admin", "cancel_update", None)]
+    station.answer = Reply(False, "It is too late.")
+    assert "It is too late." in inside.post("/firmware/cancel", follow=True).content.decode()
+
+
 def test_going_back_is_offered_only_where_the_database_allows_it(inside: Client, station: Station, slots: Path) -> None:
     (slots / "old" / "release.json").write_text(json.dumps({"version": "1.5.0", "schema": "0010"}))
     for name, schema in (("same", "0010"), ("before", "0009")):

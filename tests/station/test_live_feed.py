@@ -29,6 +29,7 @@ from ocppclient.events import (
     ResendParked,
     ReservationWithdrawn,
     SecurityLogDiscarded,
+    UpdateWithdrawn,
 )
 from ocppclient.link import LinkStatus
 from ocppclient.view import ReservationView
@@ -201,6 +202,7 @@ def answers(event: Event) -> list[Action]:
             "The backend is asked for a new certificate.",
             CertificateRequested("admin"),
         ),
+        ("cancel_update", None, True, "The update is cancelled.", UpdateWithdrawn("admin")),
         ("security_log_clear", None, True, "The security log is cleared.", SecurityLogDiscarded("admin")),
         ("cache_clear", None, True, "The remembered cards are forgotten.", CacheDiscarded()),
         ("reservation_end", 17, True, "Reservation 17 is ended.", ReservationWithdrawn(17, "admin")),
