@@ -53,7 +53,8 @@ package: install-dev ## build the Debian package in dist/ (ARCH=amd64 or arm64)
 	$(PY) deploy/build_package.py --arch $(or $(ARCH),amd64)
 
 pictures: install-dev ## make the pictures of the README and of the installer's guide again
-	$(PY) -m pytest -q tests/browser/test_quality.py tests/browser/test_wizard.py -k "readme or first_charge" --pictures
+	$(PY) -m pytest -q --pictures tests/browser/test_quality.py::test_the_pictures_of_the_readme \
+		"tests/browser/test_wizard.py::test_from_the_label_to_the_first_charge[en]"
 
 docs: install-dev ## regenerate the generated pages
 	$(PY) manage.py generate_docs

@@ -146,7 +146,7 @@ class SelfTest:
             self._check_protection()
             yield from self._pilot_and_contactor()
         self._check_temperature()
-        yield from self._check_meter()
+        yield from self._check_meter(began_at)
         yield from self._check_reader(began_at)
 
     def _until(self, condition: Callable[[], bool], seconds: float) -> Steps:
@@ -363,16 +363,15 @@ class SelfTest:
         cure = NOTHING if good else Sentence("Let it cool down; check the sensor.")
         self._add("temperature", title, good, quoted(f"{celsius:.0f} °C"), cure)
 
-    def _check_meter(self) -> Steps:
+    def _check_meter(self, began_at: float) -> Steps:
         title, port = Sentence("The energy meter answers"), self._port("meter")
         if port is None:
             self._skip("meter", title, Sentence("none fitted"), Sentence("A meter is needed for billing."))
             return
         self.doing = Sentence("Reading the meter")
-        began_at = self._facts.now
         yield from self._until(lambda: self._sample_since(began_at) is not None, ANSWER_WITHIN_S)
         sample = self._sample_since(began_at)
-        if sample is None:
+        if sample is None or FaultCode.METER_COMM in self._codes:
             cure = Sentence("Check the meter's bus cable (A, B), unit number, speed and parity.")
             self._add("meter", title, False, port.error or Sentence("no answer"), cure)
             return

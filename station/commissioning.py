@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.formats import get_format
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from django.utils.translation import gettext_noop as noop
 
@@ -226,7 +227,7 @@ def _self_test(evidence: Evidence) -> Proof:
         spoken(check["title"]): f"{self_test.WORDS[check['verdict']]}: {spoken(check['measured'])}".rstrip(": ")
         for check in checks
     }
-    numbers[noop("Tested")] = f"{row.asked_at:%Y-%m-%d %H:%M} UTC"
+    numbers[noop("Tested")] = _local(row.asked_at, evidence.said)
     failed = [f"{spoken(check['title'])}. {spoken(check['cure'])}" for check in checks if check["verdict"] == "failed"]
     if row.state == self_test.PASSED:
         skipped = sum(check["verdict"] == "skipped" for check in checks)
@@ -257,8 +258,13 @@ def _network(evidence: Evidence) -> Proof:
         )
     numbers = {noop("Addresses"): ", ".join(addresses)}
     if link and link["last_byte_age_s"] is not None:
-        numbers[noop("Backend last heard")] = f"{link['last_byte_age_s']} s ago"
+        numbers[noop("Backend last heard")] = gettext("%(seconds)s s ago") % {"seconds": link["last_byte_age_s"]}
     return Proof(State.DONE, gettext("Reachable under %(addresses)s.") % {"addresses": ", ".join(addresses)}, numbers)
+
+
+def _signed(offset_s: float) -> str:
+    """Seconds with their sign, as numbers are written in the reader's language."""
+    return f"{offset_s:+.1f}".replace(".", get_format("DECIMAL_SEPARATOR"))
 
 
 #: Source of the clock → in words; these two need no phone beside them.
@@ -271,8 +277,8 @@ def _time(evidence: Evidence) -> Proof:
     numbers = {}
     if "offset_s" in told:
         numbers = {
-            noop("Difference to the phone"): f"{told['offset_s']:+.1f} s",
-            noop("Compared"): str(told.get("at", "")),
+            noop("Difference to the phone"): f"{_signed(told['offset_s'])} s",
+            noop("Compared"): _local(datetime.fromisoformat(told["at"]), evidence.said),
         }
     if clock and clock["source"] in _CLOCKS:
         source = f"{_CLOCKS[clock['source']]}{' (' + clock['by'] + ')' if clock['by'] else ''}"
@@ -294,7 +300,7 @@ def _time(evidence: Evidence) -> Proof:
     return Proof(
         State.DONE,
         gettext("The clock differs by %(seconds)s s from the phone; %(source)s.")
-        % {"seconds": f"{offset_s:+.1f}", "source": source},
+        % {"seconds": _signed(offset_s), "source": source},
         numbers,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -34,7 +35,13 @@ STAGES = {
     "subprotocol": gettext_lazy("Protocol (OCPP 1.6)"),
     "boot": gettext_lazy("Registration (BootNotification)"),
 }
-_KINDS = {"passed": "available", "doubtful": "waiting", "failed": "fault", "left out": "unavailable"}
+#: Verdict on a stage → colour and words.
+_VERDICTS = {
+    "passed": ("available", gettext_lazy("passed")),
+    "doubtful": ("waiting", gettext_lazy("doubtful")),
+    "failed": ("fault", gettext_lazy("failed")),
+    "left out": ("unavailable", gettext_lazy("left out")),
+}
 _CHANGES = {
     "on trial": (
         "charging",
@@ -187,12 +194,18 @@ def _full_url(form: BackendForm) -> str:
         return ""
 
 
+def _shown(stage: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage of the trial in the reader's language, with its colour."""
+    kind, word = _VERDICTS[stage["verdict"]]
+    return {**stage, "title": STAGES[stage["name"]], "kind": kind, "word": word}
+
+
 def _state(request: HttpRequest) -> dict[str, Any]:
     change = backend_settings.change()
     shown = ask.snapshot()
     trial = ask.trial(None, request.user.get_username())[1] if shown else None
     if trial:
-        stages = [{**s, "title": STAGES[s["name"]], "kind": _KINDS[s["verdict"]]} for s in trial["stages"]]
+        stages = [_shown(stage) for stage in trial["stages"]]
         trial = {**trial, "stages": stages, "doing": STAGES.get(trial["next"], "")}
     on_trial = change is not None and change["state"] == "on trial"
     return {

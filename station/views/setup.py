@@ -143,6 +143,7 @@ def _proof(request: HttpRequest, this: Step, evidence: Evidence) -> dict[str, An
             context["card"] = IdTag.objects.filter(status__in=local_list.VALID).order_by("-id").first()
         case "selftest":
             context["testing"] = SelfTest.objects.filter(state__in=self_test.OPEN).exists()
+            context["watched"] = context["watched"] or context["testing"]  # what it proved before counts until its end
         case "handover":
             context["outcomes"] = [one for one in commissioning.outcomes(evidence) if one.step.key != "handover"]
     return context

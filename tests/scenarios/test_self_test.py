@@ -77,6 +77,31 @@ def test_with_a_car_and_a_card_everything_is_tested_with_its_number():
     assert rig.error_codes() == {"NoError"}
 
 
+def test_the_meter_is_not_waited_for_again_after_it_has_been_read_for_the_open_contactor():
+    rig = StationRig()
+    rig.plug()
+    rig.until(lambda: rig.status() == "Preparing")
+    examiner = Examiner(rig)
+    rig.until(lambda: rig.status() == "Unavailable")
+    rig.swipe()
+    rig.until(lambda: any(check.name == "contactor_opens" for check in examiner.test.checks), 100)
+    before = rig.threads.now
+    checks = examiner.finish()
+    assert checks["meter"].verdict is Verdict.PASSED
+    assert rig.threads.now - before < 1
+
+
+def test_a_meter_that_falls_silent_during_the_test_fails_though_it_was_read_before():
+    rig = StationRig()
+    rig.plug()
+    examiner = Examiner(rig)
+    rig.until(lambda: rig.reading.contactor_closed and rig.reading.meter is not None, 60)
+    rig.link("meter", "mute")
+    checks = examiner.finish()
+    assert checks["meter"].verdict is Verdict.FAILED
+    box_is_safe(rig)
+
+
 def test_without_a_car_and_a_card_what_needs_them_is_skipped_with_what_to_do():
     rig = StationRig()
     checks = Examiner(rig).finish()

@@ -144,8 +144,12 @@ def test_a_network_is_an_address_that_others_reach(user: User, monkeypatch: pyte
 )
 def test_the_clock_is_compared_with_the_phone(user: User, offset_s: float, state: State, words: str) -> None:
     is_at("time", user, State.OPEN, "Compare")
-    say("time", offset_s=offset_s)
-    is_at("time", user, state, words)
+    say("language", language="en", time_zone="Asia/Seoul")
+    say("time", offset_s=offset_s, at="2026-11-24T03:16:43+00:00")
+    numbers = is_at("time", user, state, words).numbers
+    assert numbers["Compared"] == "2026-11-24 12:16:43 Asia/Seoul"
+    with translation.override("de"):
+        is_at("time", user, state, words.replace(".", ","))
 
 
 def test_another_version_has_to_be_looked_at_again(user: User) -> None:
