@@ -40,8 +40,8 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Sight:
-    """Attributes: kind and word as on the dashboard; energy_kwh and minutes of the session, None without one; `receipt`
-    of it: what `receipt_of` takes, "" without one."""
+    """Attributes: kind and word as on the dashboard; energy_kwh and minutes of the session, None without one; power_kw
+    and offered_a now, None after its end; `receipt` of it: what `receipt_of` takes, "" without one."""
 
     kind: str
     word: Sentence
@@ -49,7 +49,13 @@ class Sight:
     energy_kwh: float | None = None
     minutes: int | None = None
     power_kw: float | None = None
+    offered_a: float | None = None
     receipt: str = ""
+
+    @property
+    def hours(self) -> str:
+        """Hours and minutes of a session of an hour or longer, else ""."""
+        return f"{self.minutes // 60}:{self.minutes % 60:02}" if self.minutes is not None and self.minutes >= 60 else ""
 
 
 def is_open() -> bool:
@@ -106,12 +112,13 @@ def _seen() -> Sight:
     status = snapshot["state"]["status"]
     word, kind = live.STATES.get(status, (Sentence("Out of service"), "unavailable"))
     session, power = snapshot["session"], snapshot["meter"]["power_w"]
+    offered_a = snapshot["limit"]["offered_a"]
     if session is None:
         return Sight(kind, word, _SENTENCES.get(status, _SENTENCES["Unavailable"]))
     return Sight(
         kind, word, _SENTENCES.get(status, _SENTENCES["Unavailable"]), session["energy_wh"] / 1000,
         session["elapsed_s"] // 60, power / 1000 if power is not None and session["running"] else None,
-        _receipt(session, parse_utc(snapshot["at"])),
+        offered_a if session["running"] else None, _receipt(session, parse_utc(snapshot["at"])),
     )  # fmt: skip
 
 

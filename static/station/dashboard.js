@@ -28,7 +28,7 @@ function set(name, text) {
 
 function note(name, text) {
   set(name, text ?? "");
-  slots.get(name).hidden = !text;
+  slots.get(name).closest(".note").hidden = !text;
 }
 
 const number = (value, digits) => (value === null || value === undefined ? "–" : decimal(value, digits));
@@ -65,12 +65,10 @@ function show(snapshot) {
   note("link_error", backend.state === "connected" ? "" : backend.last_error);
   note("link_warning", backend.warning);
   note("parked", backend.parked ? interpolate(ngettext(
-    "%(count)s message was not accepted by the backend. Look at the sessions.",
-    "%(count)s messages were not accepted by the backend. Look at the sessions.", backend.parked,
+    "%(count)s message was not accepted by the backend.", "%(count)s messages were not accepted by the backend.", backend.parked,
   ), { count: backend.parked }, true) : "");
   note("message_error", backend.message_error ? interpolate(gettext("Last problem with a message: %(error)s"), { error: backend.message_error }, true) : "");
   note("clock", clock.confirmed ? "" : clock.synchronised ? gettext("Nobody has confirmed the clock since the start.") : gettext("The time is a guess until the backend or the network gives it."));
-  document.getElementById("clock-page")?.toggleAttribute("hidden", clock.confirmed);
 
   set("cable", box.ready ? (box.ev_connected ? gettext("plugged in") : gettext("not plugged in")) : gettext("not known yet"));
   set("contactor", box.ready ? (box.contactor_closed ? gettext("closed: the car has mains") : gettext("open")) : gettext("not known yet"));

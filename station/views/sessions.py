@@ -66,8 +66,10 @@ class Row:
     @property
     def duration(self) -> str:
         """In words."""
-        minutes = round(self.duration_s / 60)
-        return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+        hours, minutes = divmod(round(self.duration_s / 60), 60)
+        if not hours:
+            return gettext("%(minutes)s min") % {"minutes": minutes}
+        return gettext("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": f"{minutes:02}"}
 
     @property
     def hours(self) -> str:
@@ -94,11 +96,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Filter:
-    """What of the sessions is looked at: days of somebody's calendar (both included), and a part of a card number."""
+    """What of the sessions is looked at: days of somebody's calendar (both included), a part of a card number, and
+    whether only those are wanted of which a message was given up."""
 
     since: date | None
     until: date | None
     card: str
+    given_up: bool
     zone: ZoneInfo
 
     @classmethod
@@ -111,10 +115,10 @@ class Filter:
             zone = ZoneInfo("UTC")
         may = role_of(request.user) >= Role.OPERATOR
         card = asked.get("card", "").strip()[:20] if may else ""
-        return cls(_day(asked.get("since")), _day(asked.get("until")), card, zone)
+        return cls(_day(asked.get("since")), _day(asked.get("until")), card, "given_up" in asked, zone)
 
     def __bool__(self) -> bool:
-        return bool(self.since or self.until or self.card)
+        return bool(self.since or self.until or self.card or self.given_up)
 
     def rows(self) -> QuerySet[Transaction]:
         """The newest first."""
@@ -123,7 +127,14 @@ class Filter:
             rows = rows.filter(started_at__gte=datetime.combine(self.since, time.min, self.zone))
         if self.until and self.until < date.max:
             rows = rows.filter(started_at__lt=datetime.combine(self.until + timedelta(days=1), time.min, self.zone))
+        if self.given_up:
+            rows = rows.filter(uid__in=_given_up().values("transaction_uid"))
         return rows.filter(id_tag__icontains=self.card) if self.card else rows
+
+
+def _given_up() -> QuerySet[QueuedCall]:
+    """Messages that were tried often enough; people decide about them."""
+    return QueuedCall.objects.exclude(parked_reason="")
 
 
 def _day(text: str | None) -> date | None:
@@ -145,7 +156,8 @@ def transactions(request: HttpRequest) -> HttpResponse:
         "page": page,
         "rows": rows_of(request, list(page.object_list)),
         "filter": wanted,
-        "total_kwh": _total_kwh(found) if wanted else None,
+        "total_kwh": _total_kwh(found),
+        "given_up": _given_up().exclude(transaction_uid="").values("transaction_uid").distinct().count(),
         "others": [] if wanted else list(QueuedCall.objects.filter(transaction_uid="").order_by("seq")[:PAGE_LENGTH]),
         "may_resend": role_of(request.user) >= Role.OPERATOR,
     }

@@ -30,6 +30,7 @@ CHARGING: dict[str, Any] = {
         "stopped_at": None,
     },
     "meter": {"power_w": 3648.0},
+    "limit": {"offered_a": 10.5},
     "reservation": {"id": 1, "id_tag": "04FFEE"},
 }
 
@@ -63,10 +64,22 @@ def text(client: Client) -> str:
 
 def test_a_stranger_sees_state_energy_and_time_and_no_card(client: Client) -> None:
     page = text(client)
-    for part in ("Your car is charging.", "<b>2.87</b>", "<b>47</b> <span>minutes</span>", "3.6 kW"):
+    for part in (
+        "Your car is charging.",
+        "<b>2.87</b>",
+        "<b>47</b> <span>minutes</span>",
+        "Now 3.6 kW",
+        "up to 10.5 A",
+    ):
         assert part in page
     assert "04A1" not in page.split("<main>")[1].split("<footer>")[0]
     assert "Sign out" not in page
+
+
+def test_a_long_session_is_told_in_hours(station: Station, client: Client) -> None:
+    assert station.snapshot is not None
+    station.snapshot["session"]["elapsed_s"] = 5 * 3600 + 7 * 60
+    assert "<b>5:07</b> <span>hours:minutes</span>" in text(client)
 
 
 @pytest.mark.parametrize("status", ["Available", "Preparing", "SuspendedEV", "SuspendedEVSE", "Finishing", "Reserved",

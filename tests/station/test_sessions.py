@@ -78,6 +78,36 @@ def test_sessions_are_filtered_by_days_of_the_reader_and_by_card(inside: Client)
     assert "No session fits" in text(inside, "/transactions?card=nobody")
 
 
+def test_sessions_with_given_up_messages_are_found_among_all(inside: Client) -> None:
+    for uid, reason in (("good", None), ("bad", "the backend answered InternalError"), ("waits", "")):
+        save(uid)
+        if reason is not None:
+            disk_store().enqueue(QueuedCall("StopTransaction", "{}", (uid,), transaction_uid=uid, parked_reason=reason))
+    page = text(inside, "/transactions")
+    assert "The backend did not accept a message of 1 session." in page
+    assert "3 sessions, ended ones together 7.50 kWh" in page
+    page = text(inside, "/transactions?given_up=yes")
+    assert "1 session, ended ones together 2.50 kWh" in page
+    assert "did not accept a message" not in page
+    assert [row["uid"] for row in table(inside, "?given_up=yes")] == ["bad"]
+    assert "Only sessions of which a message was given up." in text(inside, "/transactions/print?given_up=yes")
+
+
+def test_where_no_session_was_yet_there_is_nothing_to_filter(inside: Client) -> None:
+    page = text(inside, "/transactions")
+    assert "The first one appears here when a car starts charging." in page
+    assert 'name="since"' not in page
+
+
+def test_durations_and_waits_are_written_as_the_language_does(inside: Client) -> None:
+    save("u1")
+    disk_store().keep_delivered(
+        DeliveredCall(1, "StartTransaction", "{}", "{}", "u1", NOON, NOON, NOON + timedelta(seconds=2.5), 1)
+    )
+    assert "nach 2,5 s" in text(inside, "/transactions/1?language=de")
+    assert "1시간 00분" in text(inside, "/transactions?language=ko")
+
+
 def test_the_csv_has_every_session_and_no_formula(inside: Client) -> None:
     save("u1", id_tag='=HYPERLINK("http://evil")', reason="Local")
     save("u2", stopped_at=None, meter_stop_wh=None, transaction_id=None, last_wh=1500, reason="")
