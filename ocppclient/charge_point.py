@@ -49,6 +49,7 @@ from ocppclient.events import (
     Explain,
     FrameReceived,
     JobProgressed,
+    JobWanted,
     KeyChosen,
     KeyFormAccepted,
     LocalStart,
@@ -56,6 +57,7 @@ from ocppclient.events import (
     MaintenanceBegan,
     MaintenanceEnded,
     Reading,
+    ReleaseOffered,
     ReleaseUploaded,
     ResendParked,
     ReservationWithdrawn,
@@ -315,8 +317,12 @@ class ChargePoint:
                 self.jobs.progressed(event)
                 self.firmware.progressed(event)
                 self.diagnostics.progressed(event)
+            case JobWanted(kind, arguments):
+                self.jobs.start(kind, arguments)
             case ReleaseUploaded():
                 self.firmware.uploaded(event)
+            case ReleaseOffered():
+                self.firmware.offered(event)
             case RollbackRequested():
                 self.firmware.roll_back(event)
             case UpdateWithdrawn(by):

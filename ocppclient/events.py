@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -264,6 +265,28 @@ class ReleaseUploaded:
 
 
 @dataclass(frozen=True)
+class ReleaseOffered:
+    """A release that a list of updates names is to be downloaded and installed.
+
+    Attributes:
+        location: of its file.
+        sha256: of the whole file, hexadecimal, as the list says.
+    """
+
+    location: str
+    sha256: str
+    version: str
+
+
+@dataclass(frozen=True)
+class JobWanted:
+    """The station wants slow work done that is no part of the charge point; its row is the station's to watch."""
+
+    kind: str
+    arguments: Mapping[str, object]
+
+
+@dataclass(frozen=True)
 class RollbackRequested:
     """A person wants the release of this slot to run again."""
 
@@ -357,6 +380,8 @@ Event = (
     | DiskJudged
     | JobProgressed
     | ReleaseUploaded
+    | ReleaseOffered
+    | JobWanted
     | RollbackRequested
     | UpdateWithdrawn
     | SwitchFailed

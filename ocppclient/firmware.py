@@ -23,6 +23,7 @@ from ocppclient.events import (
     ConfirmRelease,
     Explain,
     JobProgressed,
+    ReleaseOffered,
     ReleaseUploaded,
     RollbackRequested,
     SwitchRelease,
@@ -63,12 +64,14 @@ class Update:
     """One update from its request to its end.
 
     Attributes:
-        kind: "classic" (UpdateFirmware), "signed" (SignedUpdateFirmware), "local" (a file from the page), "rollback".
+        kind: "classic" (UpdateFirmware), "signed" (SignedUpdateFirmware), "local" (a file from the page), "found" (in
+            the seller's list of updates), "rollback".
         stage: see the module.
         attempts: downloads that are left, the present one included; interval_s between them.
         retrieve_at, install_at: UTC text, "" for at once.
         job: uid of the job that is going on.
-        file, sha256: what is to be installed; the name lies in the staging folder.
+        file, sha256: what is to be installed; the name lies in the staging folder. The hash of what was found is known
+            beforehand.
         slot: of the new release, once it is unpacked.
         told: the newest status that was told.
         was_registered, was_faulted: the state before, which the new release has to reach.
@@ -268,6 +271,19 @@ class Firmware:
         )
         self._ordered(update)
 
+    def offered(self, event: ReleaseOffered) -> None:
+        """The seller's list of updates has it, and a person or the night wants it."""
+        update = Update(
+            "found",
+            "scheduled",
+            location=event.location,
+            attempts=attempts({}),
+            interval_s=interval_s({}),
+            sha256=event.sha256,
+            version=event.version,
+        )
+        self._ordered(update)
+
     def roll_back(self, event: RollbackRequested) -> None:
         """A person wants another installed release."""
         self._ordered(Update("rollback", "waiting", slot=event.slot, version=event.version))
@@ -339,11 +355,18 @@ class Firmware:
                 version = str(result.get("version", ""))
                 self._save(replace(update, stage="switching", slot=str(result["slot"]), version=version, job=""))
             elif event.state == "failed":
+                if result.get("failure") == "signature":
+                    self._security_events.raise_event(
+                        "InvalidFirmwareSignature", quoted(unpacked(result.get("reason", "")))
+                    )
                 unfit = update.kind == "signed" and result.get("failure") in _UNFIT
                 status = "InstallVerificationFailed" if unfit else "InstallationFailed"
                 self._finish(update, status, quoted(unpacked(result.get("reason", ""))))
 
     def _downloaded(self, update: Update, result: dict[str, str]) -> None:
+        if update.kind == "found" and result["sha256"] != update.sha256:
+            self._finish(update, "DownloadFailed", Sentence("the file is another one than the list of updates names"))
+            return
         update = self._tell(replace(update, file=result["file"], sha256=result["sha256"]), "Downloaded")
         if update.kind == "signed":
             try:

@@ -18,6 +18,7 @@ from station.memory_watch import LOWEST, MIB, free_bytes
 from station.models import Certificate, Value
 from station.network import trouble
 from station.roles import Role
+from station.updates import kept
 
 #: Days before its end from which on a certificate is an alert.
 ENDING_DAYS = 30
@@ -43,7 +44,7 @@ def alerts(role: Role, now: datetime | None = None, network: Mapping[str, Any] |
     now = now or datetime.now(UTC)
     found = [
         *_certificates(now, role), *_disk(), *_rolled_back(role), *_crashes(now, role), *_safe_mode(now, role),
-        *_network(network or {}), *_waiting_settings(role), *_set_up(role),
+        *_network(network or {}), *_waiting_settings(role), *_update(role), *_set_up(role),
     ]  # fmt: skip
     return sorted(found, key=lambda alert: alert.kind != "fault")
 
@@ -97,6 +98,18 @@ def _rolled_back(role: Role) -> list[Alert]:
     text = _("Version %(version)s did not prove itself and was rolled back. Reason: %(reason)s")
     named = {"version": version, "reason": facts.reason}
     return [Alert("waiting", text % named, reverse("firmware") if role >= Role.INSTALLER else "")]
+
+
+def _update(role: Role) -> list[Alert]:
+    offer = kept.found().offer
+    if offer is None:
+        return []
+    if offer.security:
+        text = _("Version %(version)s can be installed; it repairs the security of this station.")
+    else:
+        text = _("Version %(version)s can be installed.")
+    url = reverse("firmware") if role >= Role.INSTALLER else ""
+    return [Alert("waiting", text % {"version": offer.version}, url)]
 
 
 def _crashes(now: datetime, role: Role) -> list[Alert]:

@@ -38,6 +38,7 @@ from station.worker import StationWorker
 if TYPE_CHECKING:
     from station.clock.desk import ClockDesk
     from station.network.desk import NetworkDesk
+    from station.updates.desk import UpdateDesk
 
 log = logging.getLogger("station.commands")
 
@@ -55,11 +56,13 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         trials: Trials | None = None,
         network: NetworkDesk | None = None,
         clock: ClockDesk | None = None,
+        updates: UpdateDesk | None = None,
     ) -> None:
         self._worker = worker
         self._desk = desk
         self._trials = trials
         self._network = network
+        self._updates = updates
         self._clock = clock
         self._waiting: set[asyncio.Task[None]] = set()  # a task that nobody holds may be collected
 
@@ -73,10 +76,10 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
     async def station_command(self, message: dict[str, Any]) -> None:
         """A person orders something: "stop", "swipe" (idTag), "resend" (seq), "acknowledge", "configure" ({"key",
         "value"}), "backend" ({"values", "unproven"}), "settings" (they changed), "apply" (what waits for a start),
-        "install_release" ({"file", "sha256", "version"}),
-        "roll_back_release" ({"slot", "version"}), "cancel_update", "certificate_install" ({"kind", "pem"}),
-        "certificate_remove" ({"kind", "fingerprint"}), "certificate_request", "security_log_clear", "cache_clear" or
-        "reservation_end" (its id)."""
+        "install_release" ({"file", "sha256", "version"}), "updates" ({"do": "look", "settings" (they changed), or
+        "install" with a "version"}), "roll_back_release" ({"slot", "version"}), "cancel_update",
+        "certificate_install" ({"kind", "pem"}), "certificate_remove" ({"kind", "fingerprint"}), "certificate_request",
+        "security_log_clear", "cache_clear" or "reservation_end" (its id)."""
         command, argument, user = message.get("command"), message.get("argument"), message.get("user", "somebody")
         told = argument.get("key", "") if isinstance(argument, dict) else "" if argument is None else argument
         log.info("%s: %s %s", user, command, told)
@@ -200,6 +203,8 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 return self._outcome(
                     wanted, Sentence("Version {version} is installed as soon as nobody charges.", version=version)
                 )
+            case "updates", {"do": str(do)} if self._updates:
+                return self._about_updates(self._updates, do, str(argument.get("version", "")))
             case "roll_back_release", {"slot": str(slot), "version": str(version)}:
                 return self._outcome(
                     RollbackRequested(slot, version),
@@ -228,6 +233,18 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 worker.handle_now(ReservationWithdrawn(reservation_id, user))
                 return True, Sentence("Reservation {number} is ended.", number=reservation_id)
         return False, Sentence("The station does not know the command {command!r}.", command=command[:50])
+
+    def _about_updates(self, updates: UpdateDesk, do: str, version: str) -> tuple[bool, Sentence]:
+        match do:
+            case "look":
+                return updates.look()
+            case "settings":
+                updates.settings_changed()
+                return True, Sentence("Saved.")
+            case "install" if wanted := updates.offered(version):
+                told = Sentence("Version {version} is downloaded and installed while nobody charges.", version=version)
+                return self._outcome(wanted, told)
+        return False, Sentence("That version is not offered any more. Load the page again.")
 
     def _outcome(self, event: Event, otherwise: Sentence) -> tuple[bool, Sentence]:
         actions: list[Action] = self._worker.handle_now(event)

@@ -26,6 +26,7 @@ from station.languages import LANGUAGES
 from station.network.rules import HOTSPOT_ADDRESS
 from station.provision_file import Provision
 from station.sentences import spoken
+from station.updates import kept as updates
 
 SECTION = "commissioning"
 #: The phone and the station may differ by that much, seconds (installer-ui.md, step 7).
@@ -315,6 +316,12 @@ def _firmware(evidence: Evidence) -> Proof:
             % {"version": __version__},
             numbers,
         )
+    found = updates.found()
+    if found.answered_at:
+        numbers[noop("Looked for updates")] = found.answered_at
+    if found.offer:
+        text = gettext("Version %(version)s can be installed on the page Firmware, or skip this step and say why.")
+        return Proof(State.OPEN, text % {"version": found.offer.version}, numbers)
     if evidence.live is None:
         return Proof(
             State.FAILED,

@@ -11,7 +11,6 @@ from pathlib import Path
 from ocppclient.certificates import MANUFACTURER_ROOT
 from ocppclient.sentence import Sentence
 from station import jobs, provisioning, releases
-from station.firmware_jobs import running_version
 from station.models import Certificate
 from station.release_archive import BadRelease, ReleaseFile, Trust, is_older
 from station.transfer import Limits
@@ -60,23 +59,20 @@ def discard(brought: Brought) -> None:
     (jobs.staging_folder() / brought.file).unlink(missing_ok=True)
 
 
+def trust(now: datetime, *, sure: bool) -> Trust:
+    """Whose releases are installed, by what is stored now; `now` and `sure` as in `Trust`."""
+    factory = provisioning.load().factory
+    roots = Certificate.objects.filter(kind=MANUFACTURER_ROOT).values_list("pem", flat=True)
+    return Trust(False, tuple(roots), factory.firmware_signatures, factory.allow_unsigned_update, now, sure)
+
+
 def _look(path: Path, allow_older: bool) -> str:
     """Its version, when the installation would take it."""
-    provision = provisioning.load()
-    roots = Certificate.objects.filter(kind=MANUFACTURER_ROOT).values_list("pem", flat=True)
     with path.open("rb") as file:
         release = ReleaseFile(file)
-        factory = provision.factory
-        trust = Trust(
-            False,
-            tuple(roots),
-            factory.firmware_signatures,
-            factory.allow_unsigned_update,
-            datetime.now(UTC),
-            sure=False,  # this process has not the station's clock, by which the installation judges
-        )
-        release.check(trust, provision.identity.model)
-    version, running = release.manifest.version, running_version(releases.here())
+        # this process has not the station's clock, by which the installation judges
+        release.check(trust(datetime.now(UTC), sure=False), provisioning.load().identity.model)
+    version, running = release.manifest.version, releases.running_version(releases.here())
     if is_older(version, running) and not allow_older:
         raise BadRelease(
             "version",

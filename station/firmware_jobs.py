@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ocppclient.sentence import Sentence, quoted
-from station import __version__, releases
+from station import releases
 from station.jobs import JobFailed, Task
 from station.release_archive import BadRelease, ReleaseFile, Trust, is_older
 from station.transfer import Limits, Part, TransferFailed
@@ -93,7 +93,7 @@ def _install(task: Task, file: BinaryIO) -> Mapping[str, object]:
         arguments["model"],
     )
     manifest, ours = release.manifest, releases.here()
-    running = running_version(ours)
+    running = releases.running_version(ours)
     if is_older(manifest.version, running) and not arguments["allow_older"]:
         raise BadRelease(
             "version",
@@ -147,11 +147,6 @@ def _furnish(ours: releases.Releases, slot: Path, task: Task) -> None:
     if made.returncode:
         reason = errors.strip().rpartition("\n")[2]
         raise JobFailed("packages", f"its Python packages are not complete ({reason[:200]})")
-
-
-def running_version(ours: releases.Releases | None) -> str:
-    """Of the release that runs, or of the checkout."""
-    return str(ours.manifest(ours.own_slot).get("version", __version__)) if ours else __version__
 
 
 def _sha256(file: BinaryIO) -> str:

@@ -126,10 +126,12 @@ def _tidy(folder: Path) -> None:
 def _doer(kind: str) -> Callable[[Task], Mapping[str, object]]:
     """Imported only when needed: each brings its own weight."""
     from station import firmware_jobs, upload_job
+    from station.updates import job
 
     return {
         "download": firmware_jobs.download,
         "install": firmware_jobs.install,
+        "look": job.look,
         "upload": upload_job.upload,
     }[kind]
 

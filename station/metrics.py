@@ -10,18 +10,49 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from ocppclient.clock import parse_utc
 from station import __version__
 from station.live import LINKS, STATES
+from station.updates.kept import Found
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-def text(shown: dict[str, Any] | None) -> bytes:
-    """All metrics; without a snapshot (the worker does not answer) only `station_up` 0 and the process."""
+def text(shown: dict[str, Any] | None, found: Found) -> bytes:
+    """All metrics; without a snapshot (the worker does not answer) only `station_up` 0, updates and the process.
+
+    Args:
+        found: what became of looking for updates.
+    """
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     registry.register(_Snapshot(shown))
+    registry.register(_Updates(found))
     return bytes(generate_latest(registry))  # type: ignore[no-untyped-call]
+
+
+class _Updates(Collector):
+    """Nothing on a station that asks nobody."""
+
+    def __init__(self, found: Found) -> None:
+        self._found = found
+
+    def collect(self) -> Iterator[Metric]:
+        """Made for one scrape."""
+        found, offer = self._found, self._found.offer
+        if not found.address:
+            return
+        available = GaugeMetricFamily(
+            "station_update_available", "1: a newer release can be installed.", labels=["version", "security"]
+        )
+        if offer is not None:
+            available.add_metric([offer.version, str(offer.security).lower()], 1)
+        yield available
+        if found.answered_at:
+            answered_s = parse_utc(found.answered_at).timestamp()
+            yield GaugeMetricFamily(
+                "station_update_list_timestamp_seconds", "When the list of updates was read last.", value=answered_s
+            )
 
 
 class _Snapshot(Collector):

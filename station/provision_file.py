@@ -99,6 +99,15 @@ class SupportSettings:
 
 
 @dataclass(frozen=True)
+class UpdateSettings:
+    """Looking for updates. `url`: of the seller's list (docs/firmware.md); "": nobody is asked.
+    `install_at_night`: what is found is installed without a person, when nobody charges."""
+
+    url: str = ""
+    install_at_night: bool = False
+
+
+@dataclass(frozen=True)
 class Provision:
     """Everything the factory and the installer fix. `reconnect_…`: bounds of the back-off, seconds."""
 
@@ -110,6 +119,7 @@ class Provision:
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     web: WebSettings = WebSettings()
     support: SupportSettings = SupportSettings()
+    updates: UpdateSettings = UpdateSettings()
     reconnect_min_s: float = 3.0
     reconnect_max_s: float = 300.0
     #: Up- and downloads may reach this very machine and its own networks' service addresses; for test rigs.
@@ -215,6 +225,7 @@ def built(sections: Sections, problems: list[str]) -> Provision | None:
             hardware=HardwareConfig(**hardware, **given["electrical"], options=options),
             web=WebSettings(**{**web, "admin_password": Secret(web.get("admin_password", ""))}),
             support=SupportSettings(**given["support"]),
+            updates=UpdateSettings(**given["updates"]),
             sections=sections,
             **ours,
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hardware import registry
 from hardware.panel import INPUTS, OUTPUTS
@@ -143,6 +144,25 @@ def web_address(value: Any, folder: Path) -> str:
     address: str = text(500)(value, folder)
     if address and (" " in address or not address.lower().startswith("https://")):
         raise Wrong("must be an address that begins with https://, without blanks")
+    return address
+
+
+def is_plain_https(address: str) -> bool:
+    """https with a host; no credentials, which would stand in logs; no blanks; at most 2000 characters."""
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    is_clean = address.isascii() and address.isprintable() and " " not in address and "@" not in parts.netloc
+    return parts.scheme == "https" and bool(host) and is_clean and len(address) <= 2000
+
+
+def update_address(value: Any, folder: Path) -> str:
+    """Where a list of updates lies; "" for nowhere."""
+    address: str = text(2000)(value, folder)
+    if address and not is_plain_https(address):
+        raise Wrong(Sentence("must be an address that begins with https://, without blanks, name and password"))
     return address
 
 
@@ -334,6 +354,10 @@ RULES: dict[str, dict[str, Rule]] = {
         "metrics": boolean,
         "driver_page": boolean,
         "driver_receipt": boolean,
+    },
+    "updates": {
+        "url": update_address,
+        "install_at_night": boolean,
     },
     "support": {
         "security_contact": contact,

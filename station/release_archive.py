@@ -25,7 +25,8 @@ _SMALL = 64 * 1024
 #: Of the unpacked content.
 _MOST_BYTES, _MOST_FILES, _LONGEST_NAME, _DEEPEST = 1024 * 1024 * 1024, 50_000, 200, 20
 _PIECE = 256 * 1024
-_VERSION = re.compile(r"\d+(\.\d+){0,3}([.+-]?[0-9A-Za-z.+-]{0,30})?")
+#: How a version is spelled.
+VERSION = re.compile(r"\d+(\.\d+){0,3}([.+-]?[0-9A-Za-z.+-]{0,30})?")
 #: What a release must hold to be one.
 _NEEDED = ("manage.py", "station/__init__.py", "ocppclient/__init__.py", "hardware/__init__.py")
 
@@ -232,7 +233,7 @@ def _manifest(raw: bytes) -> Manifest:
         if content["format"] != FORMAT or content["product"] != PRODUCT:
             raise BadRelease("model", Sentence("the file is for another product, or for a newer format"))
         models, version = content["models"], content["version"]
-        if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        if not isinstance(version, str) or not VERSION.fullmatch(version):
             raise TypeError
         if not isinstance(models, list) or not all(isinstance(model, str) for model in models):
             raise TypeError
@@ -309,10 +310,11 @@ class _Bounded(io.RawIOBase):
 
 def is_older(version: str, than: str) -> bool:
     """1.2.0 is older than 1.10.0, and 1.2.0-rc1 than 1.2.0. What cannot be compared is not older."""
-    return _rank(version) < _rank(than)
+    return rank(version) < rank(than)
 
 
-def _rank(version: str) -> tuple[list[int], bool, list[tuple[bool, int, str]]]:
+def rank(version: str) -> tuple[list[int], bool, list[tuple[bool, int, str]]]:
+    """What versions are ordered by."""
     found = re.match(r"\d+(?:\.\d+)*", version)
     numbers = [int(part) for part in found[0].split(".")] if found else []
     while numbers and numbers[-1] == 0:  # 1.2 is 1.2.0

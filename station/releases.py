@@ -13,6 +13,7 @@ from typing import Any
 
 from ocppclient.clock import FLOOR, parse_utc
 from ocppclient.settings import Release
+from station import __version__
 from station.transfer.part import sync_folder
 
 #: What a slot says about its release; its manifest.
@@ -132,6 +133,11 @@ class Releases:
         draft.symlink_to(f"slots/{slot}")
         draft.rename(self.folder / name)
         sync_folder(self.folder)
+
+
+def running_version(ours: Releases | None) -> str:
+    """Of the release that runs, or of the checkout."""
+    return str(ours.manifest(ours.own_slot).get("version", __version__)) if ours else __version__
 
 
 def here() -> Releases | None:

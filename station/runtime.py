@@ -45,6 +45,7 @@ from station.sd_notify import ALIVE, READY, STOPPING, Pulse, notify, watchdog_s
 from station.self_test import SelfTests
 from station.simulated import SimulatedBox
 from station.supervisor import Supervisor, until, watch_lag
+from station.updates.desk import UpdateDesk
 from station.web_process import answers, cannot_listen, check_web_ports, url_of, watch_certificate, web_server
 from station.wiring import Wiring
 from station.worker import WELD, Domain, Outside, StationWorker
@@ -201,6 +202,13 @@ class Runtime:
             domain.charge_point.view,
             self._link.status,
         )
+        self._updates = UpdateDesk(
+            domain.clock,
+            domain.store,
+            self._worker.handle_now,
+            lambda: domain.charge_point.view().transaction is not None,
+            releases.running_version(self._releases),
+        )
         maintenance = Maintenance(settings.DATA_DIR, self._releases, self._jobs.hint, self._into_another_release)
 
         def sign_of_life() -> None:
@@ -212,6 +220,7 @@ class Runtime:
         def watch() -> None:
             pulse.tick()
             self._desk.tick()
+            self._updates.tick()
 
         self._worker.go(
             Outside(
@@ -340,6 +349,7 @@ class Runtime:
             trials=Trials(self._clock),
             network=self._network,
             clock=self._clock_desk,
+            updates=self._updates,
         )
         application = ChannelNameRouter({STATION: face})
         await Worker(application, [STATION], layer).arun()

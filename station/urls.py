@@ -30,6 +30,7 @@ from station.views import (
     sessions,
     setup,
     tokens,
+    updates,
     why,
     words,
 )
@@ -77,6 +78,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("backend/address", backend.address, name="backend_address"),
     path("firmware", firmware.page, name="firmware"),
     path("firmware/state", firmware.state, name="firmware_state"),
+    path("firmware/updates", updates.address, name="firmware_updates"),
+    path("firmware/look", updates.look, name="firmware_look"),
+    path("firmware/install", updates.install, name="firmware_install"),
     path("firmware/roll-back", firmware.roll_back, name="firmware_roll_back"),
     path("firmware/cancel", firmware.cancel, name="firmware_cancel"),
     path("diagnostics", firmware.diagnostics, name="diagnostics"),

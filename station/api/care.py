@@ -18,14 +18,17 @@ from rest_framework.response import Response
 
 from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, MANUFACTURER_ROOT
 from ocppclient.charge_point_certificate import State
+from ocppclient.sentence import quoted
 from station import ask, commissioning, models, self_test
 from station.api import shapes
 from station.api.operation import Pieces, ZipFile, ZipPieces, asked, download, operation, pieces_of, taken
 from station.api.rules import Endpoint, Problem, outcome
 from station.backup import PARTS
 from station.backup_file import BackupProblem
+from station.provision_rules import Wrong
 from station.roles import Role
-from station.views import about, backup, firmware, security
+from station.sentences import spoken
+from station.views import about, backup, firmware, security, updates
 
 _FILE = {(200, "application/zip"): OpenApiTypes.BINARY}
 
@@ -77,6 +80,61 @@ class Firmware(Endpoint):
     def delete(self, request: Request) -> Response:
         reply = ask.order("cancel_update", None, request.user.get_username())
         return outcome(reply, "GET firmware tells what goes on, and whether it can be cancelled.")
+
+
+class UpdateSettings(s.Serializer):
+    """Looking for updates."""
+
+    url = s.CharField(allow_blank=True, max_length=2000, help_text="https address of the seller's list; empty: off.")
+    install_at_night = s.BooleanField(default=False, help_text="Install by itself, at night, when nobody charges.")
+
+
+class Version(s.Serializer):
+    """Which release."""
+
+    version = s.CharField(max_length=100)
+
+
+class Updates(Endpoint):
+    """Looking for updates."""
+
+    page = "firmware"
+    roles = {"GET": Role.INSTALLER, "PUT": Role.INSTALLER}
+
+    @operation(OpenApiTypes.OBJECT, summary="Settings, when the list of updates was asked for, what it offers")
+    def get(self, request: Request) -> Response:
+        return Response(updates.told())
+
+    @operation(shapes.Done, request=UpdateSettings, summary="Where to look for updates")
+    def put(self, request: Request) -> Response:
+        try:
+            reply = updates.save(taken(UpdateSettings, request), request.user.get_username())
+        except Wrong as wrong:
+            raise Problem(400, "value", f"url {spoken(quoted(wrong))}.", "Change this field.") from wrong
+        return outcome(reply, "GET firmware/updates tells what was found.")
+
+
+class UpdateLook(Endpoint):
+    """A question."""
+
+    page = "firmware"
+    roles = {"POST": Role.INSTALLER}
+
+    @operation(shapes.Done, request=None, summary="Ask for updates now; GET firmware/updates tells the answer")
+    def post(self, request: Request) -> Response:
+        return outcome(updates.order_look(request.user.get_username()), "Set the address of the list first.")
+
+
+class UpdateInstall(Endpoint):
+    """An installation."""
+
+    page = "firmware"
+    roles = {"POST": Role.INSTALLER}
+
+    @operation(shapes.Done, request=Version, summary="Download and install what was found, as soon as nobody charges")
+    def post(self, request: Request) -> Response:
+        reply = updates.order_install(taken(Version, request)["version"], request.user.get_username())
+        return outcome(reply, "GET firmware/updates tells what is offered.")
 
 
 class FirmwareReturn(Endpoint):

@@ -14,8 +14,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from station import ask, licences, provisioning, releases
-from station.firmware_jobs import running_version
 from station.roles import Role, needs
+from station.updates import kept
 
 #: security.txt is made when it is asked for; what was fetched counts so long (RFC 9116 section 2.5.5: below a year).
 _FRESH = timedelta(days=30)
@@ -62,8 +62,9 @@ def told() -> dict[str, Any]:
 def _facts() -> dict[str, Any]:
     ours, snapshot = releases.here(), ask.snapshot()
     return {
-        "running": running_version(ours),
+        "running": releases.running_version(ours),
         "release": ours.own_slot if ours else "",
+        "newer": offer.version if (offer := kept.found().offer) else "",
         "uptime_s": snapshot["uptime_s"] if snapshot else None,
         "machine_uptime_s": _machine_uptime_s(),
         "machine": f"{platform.system()} {platform.release()} {platform.machine()}, Python {platform.python_version()}",

@@ -22,11 +22,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ocppclient.firmware import CANCELLABLE, HISTORY
 from ocppclient.sentence import Sentence, quoted
 from station import ask, diagnostics_archive, firmware_files, releases
-from station.firmware_jobs import running_version
 from station.models import Job, Value
 from station.release_archive import BadRelease
 from station.roles import Role, needs
 from station.sentences import spoken, unpacked
+from station.updates import kept
+from station.updates.form import AddressForm
 
 #: Stage of the update (ocppclient/firmware.py) → in plain words.
 _STAGES = {
@@ -43,6 +44,7 @@ _KINDS = {
     "classic": gettext_lazy("the backend"),
     "signed": gettext_lazy("the backend, signed"),
     "local": gettext_lazy("a file brought here"),
+    "found": gettext_lazy("found in the list of updates"),
     "rollback": gettext_lazy("going back, ordered here"),
 }
 #: End of an update → in plain words, and the kind of chip.
@@ -97,7 +99,7 @@ def page(request: HttpRequest) -> HttpResponse:
                 messages.success(request, reply.text)
                 return redirect("firmware")
             form.add_error(None, reply.text)
-    return render(request, "station/firmware.html", {"form": form, **state_now()})
+    return render(request, "station/firmware.html", {"form": form, "address": AddressForm.of_stored(), **state_now()})
 
 
 @require_GET
@@ -203,10 +205,11 @@ def state_now() -> dict[str, Any]:
             "cancellable": update["stage"] in CANCELLABLE,
         }
     return {
-        "running": running_version(ours),
+        "running": releases.running_version(ours),
         "has_slots": ours is not None,
         "others": [(item, _why_not(item, ours)) for item in installed if not item.current] if ours else [],
         "update": present,
+        "found": kept.found(),
         "past": [_past(entry) for entry in reversed(_stored(HISTORY) or [])],
     }
 

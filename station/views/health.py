@@ -14,6 +14,7 @@ from station import ask, provisioning
 from station.memory_watch import LOWEST, MIB, free_bytes
 from station.roles import Role
 from station.tokens import machines, problem
+from station.updates import kept
 
 #: The board is asked every second and may be deaf for 5 s (hardware/drivers/openevse.py); longer is no contact.
 BOARD_AGE_S = 8.0
@@ -62,7 +63,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return problem(404, "off", "The metrics are switched off.", "An installer switches them on on the page Tokens.")
     from station import metrics
 
-    return HttpResponse(metrics.text(ask.snapshot()), content_type=metrics.CONTENT_TYPE)
+    return HttpResponse(metrics.text(ask.snapshot(), kept.found()), content_type=metrics.CONTENT_TYPE)
 
 
 def _database_answers() -> bool:

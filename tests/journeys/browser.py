@@ -39,8 +39,9 @@ class Browser:
         with self._opener.open(self._base + path, timeout=20) as answer:
             return answer.read().decode()
 
-    def post(self, path: str, **fields: object) -> str:
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(path))
+    def post(self, path: str, form_on: str = "", **fields: object) -> str:
+        """`form_on`: the page with the form, when it is another one."""
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(form_on or path))
         assert token
         data = urllib.parse.urlencode({**fields, "csrfmiddlewaretoken": token[1]}).encode()
         request = urllib.request.Request(self._base + path, data, {"Referer": self._base + path})

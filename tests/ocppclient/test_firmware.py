@@ -19,6 +19,7 @@ from ocppclient.clock import format_utc
 from ocppclient.events import (
     ConfirmRelease,
     JobProgressed,
+    ReleaseOffered,
     ReleaseUploaded,
     RollbackRequested,
     RunJob,
@@ -719,6 +720,52 @@ def test_a_file_from_the_page_is_installed_without_a_word_to_the_backend():
     assert of(sent, *STATUS) == []
     assert bench.history() == [("local", "2.0.0", "Installed")]
     assert "FirmwareUpdated" in bench.events()
+
+
+OFFERED = ReleaseOffered(LOCATION, SHA256, "2.0.0")
+
+
+def test_what_the_list_of_updates_offers_is_downloaded_and_installed_without_a_word_to_the_backend():
+    bench = Updating().ready()
+    bench.do(OFFERED)
+    assert (bench.job.kind, json.loads(bench.job.arguments)["location"]) == ("download", LOCATION)
+    bench.load()
+    arguments = json.loads(bench.job.arguments)
+    assert (arguments["sha256"], arguments["allow_older"], arguments["proven"]) == (SHA256, False, False)
+    bench.tell("done", slot="2.0.0-b", version="2.0.0")
+    bench.live(1)
+    bench.start_as("2.0.0-b", on_trial=True)
+    bench.ready()
+    assert of(bench.live(6), *STATUS) == []
+    assert bench.history() == [("found", "2.0.0", "Installed")]
+
+
+def test_another_file_than_the_list_names_is_not_installed():
+    bench = Updating().ready()
+    bench.do(OFFERED)
+    bench.tell("running")
+    bench.tell("done", file="x.file", sha256="0" * 64)
+    bench.wait(1)
+    assert bench.job.kind == "download"
+    assert bench.history() == [("found", "2.0.0", "DownloadFailed")]
+
+
+def test_what_is_found_waits_for_the_end_of_a_session_and_gives_way_to_the_backend():
+    bench = Updating().ready().charge()
+    bench.do(OFFERED)
+    bench.live(30, 1.0)
+    assert bench.did(RunJob) == []  # AQ-4
+    bench.update()
+    assert bench.history() == [("found", "2.0.0", "cancelled")]
+
+
+def test_a_release_whose_own_signature_is_wrong_is_a_security_event_whoever_brought_it():
+    bench = Updating().ready()
+    bench.do(OFFERED)
+    bench.load()
+    bench.tell("failed", failure="signature", reason="the signature does not fit the file")
+    assert "InvalidFirmwareSignature" in bench.events()
+    assert bench.history() == [("found", "2.0.0", "InstallationFailed")]
 
 
 def test_going_back_by_hand_is_a_trial_like_every_other_change():

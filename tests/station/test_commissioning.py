@@ -161,6 +161,17 @@ def test_another_version_has_to_be_looked_at_again(user: User) -> None:
     assert outcome(BY_KEY["firmware"], gather(user, None)).state is State.FAILED
 
 
+def test_a_newer_version_is_installed_or_skipped_with_a_reason(user: User) -> None:
+    say("firmware", version=__version__)
+    offer = {"version": "99.0", "location": "https://x.example/y", "size": 1, "sha256": "ab", "models": []}
+    found = {"address": "https://x.example", "answered_at": "2026-03-01T12:00:00.000Z", "offer": offer}
+    models.Value.objects.create(name="updates", value=json.dumps(found))
+    is_at("firmware", user, State.OPEN, "Version 99.0 can be installed")
+    models.Value.objects.update(value=json.dumps({**found, "offer": None}))
+    told = is_at("firmware", user, State.DONE, "running")
+    assert told.numbers["Looked for updates"] == "2026-03-01T12:00:00.000Z"
+
+
 def test_only_a_backend_that_accepts_is_a_proof(user: User) -> None:
     is_at("backend", user, State.OPEN, "No backend")
     configure(backend={"url": "ws://b/", "charge_point_id": "x"})

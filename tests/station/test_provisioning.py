@@ -32,7 +32,7 @@ from station import provisioning
 from station.errors import StartupError
 from station.models import Certificate, OneTimePassword, Setting
 from station.people import must_choose_a_password
-from station.provision_file import Secret, SupportSettings
+from station.provision_file import Secret, SupportSettings, UpdateSettings
 from station.provision_rules import RULES
 from station.roles import Role, role_of
 from station.store import DjangoStore
@@ -163,6 +163,7 @@ def test_every_field_of_the_parts_can_be_provisioned() -> None:
     assert {field.name for field in dataclasses.fields(provisioning.BackendSettings)} == set(RULES["backend"])
     assert {field.name for field in dataclasses.fields(provisioning.WebSettings)} == set(RULES["web"])
     assert {field.name for field in dataclasses.fields(SupportSettings)} == set(RULES["support"])
+    assert {field.name for field in dataclasses.fields(UpdateSettings)} == set(RULES["updates"])
 
 
 def test_a_client_certificate_comes_with_its_key(folder: Path) -> None:
@@ -207,7 +208,13 @@ BAD = [
     ('[hotspot]\nssid = "Depot"\npassphrase = "short"\n', "passphrase cannot be used: .* 8 to 63 characters"),
     (f'[hotspot]\nssid = "{"ä" * 20}"\npassphrase = "long enough"\n', "ssid cannot be used: .* at most 32 bytes"),
     ("[identiy]\n", r"\[identiy\] is not a table of this file; did you mean \[identity\]\?"),
-    ("[zzz]\n", r"\[zzz\] is .*; use backend, electrical, factory, hardware, hotspot, identity, ocpp, support, web"),
+    (
+        "[zzz]\n",
+        r"\[zzz\] is .*; use backend, electrical, factory, hardware, hotspot, identity, ocpp, support, updates, web",
+    ),
+    ('[updates]\nurl = "http://seller.example/u.json"\n', "url must be an address that begins with https://"),
+    ('[updates]\nurl = "https://me:pw@seller.example/u.json"\n', "without blanks, name and password"),
+    ('[updates]\nurl = "https:///u.json"\n', r"\[updates\] url must be an address"),
     ("vendor = 1\n", r"\[vendor\] is not a table"),
     ("identity = 1\n", r"identity must be a table: write \[identity\] on a line of its own"),
     ('[identity]\nserial = "x"\n', r"\[identity\] serial is not a name of this table; did you mean serial_number\?"),

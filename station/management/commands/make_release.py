@@ -7,15 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.migrations.loader import MigrationLoader
 
 from ocppclient.clock import format_utc, parse_utc
 from station import __version__, release_archive
+from station.release_signer import signer
 
 #: What a station needs of the checkout.
 _FOLDERS = ("deploy", "hardware", "ocppclient", "station", "static", "templates")
@@ -39,10 +37,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the file and say how big it is."""
-        key, certificate = options["key"], options["certificate"]
-        if bool(key) != bool(certificate):
-            raise CommandError("--key and --certificate belong together")
-        sign = _signer(key.read_bytes(), certificate.read_bytes()) if key else None
+        try:
+            sign = signer(options["key"], options["certificate"])
+        except (OSError, ValueError) as error:
+            raise CommandError(str(error)) from None
         root = Path(settings.BASE_DIR)
         files = _tracked(root)
         facts = {
@@ -88,20 +86,3 @@ def _tracked(root: Path) -> list[str]:
         listed = [str(path.relative_to(root)) for path in found] + list(_FILES)
     listed += [str(path.relative_to(root)) for path in (root / "station" / "locale").rglob("*.mo")]
     return sorted({name for name in listed if name and (root / name).is_file()})
-
-
-def _signer(key_pem: bytes, certificate_pem: bytes) -> Any:
-    key = serialization.load_pem_private_key(key_pem, None)
-    signer = x509.load_pem_x509_certificate(certificate_pem)
-    if signer.public_key() != key.public_key():
-        raise CommandError("the key does not belong to the certificate")
-
-    def sign(manifest: bytes) -> tuple[bytes, bytes]:
-        if isinstance(key, rsa.RSAPrivateKey):
-            pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
-            return key.sign(manifest, pss, hashes.SHA256()), certificate_pem
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            return key.sign(manifest, ec.ECDSA(hashes.SHA256())), certificate_pem
-        raise CommandError("only RSA and EC keys sign releases")
-
-    return sign
