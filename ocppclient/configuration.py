@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, overload
 
 from ocppclient import feature_profiles
 from ocppclient.codec import CallFailure, Payload, tolerant_int
 from ocppclient.events import Action, Explain
-from ocppclient.sentence import Sentence, quoted
+from ocppclient.sentence import NOTHING, Sentence, quoted
 from ocppclient.store import Store
 from ocppclient.transfer_request import PROTOCOLS
 
@@ -46,6 +47,16 @@ class Access(StrEnum):
 
 class Refused(ValueError):
     """A value that does not fit its key; the text says why and what fits."""
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Of ChangeConfiguration; `value` as it may be told."""
+
+    status: str
+    rule: Sentence
+    value: str
+    clause: str
 
 
 class Key(Generic[T]):
@@ -617,30 +628,35 @@ class Configuration:
 
     def change_configuration(self, request: Payload) -> Payload:
         """ChangeConfiguration.req (section 5.3): effective at once and durable, or nothing changes."""
-        name, text = request["key"], request["value"]
+        judged = self._judged(request["key"], request["value"])
+        if isinstance(judged, _Refusal):
+            self._actions.append(
+                Explain("ChangeConfiguration", judged.status, judged.rule, judged.value[:60], judged.clause)
+            )
+            return {"status": judged.status}
+        self.set(*judged)
+        return {"status": "Accepted"}
+
+    def why_not(self, name: str, text: str) -> Sentence:
+        """Why ChangeConfiguration would not be Accepted, empty when it would; nothing changes."""
+        judged = self._judged(name, text)
+        return judged.rule if isinstance(judged, _Refusal) else NOTHING
+
+    def _judged(self, name: str, text: str) -> tuple[Key[Any], Any] | _Refusal:
         key = self._keys.get(name.casefold())
         if key is None:
             # its value is not told: what nobody here knows may be a secret
-            return self._refuse(
-                "NotSupported",
-                Sentence("This station has no configuration key {name!r}.", name=name),
-                "",
-                "CFG-04",
-            )
+            rule = Sentence("This station has no configuration key {name!r}.", name=name)
+            return _Refusal("NotSupported", rule, "", "CFG-04")
         if key.access is Access.R:
-            return self._refuse("Rejected", Sentence("{name} is read-only.", name=key.name), text, "CFG-05")
+            return _Refusal("Rejected", Sentence("{name} is read-only.", name=key.name), text, "CFG-05")
         try:
             value = key.parse(text)
             self._check_length(key, value)
         except Refused as reason:
-            return self._refuse(
-                "Rejected",
-                Sentence("{reason}.", reason=quoted(reason)),
-                "" if key.access is Access.W else text,
-                "CFG-04",
-            )
-        self.set(key, value)
-        return {"status": "Accepted"}
+            shown = "" if key.access is Access.W else text
+            return _Refusal("Rejected", Sentence("{reason}.", reason=quoted(reason)), shown, "CFG-04")
+        return key, value
 
     def _check_length(self, key: Key[Any], value: Any) -> None:
         """Section 5.3: a list may have as many items as its companion key …MaxLength says."""
@@ -655,10 +671,6 @@ class Configuration:
                     number=len(value),
                 )
             )
-
-    def _refuse(self, status: str, rule: Sentence, value: str, clause: str) -> Payload:
-        self._actions.append(Explain("ChangeConfiguration", status, rule, value[:60], clause))
-        return {"status": status}
 
 
 def _trusted(key: Key[Any], text: str) -> Any:

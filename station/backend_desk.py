@@ -149,14 +149,7 @@ class BackendDesk:
         return Sentence("Saved. The new settings count when the backend accepts them.")
 
     def _completed(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """With the stored key for an empty one: only for the same backend, it is nobody else's business."""
-        completed = {name: values.get(name, "") for name in backend_settings.FIELDS}
-        same = backend_settings.host(str(completed["url"])) == backend_settings.host(
-            str(backend_settings.stored().get("url", ""))
-        )
-        if not completed["authorization_key"] and same:
-            completed["authorization_key"] = str(self._stored.credentials().authorization_key)
-        return completed
+        return backend_settings.completed(values, str(self._stored.credentials().authorization_key))
 
     def _effective(self) -> dict[str, Any]:
         """Profile and key as they count now: the backend may have changed them since people did."""

@@ -54,6 +54,14 @@ def checked(values: Mapping[str, Any]) -> tuple[dict[str, Any], Provision]:
     raise Unfit(" ".join(problem.removeprefix("[backend] ") for problem in problems))
 
 
+def completed(values: Mapping[str, Any], present_key: str) -> dict[str, Any]:
+    """With the present key for an empty one: only for the same backend, it is nobody else's business."""
+    found = {name: values.get(name, "") for name in FIELDS}
+    if not found["authorization_key"] and host(str(found["url"])) == host(str(stored().get("url", ""))):
+        found["authorization_key"] = present_key
+    return found
+
+
 def host(url: str) -> str:
     """Whose secrets these are: name and port of the backend."""
     return urlsplit(url).netloc.lower()

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
 
 from hardware import registry
 from hardware.interfaces import HardwareConfig
 from hardware.registry import Kind
-from station.provision_rules import BAUD_RATES, PANEL_LINES
+from ocppclient.sentence import quoted
+from station.provision_rules import BAUD_RATES, PANEL_LINES, RULES, Wrong
 from station.sentences import spoken, spoken_lazy
 
 if TYPE_CHECKING:
@@ -113,8 +115,13 @@ class HardwareForm(forms.Form):
         ]
 
     def clean(self) -> dict[str, Any]:
-        """Who may share a port, and how, is the registry's to say."""
+        """Each value by the rule of the provisioning file; who may share a port, and how, is the registry's to say."""
         values = self.cleaned_data
+        for name, value in tuple(values.items()):
+            try:
+                values[name] = RULES["hardware"][name](value, settings.DATA_DIR)
+            except Wrong as wrong:
+                self.add_error(name, gettext("It %(wrong)s.") % {"wrong": spoken(quoted(wrong))})
         if not self.errors:
             fields = {field.name for field in dataclasses.fields(HardwareConfig)}
             config = HardwareConfig(**{name: value for name, value in values.items() if name in fields})

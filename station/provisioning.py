@@ -24,7 +24,7 @@ from station import people, roles
 from station.errors import EX_CONFIG, EX_NOINPUT, StartupError
 from station.models import Certificate, PrivateKey, Setting
 from station.provision_file import BackendSettings, Provision, Secret, WebSettings, built, parse
-from station.provision_rules import RULES, Wrong
+from station.provision_rules import RULES
 
 __all__ = [
     "Applied",
@@ -135,21 +135,9 @@ def load() -> Provision:
 
 
 def save_hardware(values: Mapping[str, Any]) -> None:
-    """Store [hardware] as a person chose it; it counts from the next start of the application.
-
-    Raises:
-        StartupError: 78 a value cannot be used; nothing is stored then, and every problem is named.
-    """
-    problems, checked = [], {}
-    for name, value in values.items():
-        try:
-            checked[name] = RULES["hardware"][name](value, settings.DATA_DIR)
-        except Wrong as wrong:
-            problems.append(f"{name} {wrong}.")
-    if problems:
-        raise StartupError(" ".join(problems), EX_CONFIG)
+    """Store [hardware] as a person chose it, checked by the rules; it counts from the next start of the application."""
     with transaction.atomic():
-        for name, value in checked.items():
+        for name, value in values.items():
             Setting.objects.update_or_create(section="hardware", name=name, defaults={"value": json.dumps(value)})
 
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from station import ask, backend_settings, present
 from station.api import shapes
-from station.api.operation import operation, taken
+from station.api.operation import asked, operation, taken
 from station.api.rules import Endpoint, Problem, outcome
 from station.provision_rules import Wrong
 from station.roles import Role
@@ -55,6 +55,7 @@ class Backend(Endpoint):
     @operation(
         shapes.Done,
         request=Wanted,
+        parameters=[shapes.DryRun],
         summary="Save; the former ones come back unless the backend accepts the station",
     )
     def put(self, request: Request) -> Response:
@@ -63,7 +64,10 @@ class Backend(Endpoint):
         if wanted["url"] and wanted["security_profile"] < present.configuration().security_profile:
             sentence = "A program cannot lower the security profile."
             raise Problem(403, "role", sentence, "Do it on the page Backend, which asks for your password.")
-        argument = {"values": _fitting(wanted), "unproven": unproven}
+        values = _fitting(wanted)
+        if asked(shapes.DryRun, request)["dry_run"]:
+            return _judged(values)
+        argument = {"values": values, "unproven": unproven}
         return outcome(ask.order("backend", argument, request.user.get_username()), "Try the settings first.")
 
 
@@ -77,6 +81,15 @@ class BackendTrial(Endpoint):
     def post(self, request: Request) -> Response:
         reply, _ = ask.trial(_fitting(taken(Settings, request)), request.user.get_username())
         return outcome(ask.Reply(reply.ok, reply.text or "The trial has begun.", reply.heard), "Change the settings.")
+
+
+def _judged(values: dict[str, Any]) -> Response:
+    key = str(present.configuration().authorization_key)
+    try:
+        backend_settings.checked(backend_settings.completed(values, key))
+    except backend_settings.Unfit as unfit:
+        raise Problem(409, "refused", str(unfit), "Try the settings first.") from unfit
+    return shapes.would_be_taken()
 
 
 def _fitting(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Looking after the station: firmware, self-test, diagnostics, backup, certificates, set-up, what it is."""
+"""Looking after the station: firmware, self-test, diagnostics, backup, certificates, what it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, MANUFACTURER_ROOT
 from ocppclient.charge_point_certificate import State
 from ocppclient.sentence import quoted
-from station import ask, commissioning, models, self_test
+from station import ask, models, self_test
 from station.api import shapes
 from station.api.operation import Pieces, ZipFile, ZipPieces, asked, download, operation, pieces_of, taken
 from station.api.rules import Endpoint, Problem, outcome
@@ -28,6 +28,7 @@ from station.backup_file import BackupProblem
 from station.provision_rules import Wrong
 from station.roles import Role
 from station.sentences import spoken
+from station.updates import kept
 from station.views import about, backup, firmware, security, updates
 
 _FILE = {(200, "application/zip"): OpenApiTypes.BINARY}
@@ -105,10 +106,14 @@ class Updates(Endpoint):
     def get(self, request: Request) -> Response:
         return Response(updates.told())
 
-    @operation(shapes.Done, request=UpdateSettings, summary="Where to look for updates")
+    @operation(shapes.Done, request=UpdateSettings, parameters=[shapes.DryRun], summary="Where to look for updates")
     def put(self, request: Request) -> Response:
+        wanted = taken(UpdateSettings, request)
         try:
-            reply = updates.save(taken(UpdateSettings, request), request.user.get_username())
+            if asked(shapes.DryRun, request)["dry_run"]:
+                kept.checked(wanted)
+                return shapes.would_be_taken()
+            reply = updates.save(wanted, request.user.get_username())
         except Wrong as wrong:
             raise Problem(400, "value", f"url {spoken(quoted(wrong))}.", "Change this field.") from wrong
         return outcome(reply, "GET firmware/updates tells what was found.")
@@ -362,7 +367,7 @@ class SecurityLog(Endpoint):
     """What happened to the security of the station."""
 
     page = "security_log"
-    roles = {"GET": Role.INSTALLER}
+    roles = {"GET": Role.INSTALLER, "DELETE": Role.INSTALLER}
 
     @operation(SecurityEvent, many=True, parameters=[shapes.Range], summary="Security events, newest first")
     def get(self, request: Request) -> Response:
@@ -372,20 +377,12 @@ class SecurityLog(Endpoint):
             found = found.filter(seq__lt=wanted["before"])
         return Response(SecurityEvent(found[: wanted["limit"]], many=True).data)
 
+    @operation(shapes.Done, summary="Clear it, which is a security event itself")
+    def delete(self, request: Request) -> Response:
+        return outcome(ask.order("security_log_clear", None, request.user.get_username()), "Try again in a moment.")
+
 
 # -- what it is
-
-
-class SetUp(Endpoint):
-    """The wizard's steps."""
-
-    page = "setup"
-    roles = {"GET": Role.INSTALLER}
-
-    @operation(OpenApiTypes.OBJECT, summary="Each step of the set-up with its verdict and numbers, as they are now")
-    def get(self, request: Request) -> Response:
-        evidence = commissioning.gather(request.user, ask.snapshot())
-        return Response(commissioning.report(evidence, datetime.now(UTC)))
 
 
 class About(Endpoint):

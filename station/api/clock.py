@@ -10,9 +10,9 @@ from rest_framework.response import Response
 
 from station import ask
 from station.api import shapes
-from station.api.operation import operation, taken
-from station.api.rules import Endpoint, outcome, unheard
-from station.clock.servers import MOST
+from station.api.operation import asked, operation, taken
+from station.api.rules import Endpoint, Problem, outcome, unheard
+from station.clock.servers import MOST, fits
 from station.roles import Role
 
 
@@ -68,10 +68,16 @@ class TimeServers(Endpoint):
     roles = {"PUT": Role.INSTALLER}
 
     @operation(
-        shapes.Done, request=Servers, summary="Follow these as well; on a station that rules its computer's clock"
-    )
+        shapes.Done, request=Servers, parameters=[shapes.DryRun],
+        summary="Follow these as well; on a station that rules its computer's clock",
+    )  # fmt: skip
     def put(self, request: Request) -> Response:
-        return _ordered(request, {"do": "servers", **taken(Servers, request)})
+        wanted = taken(Servers, request)
+        if asked(shapes.DryRun, request)["dry_run"]:
+            if odd := next((name for name in wanted["servers"] if not fits(name)), None):
+                raise Problem(400, "value", f"{odd} is no host name and no address.", "Change this name.")
+            return shapes.would_be_taken()
+        return _ordered(request, {"do": "servers", **wanted})
 
 
 def _ordered(request: Request, order: dict[str, Any]) -> Response:

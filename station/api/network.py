@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from station import ask
 from station.api import shapes
-from station.api.operation import operation, taken
+from station.api.operation import asked, operation, taken
 from station.api.rules import Endpoint, Problem, outcome, unheard
 from station.network import rules
 from station.network.policy import KINDS
@@ -83,13 +83,18 @@ class NetworkChange(Endpoint):
     page = "network"
     roles = {"POST": Role.INSTALLER, "PUT": Role.INSTALLER, "DELETE": Role.INSTALLER}
 
-    @operation(shapes.Done, request=Change, summary="Try it; without a confirmation it is taken back within 90 s")
+    @operation(
+        shapes.Done, request=Change, parameters=[shapes.DryRun],
+        summary="Try it; without a confirmation it is taken back within 90 s",
+    )  # fmt: skip
     def post(self, request: Request) -> Response:
         change = taken(Change, request)
         try:
             rules.wanted(change)
         except rules.Unfit as unfit:
             raise Problem(400, "value", f"{unfit.field}: {unfit}", "Change this field.") from unfit
+        if asked(shapes.DryRun, request)["dry_run"]:
+            return shapes.would_be_taken()
         return _ordered(request, {"do": "change", **change})
 
     @operation(shapes.Done, request=Confirmation, summary="Keep it: proven by the path of this call, or unproven")

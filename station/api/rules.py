@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
+from django.forms import BaseForm
 from django.http import Http404
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import exceptions
@@ -106,6 +107,12 @@ def outcome(reply: Reply, cure: str) -> Response:
     if not reply.ok:
         raise Problem(409, "refused", reply.text, cure)
     return Response({"sentence": reply.text})
+
+
+def first_of(form: BaseForm) -> str:
+    """The first error of a form that is not valid, with the name of its field."""
+    name, errors = next(iter(form.errors.items()))
+    return str(errors[0]) if name == NON_FIELD_ERRORS else f"{name}: {errors[0]}"
 
 
 def unheard() -> Problem:

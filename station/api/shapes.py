@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers as s
+from rest_framework.response import Response
 
 from station.models import IdTag
+from station.views.pages import SPANS as POWER_SPANS
+from station.views.profiles import SPANS as PROFILE_SPANS
 
 
 class Problem(s.Serializer):
@@ -21,6 +26,17 @@ class Done(s.Serializer):
     sentence = s.CharField()
 
 
+class DryRun(s.Serializer):
+    """Of what writes settings."""
+
+    dry_run = s.BooleanField(default=False, help_text="Only judge the values; nothing is changed.")
+
+
+def would_be_taken() -> Response:
+    """The answer to a dry run without a refusal."""
+    return Response({"sentence": "These values would be taken; nothing was changed."})
+
+
 class Range(s.Serializer):
     """A page of a list, newest first: go on with `before` = the last id."""
 
@@ -35,6 +51,59 @@ class Sessions(Range):
     until = s.DateField(required=False, help_text="Last day of their start, UTC.")
     card = s.CharField(required=False, max_length=20, help_text="A part of the card's number.")
     running = s.BooleanField(required=False, default=None, allow_null=True)
+
+
+class Reasons(Range):
+    """Which reasons."""
+
+    what = s.CharField(required=False, max_length=100, help_text="What was refused or limited.")
+    verdict = s.CharField(required=False, max_length=100)
+    q = s.CharField(required=False, max_length=100, help_text="Words that appear in any of the texts, in English.")
+
+
+class Alert(s.Serializer):
+    """Something that needs attention."""
+
+    kind = s.CharField(help_text="fault, waiting …: how bad it is.")
+    text = s.CharField()
+    url = s.CharField(allow_blank=True, help_text="Page with the cure; empty: none, or not for this role.")
+
+
+class Hours(s.Serializer):
+    """How far back."""
+
+    hours = s.ChoiceField(list(POWER_SPANS), default=1)
+
+
+class Span(s.Serializer):
+    """How far ahead, and in which unit."""
+
+    hours = s.ChoiceField(list(PROFILE_SPANS), default=24)
+    unit = s.ChoiceField(["A", "W"], default="A")
+
+
+class Curve(s.Serializer):
+    """Moments in seconds since 1970 (`x`), their values (`y`, null: nothing)."""
+
+    kind = s.CharField(
+        help_text='"measured": means of a span at its middle; others are steps that hold until the next.'
+    )
+    name = s.CharField()
+    x = s.ListField(child=s.IntegerField())
+    y = s.ListField(child=s.FloatField(allow_null=True))
+
+
+class Chart(s.Serializer):
+    """What a page draws from `from` to `to`, seconds since 1970."""
+
+    now = s.IntegerField(help_text="0 for what is over.")
+    to = s.IntegerField(required=False)
+    unit = s.CharField(required=False)
+    curves = Curve(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        """`from` is no name in Python."""
+        return {**super().get_fields(), "from": s.IntegerField()}
 
 
 class Message(s.Serializer):

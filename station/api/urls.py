@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from django.urls import path
 
-from station.api import backend, care, clock, network, views
+from station.api import backend, care, charts, clock, hardware, network, setup, views
 from station.api.schema import OpenApi
 
 urlpatterns = [
     path("openapi.json", OpenApi.as_view()),
     path("status", views.Status.as_view()),
+    path("alerts", views.Alerts.as_view()),
+    path("power", charts.Power.as_view()),
     path("hardware", views.Hardware.as_view()),
+    path("hardware/settings", hardware.Settings.as_view()),
+    path("hardware/probe", hardware.Probe.as_view()),
+    path("hardware/restart", hardware.Restart.as_view()),
     path("reservation", views.Reservation.as_view()),
     path("sessions", views.Sessions.as_view()),
     path("sessions/<int:pk>", views.Session.as_view()),
+    path("sessions/<int:pk>/power", charts.SessionPower.as_view()),
     path("reasons", views.Reasons.as_view()),
     path("cards", views.Cards.as_view()),
     path("cards.csv", views.CardFile.as_view()),
+    path("cards/refused", views.RefusedCards.as_view()),
     path("cards/<int:pk>", views.Card.as_view()),
     path("cache", views.Cache.as_view()),
     path("messages", views.Messages.as_view()),
     path("keys", views.Keys.as_view()),
     path("keys/<str:name>", views.Key.as_view()),
     path("profiles", views.Profiles.as_view()),
+    path("profiles/outlook", charts.Outlooks.as_view()),
+    path("commands/acknowledge", views.Acknowledge.as_view()),
     path("commands/start", views.Start.as_view()),
     path("commands/stop", views.Stop.as_view()),
     path("commands/resend", views.Resend.as_view()),
@@ -48,6 +57,9 @@ urlpatterns = [
     path("certificates/request", care.CertificateRequests.as_view()),
     path("certificates/<int:pk>", care.OneCertificate.as_view()),
     path("security-log", care.SecurityLog.as_view()),
-    path("setup", care.SetUp.as_view()),
+    path("setup", setup.SetUp.as_view()),
+    path("setup/hand-over", setup.HandOver.as_view()),
+    path("setup/<str:key>", setup.SetUpStep.as_view()),
+    path("setup/<str:key>/skip", setup.SetUpSkip.as_view()),
     path("about", care.About.as_view()),
 ]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -16,19 +17,21 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from station import ask, card_csv, card_import, local_list, session_messages
+from station import ask, card_csv, card_import, local_list, present, session_messages
+from station.alerts import alerts
 from station.api import shapes
 from station.api.operation import asked, operation, taken
-from station.api.rules import Endpoint, Problem, outcome, unheard
+from station.api.rules import Endpoint, Problem, first_of, outcome, unheard
 from station.card_import import Kind
 from station.consumers import COMMANDS
 from station.forms import EntryForm
 from station.live import shown_to
-from station.models import IdTag, Reason, Transaction
+from station.models import IdTag, Transaction
 from station.outlook import described
 from station.roles import Role, role_of
 from station.store import TAGS
-from station.views import reservations
+from station.views import reservations, why
+from station.views.cards import to_learn
 from station.views.keys import WITH_BACKEND, Row, rows
 from station.views.profiles import outlook_now
 from station.views.sessions import Row as SessionRow
@@ -51,6 +54,18 @@ class Status(Endpoint):
     @operation(OpenApiTypes.OBJECT, summary="Everything the dashboard shows now")
     def get(self, request: Request) -> Response:
         return Response(_snapshot(request))
+
+
+class Alerts(Endpoint):
+    """What needs attention."""
+
+    page = "dashboard"
+    roles = {"GET": Role.VIEWER}
+
+    @operation(shapes.Alert, many=True, summary="What needs attention beside the state, the worst first")
+    def get(self, request: Request) -> Response:
+        network = ask.network(None, request.user.get_username())[1] if settings.NETWORK else None
+        return Response([asdict(alert) for alert in alerts(role_of(request.user), network=network)])
 
 
 class Hardware(Endpoint):
@@ -79,10 +94,10 @@ class Reservation(Endpoint):
         shapes.Done, summary="End it: the backend is not asked, and does not hear of it (OCPP 1.6 has no such message)"
     )
     def delete(self, request: Request) -> Response:
-        present = _snapshot(request)["reservation"]
-        if present is None:
+        kept = _snapshot(request)["reservation"]
+        if kept is None:
             raise Problem(409, "refused", "Nothing is reserved.", "Look at it first.")
-        reply = ask.order("reservation_end", present["id"], request.user.get_username())
+        reply = ask.order("reservation_end", kept["id"], request.user.get_username())
         return outcome(reply, "Look at it again: it may be another one meanwhile.")
 
 
@@ -157,10 +172,10 @@ class Reasons(Endpoint):
     page = "why"
     roles = {"GET": Role.OPERATOR}
 
-    @operation(shapes.Reason, many=True, parameters=[shapes.Range], summary="Why something was refused or limited")
+    @operation(shapes.Reason, many=True, parameters=[shapes.Reasons], summary="Why something was refused or limited")
     def get(self, request: Request) -> Response:
-        wanted = asked(shapes.Range, request)
-        found = _older(Reason.objects.order_by("-id"), wanted)[: wanted["limit"]]
+        wanted = asked(shapes.Reasons, request)
+        found = _older(why.chosen(wanted), wanted)[: wanted["limit"]]
         return Response(shapes.Reason(found, many=True).data)
 
 
@@ -179,6 +194,17 @@ class Cards(Endpoint):
     @operation(shapes.Card, request=shapes.Card, code=201, summary="Add a card to the station's list")
     def post(self, request: Request) -> Response:
         return Response(_saved(request, None), status=201)
+
+
+class RefusedCards(Endpoint):
+    """Cards to learn."""
+
+    page = "cards"
+    roles = {"GET": Role.OPERATOR}
+
+    @operation(shapes.Reason, many=True, summary="The latest refused cards that are not in the list (`value`: idTag)")
+    def get(self, request: Request) -> Response:
+        return Response(shapes.Reason(to_learn(), many=True).data)
 
 
 class Card(Endpoint):
@@ -216,8 +242,7 @@ def _saved(request: Request, entry: IdTag | None) -> dict[str, Any]:
     with transaction.atomic():
         form = EntryForm({"status": "Accepted", **shape.validated_data}, instance=entry)
         if not form.is_valid():
-            name, errors = next(iter(form.errors.items()))
-            raise Problem(400, "value", f"{name}: {errors[0]}", "Change this field.")
+            raise Problem(400, "value", first_of(form), "Change this field.")
         saved = form.save()
     local_list.poke(request.user.get_username())
     return dict(shapes.Card(saved).data)
@@ -323,11 +348,20 @@ class Key(Endpoint):
     def get(self, request: Request, name: str) -> Response:
         return Response(_key(_named(name)))
 
-    @operation(shapes.Done, request=shapes.KeyValue, summary="Change it, by the rules of ChangeConfiguration")
+    @operation(
+        shapes.Done,
+        request=shapes.KeyValue,
+        parameters=[shapes.DryRun],
+        summary="Change it, by the rules of ChangeConfiguration",
+    )
     def put(self, request: Request, name: str) -> Response:
         row, value = _named(name), taken(shapes.KeyValue, request)["value"]
         if row.key.name in WITH_BACKEND:
             raise Problem(409, "refused", row.effect, "Change it on the page Backend.")
+        if asked(shapes.DryRun, request)["dry_run"]:
+            if problem := present.configuration().why_not(row.key.name, value):
+                raise Problem(409, "refused", problem, f"It takes {row.key.range_text}.")
+            return shapes.would_be_taken()
         argument = {"key": row.key.name, "value": value}
         reply = ask.order("configure", argument, request.user.get_username())
         return outcome(reply, f"It takes {row.key.range_text}.")
@@ -377,6 +411,17 @@ class Profiles(Endpoint):
                 }
             )
         return Response(told)
+
+
+class Acknowledge(Endpoint):
+    """Whoever looked at the box says so."""
+
+    page = "dashboard"
+    roles = {"POST": COMMANDS["acknowledge"][1]}
+
+    @operation(shapes.Done, request=None, summary="Confirm a fault that waits for a person, as an emergency stop")
+    def post(self, request: Request) -> Response:
+        return outcome(ask.order("acknowledge", None, request.user.get_username()), "Put the cause right first.")
 
 
 class Start(Endpoint):

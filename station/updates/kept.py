@@ -73,13 +73,22 @@ def chosen() -> UpdateSettings:
     return UpdateSettings(**provisioning.sections().get(_SECTION, {}))
 
 
+def checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As they would be stored.
+
+    Raises:
+        Wrong: a value cannot be used.
+    """
+    return {name: RULES[_SECTION][name](value, Path()) for name, value in values.items()}
+
+
 def choose(values: Mapping[str, Any]) -> None:
     """Store what people want; the worker is to be told.
 
     Raises:
         Wrong: a value cannot be used; nothing is stored then.
     """
-    checked = {name: RULES[_SECTION][name](value, Path()) for name, value in values.items()}
+    fitting = checked(values)
     with transaction.atomic():
-        for name, value in checked.items():
+        for name, value in fitting.items():
             Setting.objects.update_or_create(section=_SECTION, name=name, defaults={"value": json.dumps(value)})

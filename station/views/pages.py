@@ -82,12 +82,16 @@ def _network(request: HttpRequest) -> dict[str, Any] | None:
 def dashboard_chart(request: HttpRequest) -> JsonResponse:
     """Power of the last `?hours=` (1, 24, 168) in W, as means of so many minutes that a screen can show them."""
     asked = request.GET.get("hours", "")
-    hours, each = next(((span, each) for span, each in SPANS.items() if str(span) == asked), (1, SPANS[1]))
+    return JsonResponse(power(next((span for span in SPANS if str(span) == asked), 1)))
+
+
+def power(hours: int) -> dict[str, Any]:
+    """What the chart draws; `hours` is one of `SPANS`."""
     now = int(datetime.now(UTC).timestamp())
     rows = MEASUREMENTS.select("WHERE minute >= %s AND minute <= %s ORDER BY minute", now // 60 - hours * 60, now // 60)
-    curve = averaged(rows, each)
-    power = {"kind": curve.kind, "name": gettext("Power"), "x": curve.x, "y": curve.y}
-    return JsonResponse({"now": now, "from": now - hours * 3600, "curves": [power]})
+    curve = averaged(rows, SPANS[hours])
+    shown = {"kind": curve.kind, "name": gettext("Power"), "x": curve.x, "y": curve.y}
+    return {"now": now, "from": now - hours * 3600, "curves": [shown]}
 
 
 @require_GET

@@ -81,28 +81,30 @@ def profiles_chart(request: HttpRequest) -> JsonResponse:
     """
     asked = request.GET.get("hours", "")
     hours = int(asked) if asked in {str(span) for span in SPANS} else LONGEST
-    unit: Unit = "W" if request.GET.get("unit") == "W" else "A"
+    return JsonResponse(curves(hours, "W" if request.GET.get("unit") == "W" else "A"))
+
+
+def curves(hours: int, unit: Unit) -> dict[str, Any]:
+    """What the chart draws; `hours` is one of `SPANS`."""
     now = datetime.now(UTC)
     outlook, _ = outlook_now(now)
     from_s, span_s = outlook.now_s - int(SPANS[hours] * 3600), hours * 3600
     rows: list[Measurement] = MEASUREMENTS.select(
         "WHERE minute >= %s AND minute <= %s ORDER BY minute", from_s // 60, outlook.now_s // 60
     )
-    curves = [
+    drawn = [
         outlook.allowed(span_s, unit),
         *(outlook.said_by(profile, span_s, unit) for profile in outlook.profiles),
         limited(rows, unit, _electrical(), outlook.now_s),
         measured(rows, unit),
     ]
-    return JsonResponse(
-        {
-            "now": outlook.now_s,
-            "from": from_s,
-            "to": outlook.now_s + span_s,
-            "unit": unit,
-            "curves": [_plain(curve) for curve in curves],
-        }
-    )
+    return {
+        "now": outlook.now_s,
+        "from": from_s,
+        "to": outlook.now_s + span_s,
+        "unit": unit,
+        "curves": [_plain(curve) for curve in drawn],
+    }
 
 
 def _plain(curve: Curve) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.paginator import Paginator
@@ -226,7 +227,11 @@ def session(request: HttpRequest, pk: int) -> HttpResponse:
 @needs(Role.VIEWER)
 def session_chart(request: HttpRequest, pk: int) -> JsonResponse:
     """Power over the session in W: what was measured each minute, for old sessions means between meter values."""
-    found = get_object_or_404(Transaction, pk=pk)
+    return JsonResponse(power_of(get_object_or_404(Transaction, pk=pk)))
+
+
+def power_of(found: Transaction) -> dict[str, Any]:
+    """What the chart of one session draws."""
     begin, end = _seconds(found.started_at), _seconds(found.stopped_at or datetime.now(UTC))
     rows = MEASUREMENTS.select("WHERE minute >= %s AND minute <= %s ORDER BY minute", begin // 60, end // 60)
     curve = measured(rows, "W")
@@ -239,7 +244,7 @@ def session_chart(request: HttpRequest, pk: int) -> JsonResponse:
             "x": [at for at, _ in steps],
             "y": [w for _, w in steps],
         }
-    return JsonResponse({"now": 0, "from": begin - 60, "to": max(end, begin + 60) + 60, "curves": [power]})
+    return {"now": 0, "from": begin - 60, "to": max(end, begin + 60) + 60, "curves": [power]}
 
 
 def _seconds(moment: datetime) -> int:

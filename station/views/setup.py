@@ -166,14 +166,19 @@ def _form(this: Step, request: HttpRequest, evidence: Evidence) -> forms.Form | 
     posted = request.POST if request.method == "POST" and request.POST.get("do") == "next" else None
     draft = evidence.said.get(f"draft.{this.key}", {})
     told = {**evidence.said.get(this.key, {}), **draft}
+    initial = {"language": get_language(), "time_zone": "UTC"} if this.key == "language" else {}
+    return form_of(this, evidence.live, posted, {**initial, **told, "again": draft.get("again")})
+
+
+def form_of(this: Step, live: Mapping[str, Any] | None, data: Any, initial: dict[str, Any]) -> forms.Form | None:
+    """The form of a step; None when nothing is typed there."""
     match this.key:
         case "language":
-            return LanguageForm(posted, initial={"language": get_language(), "time_zone": "UTC", **told})
+            return LanguageForm(data, initial=initial)
         case "identity":
-            return IdentityForm(posted, initial=told)
+            return IdentityForm(data, initial=initial)
         case "limits":
-            hardware_a = float(evidence.live["limit"]["hardware_a"]) if evidence.live else 0.0
-            return LimitsForm(hardware_a, posted, initial={**told, "again": draft.get("again")})
+            return LimitsForm(float(live["limit"]["hardware_a"]) if live else 0.0, data, initial=initial)
     return None
 
 
@@ -189,11 +194,7 @@ def _obey(request: HttpRequest, this: Step, form: forms.Form | None, evidence: E
             return redirect("setup_step", STEPS[max(place - 1, 0)].key)
         case "skip" if this.may_skip:
             _keep_draft(request, this)
-            reason = request.POST.get("reason", "").strip()[:200]
-            if len(reason) < _SHORTEST_REASON:
-                return gettext("Write in a few words why this step is skipped: the reason stands in the report.")
-            commissioning.say(this.key, waived=reason, waived_by=user)
-            return _onward(place)
+            return skip(this, request.POST.get("reason", ""), user) or _onward(place)
         case "add" if this.key == "cards":
             return _add_card(request)
         case "test" if this.key == "selftest":
@@ -222,19 +223,10 @@ def _save(request: HttpRequest, this: Step, form: forms.Form | None) -> str:
     """Keep what was typed; a sentence when it could not be."""
     now, user = datetime.now(UTC), request.user.get_username()
     match this.key:
-        case "language" | "identity":
+        case "language" | "identity" | "limits":
             assert form is not None
-            commissioning.say(this.key, **form.cleaned_data)
-        case "limits":
-            assert form is not None
-            amps = form.cleaned_data["max_current_a"]
-            Setting.objects.update_or_create(
-                section="electrical", name="max_current_a", defaults={"value": json.dumps(amps)}
-            )
-            commissioning.say("limits", max_current_a=amps, by=user, at=now.isoformat(timespec="seconds"))
-            reply = ask.order("settings", None, user)
-            if not reply.ok:
-                return reply.text
+            if problem := keep(this, form.cleaned_data, user):
+                return problem
         case "time":
             live = ask.snapshot()
             ours = parse_utc(live["clock"]["utc"]) if live else now
@@ -249,15 +241,34 @@ def _save(request: HttpRequest, this: Step, form: forms.Form | None) -> str:
     return ""
 
 
+def keep(this: Step, values: Mapping[str, Any], user: str) -> str:
+    """Keep what the form of a step said; a sentence when it could not be."""
+    if this.key != "limits":
+        commissioning.say(this.key, **values)
+        return ""
+    amps = values["max_current_a"]
+    Setting.objects.update_or_create(section="electrical", name="max_current_a", defaults={"value": json.dumps(amps)})
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    commissioning.say("limits", max_current_a=amps, by=user, at=at)
+    reply = ask.order("settings", None, user)
+    return "" if reply.ok else reply.text
+
+
+def skip(this: Step, reason: str, user: str) -> str:
+    """Skip a step without its proof; a sentence when the reason says too little."""
+    reason = reason.strip()[:200]
+    if len(reason) < _SHORTEST_REASON:
+        return gettext("Write in a few words why this step is skipped: the reason stands in the report.")
+    commissioning.say(this.key, waived=reason, waived_by=user)
+    return ""
+
+
 def _judge(request: HttpRequest, this: Step, place: int) -> HttpResponse | str:
     """On to the next step when the proof passes."""
     evidence = _evidence(request)
     if this.key == "handover":
-        missing = commissioning.hand_over(evidence, datetime.now(UTC))
-        if missing:
-            return gettext("Not finished yet: %(missing)s. Do these steps, or skip each with a reason.") % {
-                "missing": ", ".join(gettext(title) for title in missing)
-            }
+        if problem := hand_over(evidence):
+            return problem
         request.session.pop(AT_STEP, None)
         messages.success(request, gettext("The station is handed over. Print the report, or keep the file."))
         return redirect("setup_report")
@@ -268,6 +279,16 @@ def _judge(request: HttpRequest, this: Step, place: int) -> HttpResponse | str:
     if found.state is State.WAIVED:
         return _onward(place)
     return gettext("This step is not proven yet. %(text)s") % {"text": found.text}
+
+
+def hand_over(evidence: Evidence) -> str:
+    """Finish the set-up; a sentence when steps are missing."""
+    missing = commissioning.hand_over(evidence, datetime.now(UTC))
+    if not missing:
+        return ""
+    return gettext("Not finished yet: %(missing)s. Do these steps, or skip each with a reason.") % {
+        "missing": ", ".join(gettext(title) for title in missing)
+    }
 
 
 def _onward(place: int) -> HttpResponse:

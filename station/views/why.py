@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +24,7 @@ COLUMNS = ("at", "what", "verdict", "rule", "value", "clause")
 @needs(Role.OPERATOR)
 def why(request: HttpRequest) -> HttpResponse:
     """Newest first; `?what=` and `?verdict=` choose, `?q=` searches in every text."""
-    page = Paginator(_wanted(request), PAGE_LENGTH).get_page(request.GET.get("page"))
+    page = Paginator(chosen(request.GET), PAGE_LENGTH).get_page(request.GET.get("page"))
     context = {
         "page": page,
         "choices": {name: Reason.objects.order_by(name).values_list(name, flat=True).distinct() for name in _CHOSEN},
@@ -35,19 +38,20 @@ def why(request: HttpRequest) -> HttpResponse:
 @needs(Role.OPERATOR)
 def export(request: HttpRequest) -> HttpResponse:
     """The same as CSV."""
-    rows = ((format_utc(row.at), row.what, row.verdict, row.rule, row.value, row.clause) for row in _wanted(request))
+    rows = ((format_utc(row.at), row.what, row.verdict, row.rule, row.value, row.clause) for row in chosen(request.GET))
     return csv_file.download("why", csv_file.write(COLUMNS, rows))
 
 
 _CHOSEN = ("what", "verdict")
 
 
-def _wanted(request: HttpRequest) -> QuerySet[Reason]:
+def chosen(wanted: Mapping[str, Any]) -> QuerySet[Reason]:
+    """The newest first; `what` and `verdict` choose, `q` searches in every text."""
     rows = Reason.objects.order_by("-id")
     for name in _CHOSEN:
-        if chosen := request.GET.get(name):
-            rows = rows.filter(**{name: chosen})
-    for word in request.GET.get("q", "")[:100].split():
+        if value := wanted.get(name):
+            rows = rows.filter(**{name: value})
+    for word in wanted.get("q", "")[:100].split():
         texts = (Q(**{f"{name}__icontains": word}) for name in COLUMNS[1:])
         rows = rows.filter(next(texts) | next(texts) | next(texts) | next(texts) | next(texts))
     return rows
