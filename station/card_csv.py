@@ -229,7 +229,7 @@ def _line(number: int, cells: list[str], columns: tuple[str, ...], first_seen: M
         except Unfit as problem:
             problems.append(Problem(name, problem.reason, problem.cure))
     if "id_tag" not in columns[: len(cells)]:
-        problems.append(Problem("id_tag", gettext("The card number is missing."), "Give 1 to 20 characters."))
+        problems.append(Problem("id_tag", gettext("The card number is missing."), gettext("Give 1 to 20 characters.")))
     id_tag = fields.pop("id_tag", "")
     if id_tag and (former := first_seen.get(tag_key(id_tag))):
         reason = gettext("The card stands in line %(former)s already (upper and lower case count as the same).") % {

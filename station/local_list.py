@@ -33,7 +33,7 @@ class Unfit(ValueError):
         self.cure = cure
 
 
-def check_id_tag(text: str, what: str = gettext("card number")) -> str:
+def check_id_tag(text: str) -> str:
     """The tag without blanks around it.
 
     Raises:
@@ -41,25 +41,25 @@ def check_id_tag(text: str, what: str = gettext("card number")) -> str:
     """
     text = text.strip()
     if not text:
-        raise Unfit(gettext("The %(what)s is missing.") % {"what": what}, "Give 1 to 20 characters.")
-    return _check_tag(text, what)
+        raise Unfit(gettext("The card number is missing."), gettext("Give 1 to 20 characters."))
+    return _check_tag(text)
 
 
 def check_parent_id_tag(text: str) -> str:
     """The group of a card; it may be empty."""
-    return _check_tag(text.strip(), "group")
+    return _check_tag(text.strip())
 
 
-def _check_tag(text: str, what: str) -> str:
+def _check_tag(text: str) -> str:
     if len(text) > TAG_LENGTH:
         raise Unfit(
-            gettext("The %(what)s has %(text)s characters.") % {"what": what, "text": len(text)},
+            gettext("It has %(length)s characters.") % {"length": len(text)},
             gettext("OCPP has room for %(tag_length)s; take them from the reader.") % {"tag_length": TAG_LENGTH},
         )
     if not text.isascii() or (text and not text.isprintable()):
         odd = next(letter for letter in text if not (letter.isascii() and letter.isprintable()))
         raise Unfit(
-            gettext("The %(what)s holds the character %(odd)s.") % {"what": what, "odd": ascii(odd)},
+            gettext("It holds the character %(odd)s.") % {"odd": ascii(odd)},
             gettext("Use letters, digits and signs without accents only."),
         )
     return text

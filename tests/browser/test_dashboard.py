@@ -283,6 +283,13 @@ def test_a_moment_is_short_until_it_is_touched_and_exact_where_it_is_compared_or
         expect(dated).to_have_text(re.compile(r"^\d+ \w+ \d{4}, \d\d:\d\d$"))
 
 
+def test_paper_is_white_for_those_who_look_at_dark_pages_too(page: Page, station: Station) -> None:
+    page.goto(f"{station.url}/transactions/print")
+    page.emulate_media(media="print", color_scheme="dark")
+    written = page.evaluate("[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]")
+    assert written == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+
+
 def test_a_given_up_message_is_sent_again(page: Page, station: Station) -> None:
     page.get_by_role("link", name="Sessions", exact=True).click()
     expect(page.get_by_text("given up: the backend answered InternalError three times")).to_be_visible()

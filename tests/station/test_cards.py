@@ -214,7 +214,7 @@ def test_a_card_added_on_the_page_is_known_to_the_station_at_once(inside: Client
         ({"id_tag": "A\tB"}, "holds the character"),
         ({"id_tag": "here"}, "is in the list already"),
         ({"parent_id_tag": "P" * 21}, "at most 20 characters"),
-        ({"parent_id_tag": "Gruppe ü"}, "The group holds the character"),
+        ({"parent_id_tag": "Gruppe ü"}, "It holds the character"),
         ({"note": "n" * 101}, "at most 100 characters"),
         ({"status": "Fine"}, "is not one of the available choices"),
     ],
