@@ -25,7 +25,7 @@ RECEIPT_SHOWN, RECEIPT_KEPT = timedelta(minutes=15), timedelta(days=90)
 #: ChargePointStatus → what a driver should know or do.
 _SENTENCES = {
     "Available": Sentence("Free. Plug in your car and hold your card to the reader."),
-    "Preparing": Sentence("Getting ready. Plug in your car and hold your card to the reader."),
+    "Preparing": Sentence("Your car is plugged in. Hold your card to the reader."),
     "Charging": Sentence("Your car is charging."),
     "SuspendedEV": Sentence("Your car is not taking energy now. Perhaps it is full."),
     "SuspendedEVSE": Sentence("The station has paused charging. It goes on by itself."),
@@ -34,6 +34,7 @@ _SENTENCES = {
     "Unavailable": Sentence("Out of service. Please use another station."),
     "Faulted": Sentence("Out of order. Please use another station."),
 }
+_NO_CAR_YET = Sentence("The station is ready for you. Plug in your car.")
 _SILENT = Sentence("The station does not answer at the moment. Please try again in a minute.")
 _lock = threading.Lock()
 
@@ -111,12 +112,15 @@ def _seen() -> Sight:
         return Sight("unavailable", Sentence("No answer"), _SILENT)
     status = snapshot["state"]["status"]
     word, kind = live.STATES.get(status, (Sentence("Out of service"), "unavailable"))
+    sentence = _SENTENCES.get(status, _SENTENCES["Unavailable"])
+    if status == "Preparing" and not snapshot["box"]["ev_connected"]:
+        sentence = _NO_CAR_YET  # a card was accepted, or the operator has started a session
     session, power = snapshot["session"], snapshot["meter"]["power_w"]
     offered_a = snapshot["limit"]["offered_a"]
     if session is None:
-        return Sight(kind, word, _SENTENCES.get(status, _SENTENCES["Unavailable"]))
+        return Sight(kind, word, sentence)
     return Sight(
-        kind, word, _SENTENCES.get(status, _SENTENCES["Unavailable"]), session["energy_wh"] / 1000,
+        kind, word, sentence, session["energy_wh"] / 1000,
         session["elapsed_s"] // 60, power / 1000 if power is not None and session["running"] else None,
         offered_a if session["running"] else None, _receipt(session, parse_utc(snapshot["at"])),
     )  # fmt: skip

@@ -62,6 +62,8 @@ function show(snapshot) {
   set("registration", backend.state === "off" ? "–" : backend.registration_words);
   set("queue", backend.queue_depth ? interpolate(ngettext("%(count)s message", "%(count)s messages", backend.queue_depth), { count: backend.queue_depth }, true) : gettext("nothing"));
   set("url", backend.url || gettext("none set"));
+  note("link_trouble", backend.state === "waiting" ? gettext("The backend is not reached. What it has to know waits in the station.")
+    : backend.state === "connected" && backend.registration !== "accepted" ? interpolate(gettext("Backend: %(state)s"), { state: backend.registration_words }, true) : "");
   note("link_error", backend.state === "connected" ? "" : backend.last_error);
   note("link_warning", backend.warning);
   note("parked", backend.parked ? interpolate(ngettext(

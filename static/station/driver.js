@@ -1,7 +1,10 @@
-// The driver's page: asked for again every few seconds while somebody looks.
+// The station's state for everybody, on the driver's page and beside the login: asked for again every few seconds while
+// somebody looks.
 
 const RENEW_MS = 5000;
-const note = document.getElementById("renewed");
+const note = document.getElementById("renewed");  // the driver's page has one
+
+function tell(words) { if (note) note.textContent = words; }
 
 async function renew() {
   if (document.hidden) return;
@@ -12,10 +15,10 @@ async function renew() {
     const shown = document.getElementById("driver");
     if (fresh && fresh.outerHTML !== shown.outerHTML) shown.replaceWith(fresh);
     document.body.classList.remove("is-stale");
-    note.textContent = gettext("This page renews itself.");
+    tell(gettext("This page renews itself."));
   } catch {
     document.body.classList.add("is-stale");
-    note.textContent = gettext("No connection to the station; these numbers are old. The page tries again by itself.");
+    tell(gettext("No connection to the station; these numbers are old. The page tries again by itself."));
   }
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django import template
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 
 register = template.Library()
 
@@ -15,4 +15,6 @@ def duration(seconds: int) -> str:
     days, hours = minutes // 1440, minutes // 60 % 24
     if days:
         return ngettext("%(days)d day %(hours)d h", "%(days)d days %(hours)d h", days) % {"days": days, "hours": hours}
-    return f"{hours} h {minutes % 60:02} min" if hours else f"{minutes} min"
+    if hours:
+        return gettext("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": f"{minutes % 60:02}"}
+    return gettext("%(minutes)s min") % {"minutes": minutes}

@@ -39,12 +39,6 @@ class BackupForm(forms.Form):
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=gettext_lazy(
-            "At least %(shortest_passphrase)s characters; it encrypts the file. Nobody can open "
-            "the file without it. Without a passphrase the file holds no secrets, no "
-            "certificates and no users."
-        )
-        % {"shortest_passphrase": SHORTEST_PASSPHRASE},
     )
     again = forms.CharField(
         label=gettext_lazy("Passphrase again"),
@@ -52,6 +46,14 @@ class BackupForm(forms.Form):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fields["passphrase"].help_text = gettext(
+            "At least %(shortest_passphrase)s characters; it encrypts the file. Nobody can open "
+            "the file without it. Without a passphrase the file holds no secrets, no "
+            "certificates and no users."
+        ) % {"shortest_passphrase": SHORTEST_PASSPHRASE}
 
     def clean(self) -> dict[str, object]:
         """Both passphrases are the same: a typing error would make the file worthless."""

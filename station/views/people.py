@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
-from station import commissioning, people
+from station import commissioning, driver, people
 from station.forms import OwnPasswordForm, UserForm
 from station.middleware import CHOOSE
 from station.roles import PURPOSES, Role, needs, role_of
@@ -32,6 +32,10 @@ class Door(auth.LoginView):
     """The login; a one-time password opens only the page that asks for an own one."""
 
     redirect_authenticated_user = True
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        """Whoever comes to the door sees what the station does now."""
+        return super().get_context_data(**context, **_at_the_door())
 
     def get_success_url(self) -> str:
         """Where the person wanted to go; the set-up takes the place of the dashboard of a new station."""
@@ -57,7 +61,12 @@ def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
     """Too many wrong passwords: AXES_LOCKOUT_CALLABLE."""
     wait = get_cool_off(request) or timedelta()
     context = {"minutes": math.ceil(wait.total_seconds() / 60), "username": request.POST.get("username", "")}
-    return render(request, "registration/login.html", context, status=429)
+    return render(request, "registration/login.html", {**context, **_at_the_door()}, status=429)
+
+
+def _at_the_door() -> dict[str, driver.Sight]:
+    """What everybody may know, unless the page for drivers is switched off."""
+    return {"sight": driver.sight()} if driver.is_open() else {}
 
 
 @require_http_methods(["GET", "POST"])

@@ -65,14 +65,6 @@ class Row:
         return max(0, round((end - self.transaction.started_at).total_seconds()))
 
     @property
-    def duration(self) -> str:
-        """In words."""
-        hours, minutes = divmod(round(self.duration_s / 60), 60)
-        if not hours:
-            return gettext("%(minutes)s min") % {"minutes": minutes}
-        return gettext("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": f"{minutes:02}"}
-
-    @property
     def hours(self) -> str:
         """Hours and minutes, short."""
         minutes = round(self.duration_s / 60)

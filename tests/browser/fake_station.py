@@ -24,6 +24,7 @@ asyncioreactor.install(loop)
 
 from channels.layers import get_channel_layer  # noqa: E402
 from daphne.server import Server  # noqa: E402
+from django.conf import settings  # noqa: E402
 
 from hardware.interfaces import BoxReading, Fault, FaultCode, PortHealth  # noqa: E402
 from ocppclient.link import LinkStatus  # noqa: E402
@@ -31,6 +32,7 @@ from ocppclient.view import ClockView, ReservationView, TransactionView, View  #
 from station import asgi, live  # noqa: E402
 from station.network.desk import NetworkDesk  # noqa: E402
 from station.network.picture import Device, Modem  # noqa: E402
+from station.web_certificate import certificate  # noqa: E402
 from tests.browser.corpus import CORPUS  # noqa: E402
 from tests.browser.history import fill_database, set_profile, strangers_write  # noqa: E402
 from tests.network.test_desk import PlayedNetwork, PlayedSettings  # noqa: E402
@@ -80,7 +82,7 @@ def picture() -> dict[str, Any]:
         in_flight="StatusNotification" if charging else "", in_flight_s=1.0 if charging else 0.0,
         last_error="StartTransaction: InternalError, database is locked" if scene == "offline" else "", quirks=0,
         clock_utc=now_utc, clock_synchronised=scene != "offline", clock=ClockView(confirmed=scene != "offline"),
-        transaction=TransactionView("uid-9", "04A1B2C9", 4711, SESSION_START, 2874) if charging else None,
+        transaction=TransactionView("uid-6", "04A1B2C9", 4711, SESSION_START, 2874) if charging else None,
         offered_a=16.0 if charging else 0.0, limit_a=16.0, ev_connected=charging, contactor_closed=charging,
         energy_wh=1234567, power_w=watt, current_a=watt / 230, voltage_v=230.4, temperature_c=31.0,
         reservation=ReservationView(17, "04A1<B>C", True, datetime(2030, 5, 6, 7, 8, tzinfo=UTC))
@@ -225,6 +227,8 @@ def main() -> None:
     from twisted.internet import reactor
 
     fill_database()
+    if settings.HTTPS_PORT is not None:
+        certificate().ensure()  # what the page of the hotspot names
     server = Server(application=asgi.application, endpoints=["tcp:port=0:interface=127.0.0.1"], signal_handlers=False)
     tasks = []
 

@@ -16,6 +16,7 @@ from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, CHARGE_POINT, MANUFACTU
 from ocppclient.charging_profile import Periods
 from ocppclient.clock import format_utc
 from ocppclient.events import Explain
+from ocppclient.sentence import Sentence
 from ocppclient.store import (
     Certificate,
     DeliveredCall,
@@ -149,7 +150,8 @@ def _devices_and_files(store: DjangoStore, now: datetime) -> None:
         firmware.HISTORY,
         json.dumps([_update("0.1.0", "Installed", "", now), _update("0.2.0", "InstallationFailed", "disk full", now)]),
     )
-    for text, delivery in (("firmware 0.1.0", "delivered"), ("the clock was 3 s behind", "waiting")):
+    started = Sentence("firmware {firmware_version}", firmware_version="0.1.0")
+    for text, delivery in ((started, "delivered"), (Sentence("into firmware {version}", version="0.2.0"), "waiting")):
         store.add_security_event(SecurityEvent("StartupOfTheDevice", now, text, delivery))
 
 

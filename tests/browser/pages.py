@@ -33,11 +33,12 @@ SIGNED_OUT = ("/driver", "/login", "/network/keep/1")
 #: Routes that answer with a piece of a page, a file, data for programs, or only to a form.
 NO_PAGES = {
     "backend_address", "backend_state", "backup_look", "backup_restore", "cards_export", "cards_preview",
-    "dashboard_alerts", "dashboard_chart", "dashboard_uplinks", "firmware_cancel", "firmware_roll_back",
-    "firmware_state", "healthz", "latest_transactions", "logout", "metrics", "network_change", "network_state",
+    "dashboard_alerts", "dashboard_chart", "dashboard_uplinks", "firmware_cancel", "firmware_install",
+    "firmware_look", "firmware_roll_back", "firmware_state", "firmware_updates", "healthz",
+    "latest_transactions", "logout", "metrics", "network_change", "network_state",
     "profiles_chart", "readyz", "security_txt", "selftest_report", "session", "setup_proof", "setup_report_json",
     "time_change", "time_state", "tokens_revoke", "transactions_chart", "transactions_export", "why_export", "words",
-    "driver_receipt",  # a page, but only with the token of a session: tests/browser/test_main_actions.py
+    "driver_receipt",  # a page, but only with the token of a session: a test of its own in test_quality.py
 }  # fmt: skip
 #: Django's own pages; their accessibility is Django's, their look and their safety are ours.
 ADMIN = ["/admin/", "/admin/station/idtag/", "/admin/station/idtag/add/", "/admin/station/transaction/",

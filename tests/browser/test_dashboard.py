@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import PAINTED, Station
+from tests.browser.pictures import keep_pictures, too_wide
 
 pytestmark = pytest.mark.browser
 
@@ -69,6 +70,14 @@ def log_in(page: Page, station: Station) -> None:
     expect(page.locator("#word")).to_have_text("Available", timeout=SOON)
 
 
+def in_first_screen(place: Locator) -> bool:
+    """It is seen without scrolling, above the bar of the pages."""
+    box, bar = place.bounding_box(), place.page.locator(".bar").bounding_box()
+    assert box is not None
+    assert bar is not None
+    return box["y"] >= 0 and box["y"] + box["height"] <= bar["y"]
+
+
 def test_the_dashboard_follows_the_station(page: Page, station: Station) -> None:
     expect(page.locator("[data-t=sentence]")).to_have_text("Plug in and hold a card to the reader.")
     expect(page.locator("#stop")).to_be_hidden()
@@ -101,10 +110,14 @@ def test_an_emergency_stop_is_confirmed_on_the_page(page: Page, station: Station
 
 def test_the_backend_link_is_told_in_words_and_ages(page: Page, station: Station) -> None:
     expect(page.locator("[data-t=link_word]")).to_have_text("Connected")
+    expect(page.locator("[data-t=link_trouble]")).to_be_hidden()
     expect(page.locator("[data-t=last_byte]")).to_contain_text("s ago")
     expect(page.locator("[data-t=since]")).to_contain_text("ago")
     station.play("offline")
     expect(page.locator("[data-t=link_word]")).to_contain_text("next try in")
+    trouble = page.locator("#state [data-t=link_trouble]")
+    expect(trouble).to_have_text("The backend is not reached. What it has to know waits in the station.")
+    assert in_first_screen(trouble)
     expect(page.locator("[data-t=link_error]")).to_contain_text("is the port right?")
     expect(page.locator("[data-t=queue]")).to_have_text("3 messages")
     expect(page.locator("[data-t=parked]")).to_contain_text("1 message was not accepted")
@@ -328,29 +341,15 @@ def test_a_list_of_the_admin_shows_every_column_on_a_phone(table: str, page: Pag
         assert box["x"] + box["width"] <= 360, title
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 800)])
-def test_no_page_scrolls_sideways(
-    scheme: str, width: int, height: int, chromium: Browser, station: Station, signed_in: Path, tmp_path: Path
-) -> None:
-    context = chromium.new_context(
-        storage_state=signed_in,
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    page = context.new_page()
-    page.set_default_timeout(SOON)
-    page.goto(f"{station.url}/")
-    for scene, word in (("charging", "Charging"), ("faulted", "Fault"), ("offline", "Paused by the station")):
-        station.play(scene)
-        expect(page.locator("#word")).to_have_text(word)
-        page.screenshot(path=tmp_path / f"{scene}-{width}-{scheme}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for path in ("/transactions", "/frames", "/why", "/cards", "/cards/add", "/cards/import", "/nowhere"):
-        page.goto(f"{station.url}{path}")
-        page.screenshot(path=tmp_path / f"{path[1:].replace('/', '-')}-{width}-{scheme}.png")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-    context.close()
+@pytest.mark.parametrize(("scene", "word"), [("faulted", "Fault"), ("offline", "Paused by the station")])
+def test_the_live_page_fits_in_every_state(page: Page, station: Station, scene: str, word: str) -> None:
+    """While charging it is one of the pages of test_quality.py, as are all others."""
+    station.play(scene)
+    expect(page.locator("#word")).to_have_text(word)
+    assert in_first_screen(page.locator("[data-t=sentence]"))
+    assert in_first_screen(page.locator("[data-t=limit_sentence]"))
+    assert too_wide(page) == []
+    keep_pictures(page, f"live-{scene}")
 
 
 @pytest.mark.parametrize(

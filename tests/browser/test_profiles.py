@@ -44,6 +44,10 @@ def curves(page: Page, query: str = "") -> dict[str, dict[str, Any]]:
     return {curve["name"]: curve for curve in picture["curves"]}
 
 
+#: The colour of the curve that is allowed.
+ACCENT = "(place) => getComputedStyle(place).getPropertyValue('--accent')"
+
+
 def drawn(page: Page, count: int) -> None:
     expect(page.locator("#plot canvas")).to_be_visible()
     expect(page.locator(f"#plot[data-curves='{count}']")).to_be_visible()
@@ -105,29 +109,14 @@ def test_a_profile_of_a_period_a_second_does_not_freeze_the_browser(phone: Page,
     expect(phone.locator("#table tbody tr").nth(3)).to_contain_text("…")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 800)])
-def test_the_page_fits_and_is_drawn_in_both_schemes(
-    scheme: Any, width: int, height: int, chromium: Browser, station: Station, tmp_path: Path
-) -> None:
-    station.play("charging")
+def test_the_chart_takes_the_colours_of_the_night_when_the_phone_turns_dark(phone: Page, station: Station) -> None:
     station.play("profiles")
-    complaints: list[str] = []
-    page = chromium.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB"
-    ).new_page()
-    watch(page, station, complaints)
-    page.goto(f"{station.url}/profiles")
-    page.get_by_label("Name").fill("admin")
-    page.get_by_label("Password").fill("correct horse")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.locator("#legend li").first).to_be_visible(timeout=SOON)
-    page.get_by_text("The next 24 hours as a table").click()
-    page.screenshot(path=tmp_path / f"profiles-{width}-{scheme}.png", full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator("#plot").evaluate(PAINTED) > 100
-    page.context.close()
-    assert complaints == []
+    drawn(phone, 6)
+    by_day = phone.locator("#plot").evaluate(ACCENT)
+    phone.emulate_media(color_scheme="dark")
+    expect(phone.locator("#plot canvas")).to_be_visible()
+    assert phone.locator("#plot").evaluate(ACCENT) != by_day
+    assert phone.locator("#plot").evaluate(PAINTED) > 100
 
 
 def test_a_profile_that_comes_over_ocpp_is_seen_beside_what_the_car_draws(chromium: Browser, tmp_path: Path) -> None:

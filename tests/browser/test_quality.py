@@ -6,27 +6,26 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import URLPattern, get_resolver
 from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 
+import tests.browser.pages  # noqa: F401  Django is ready: before anything of the station
+from station.languages import LANGUAGES
 from tests.browser.conftest import Station, running
 from tests.browser.corpus import CORPUS
 from tests.browser.pages import ADDRESSES, ADMIN, BESIDE, MAIN, NO_PAGES, SIGNED_OUT
+from tests.browser.pictures import DOCUMENTED, PHONE, SCHEMES, keep_picture, keep_pictures, name_of, too_wide
 from tests.browser.test_dashboard import SOON, log_in, watch
+from tests.browser.words import Words
 
 pytestmark = pytest.mark.browser
 
-#: Where the pictures of a run lie; not in the repository.
-PICTURES = Path(__file__).resolve().parents[2] / "artefacts" / "screenshots"
-README_PICTURES = PICTURES.parents[1] / "docs" / "images"
 #: First load of a page with an empty cache, bytes as they travel (issue: 150 kB in total).
 LARGEST = 150_000
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-SIZES = ((360, 740), (1280, 800))
 #: The page that says that there is no such page.
 MISSING = ("/nowhere",)
 
@@ -67,6 +66,8 @@ def test_every_route_is_a_page_of_these_tests_or_known_to_be_none() -> None:
     assert set(MAIN) | set(BESIDE) | NO_PAGES == names
 
 
+#: Unfold everything that can be unfolded.
+OPENED = "document.querySelectorAll('main details').forEach((one) => { one.open = true; })"
 #: Has the page the colours that all pages share?
 COLOURED = "getComputedStyle(document.documentElement).getPropertyValue('--accent') !== ''"
 
@@ -74,8 +75,9 @@ COLOURED = "getComputedStyle(document.documentElement).getPropertyValue('--accen
 class Visitor:
     """One tab for many pages: how large each is with all that it needs, and what the browser complains about."""
 
-    def __init__(self, page: Page, station: Station) -> None:
+    def __init__(self, page: Page, station: Station, *, is_stranger: bool = True) -> None:
         self.page = page
+        self.is_stranger = is_stranger
         self.complaints: list[str] = []
         self._answers: list[Response] = []
         self._sizes: dict[str, int] = {}
@@ -85,8 +87,7 @@ class Visitor:
 
     def open(self, path: str) -> int:
         """Visit a page as a phone; returns how many bytes travel for it with an empty cache."""
-        width, height = SIZES[0]
-        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
         self.complaints.clear()
         self._answers.clear()
         self.page.goto(f"{self.url}{path}")
@@ -102,7 +103,7 @@ class Visitor:
 @pytest.fixture(scope="module")
 def visitor(chromium: Browser, station: Station, cookies: Path) -> Iterator[Visitor]:
     context, page = opened(chromium, cookies)
-    yield Visitor(page, station)
+    yield Visitor(page, station, is_stranger=False)
     context.close()
 
 
@@ -120,62 +121,90 @@ def test_a_page_can_be_read_by_all_fits_is_small_and_loads_nothing_foreign(
     path: str, visitor: Visitor, stranger: Visitor
 ) -> None:
     """One visit: light and dark, as a phone and as a desk see it; its pictures are kept."""
-    visitor = stranger if path in SIGNED_OUT else visitor
+    judge(stranger if path in SIGNED_OUT else visitor, path, is_ours=path not in ADMIN)
+
+
+def test_the_receipt_of_a_driver_is_as_good(stranger: Visitor) -> None:
+    stranger.open("/driver")
+    link = stranger.page.get_by_role("link", name="Receipt of this session").get_attribute("href")
+    assert link
+    judge(stranger, link, "driver-receipt")
+
+
+@pytest.mark.parametrize("path", ["/", "/continue"])
+def test_the_page_of_the_hotspot_is_as_good_and_speaks_the_language_of_the_phone(
+    path: str, chromium: Browser, hotspot: Station
+) -> None:
+    for language in LANGUAGES:
+        context = chromium.new_context(locale=language)
+        context.set_default_timeout(SOON)
+        visitor = Visitor(context.new_page(), hotspot)
+        judge(visitor, path, f"hotspot-{name_of(path)}-{language}")
+        expect(visitor.page.locator("html")).to_have_attribute("lang", language)
+        assert Words(language).left_in_english(visitor.page) == []
+        assert visitor.page.locator("script").count() == 0
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def hotspot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """The plain side of a station whose pages live on HTTPS."""
+    with running(tmp_path_factory.mktemp("hotspot"), STATION_HTTPS="127.0.0.1:8443") as station:
+        yield station
+
+
+def judge(visitor: Visitor, path: str, name: str = "", *, is_ours: bool = True) -> None:
+    """Whether a page is good enough for everybody; `is_ours` is False for Django's."""
     size = visitor.open(path)
     page = visitor.page
-    if path in SIGNED_OUT:
-        assert page.url == f"{visitor.url}{path}", "another page came"
+    assert page.url == f"{visitor.url}{path}", "another page came"
+    if visitor.is_stranger:
         expect(page.get_by_role("button", name="Sign out")).to_have_count(0)
         assert page.evaluate(COLOURED), "the colours of the house are missing"
     findings = []
-    too_wide = []
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
-        for one in [] if path in ADMIN else Axe().run(page).response["violations"]:
+        for one in Axe().run(page).response["violations"] if is_ours else []:
             if one["impact"] in ("serious", "critical"):
                 findings.append((scheme, one["id"], [node["html"][:120] for node in one["nodes"][:3]]))
-    for width, height in SIZES:
-        page.set_viewport_size({"width": width, "height": height})
-        if page.evaluate("document.documentElement.scrollWidth") > width:
-            too_wide.append(width)
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme)
-            picture(page, path, f"{width}-{scheme}")
+    keep_pictures(page, name or name_of(path))
+    is_too_wide = too_wide(page)
+    page.evaluate(OPENED)
+    is_too_wide += too_wide(page)
     expected = ["404"] if path in MISSING else []
     assert [text for text in visitor.complaints if not any(code in text for code in expected)] == []
-    assert too_wide == []
+    assert is_too_wide == []
     assert findings == []
     assert size <= LARGEST
     assert path in MISSING or size > 5_000
 
 
 @pytest.mark.parametrize("language", ["de", "ko"])
-def test_every_page_fits_a_phone_in_every_language(
+def test_every_page_fits_a_phone_in_every_language_and_leaves_nothing_in_english(
     language: str, chromium: Browser, station: Station, cookies: Path
 ) -> None:
-    context, page = opened(chromium, cookies, viewport={"width": SIZES[0][0], "height": SIZES[0][1]})
-    page.goto(f"{station.url}/more?language={language}")
+    words = Words(language)
+    inside, outside = opened(chromium, cookies), (chromium.new_context(locale=language), None)
     wrong = []
-    for path in ADDRESSES:
-        page.goto(f"{station.url}{path}")
-        expect(page.locator("body.loading")).to_have_count(0)
-        assert page.locator("html").get_attribute("lang") == language, path
-        picture(page, path, f"{SIZES[0][0]}-{language}")
-        if page.evaluate("document.documentElement.scrollWidth") > SIZES[0][0]:
-            wrong.append(path)
-    context.close()
+    for context, paths in (
+        (inside[0], [path for path in ADDRESSES if path not in SIGNED_OUT]),
+        (outside[0], SIGNED_OUT),
+    ):
+        context.set_default_timeout(SOON)
+        page = context.new_page()
+        page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        page.goto(f"{station.url}{paths[0]}?language={language}")
+        for path in paths:
+            page.goto(f"{station.url}{path}")
+            expect(page.locator("body.loading")).to_have_count(0)
+            assert page.url == f"{station.url}{path}", "another page came"
+            assert page.locator("html").get_attribute("lang") == language, path
+            keep_picture(page, f"{name_of(path)}-{PHONE[0]}-{language}")
+            if page.evaluate("document.documentElement.scrollWidth") > PHONE[0]:
+                wrong.append((path, "is too wide"))
+            wrong += [(path, text) for text in words.left_in_english(page)]
+        context.close()
     assert wrong == []
-
-
-def picture(page: Page, path: str, kind: str) -> None:
-    """Keep what a page looks like, as long as it is (the longest only to a height that can be looked at)."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    height = min(3000, page.evaluate("document.documentElement.scrollHeight"))
-    page.screenshot(
-        path=PICTURES / f"{path.strip('/').replace('/', '-') or 'live'}-{kind}.png",
-        full_page=True,
-        clip={"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height},  # type: ignore[index]
-    )
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +262,7 @@ def test_what_strangers_write_runs_on_no_page(chromium: Browser, nasty: tuple[St
     for path in dict.fromkeys((*ADDRESSES, *ADMIN, *sorted(SHOWING))):
         page.goto(f"{station.url}{path}")
         settle(page)
-        page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
+        page.evaluate(OPENED)
         if "alert(" in page.locator("main").inner_text():
             shown.add(path)
         assert page.locator(MADE).count() == page.locator("script:not([src])").count() == 0, path
@@ -311,7 +340,7 @@ def test_the_pictures_of_the_readme(
     chromium: Browser, station: Station, cookies: Path, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """`make pictures` writes them into the repository; every other run only sees that they can be made."""
-    folder = README_PICTURES if request.config.getoption("--pictures") else tmp_path
+    folder = DOCUMENTED if request.config.getoption("--pictures") else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
     station.play("charging")
     for name, path, width, height in (("live", "/", 360, 740), ("session", "/transactions/7", 1280, 800)):

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import tests.appliance  # noqa: F401  Django is ready: before anything of the station
 from station.commissioning import STEPS
-from tests.browser.test_quality import PICTURES, README_PICTURES
+from tests.browser.pictures import DOCUMENTED, keep_picture
 from tests.browser.words import Words
 from tests.journeys.rig import Rig, RigMaker
 from tests.journeys.station import merge, to_toml, until
@@ -56,8 +56,7 @@ class Wizard:
         assert self.page.evaluate("document.documentElement.scrollWidth") <= 360, text
         self.left_in_english += self.words.left_in_english(self.page)
         name = text.lower().replace(" ", "-")
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=PICTURES / f"walk-{name}-{self.words.language}.png", full_page=True)
+        keep_picture(self.page, f"walk-{name}-{self.words.language}")
         if self._guide and text in GUIDE:
             self.page.screenshot(path=self._guide / f"guide-{name}.png")
 
@@ -108,7 +107,7 @@ def test_from_the_label_to_the_first_charge(
 ) -> None:
     words = Words(language)
     _, zone, mistaken = PHONES[language]
-    wizard = Wizard(page, words, README_PICTURES if request.config.getoption("--pictures") else None)
+    wizard = Wizard(page, words, DOCUMENTED if request.config.getoption("--pictures") else None)
     label = until(lambda: ONE_TIME.search(rig.station.log()), 20, lambda: f"the greeting is printed\n{rig.story()}")
 
     # get in: the label's password opens only the page that asks for an own one, and that leads into the set-up

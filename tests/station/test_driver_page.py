@@ -31,6 +31,7 @@ CHARGING: dict[str, Any] = {
     },
     "meter": {"power_w": 3648.0},
     "limit": {"offered_a": 10.5},
+    "box": {"ev_connected": True},
     "reservation": {"id": 1, "id_tag": "04FFEE"},
 }
 
@@ -80,6 +81,24 @@ def test_a_long_session_is_told_in_hours(station: Station, client: Client) -> No
     assert station.snapshot is not None
     station.snapshot["session"]["elapsed_s"] = 5 * 3600 + 7 * 60
     assert "<b>5:07</b> <span>hours:minutes</span>" in text(client)
+
+
+def test_whoever_comes_to_the_login_sees_what_the_station_does_now(client: Client) -> None:
+    page = client.get("/login").content.decode()
+    assert "Your car is charging." in page
+    assert "04A1" not in page
+    assert "kWh" not in page
+    driver.switch(False)
+    assert "Your car is charging." not in client.get("/login").content.decode()
+
+
+@pytest.mark.parametrize(("plugged", "words"), [(True, "Hold your card to the reader."), (False, "Plug in your car.")])
+def test_a_driver_is_told_what_is_missing(plugged: bool, words: str, station: Station, client: Client) -> None:
+    box = {"ev_connected": plugged}
+    station.snapshot = {**CHARGING, "state": {"status": "Preparing", "sentence": ""}, "session": None, "box": box}
+    page = text(client)
+    assert words in page
+    assert ("Plug in your car" in page) is not plugged
 
 
 @pytest.mark.parametrize("status", ["Available", "Preparing", "SuspendedEV", "SuspendedEVSE", "Finishing", "Reserved",
