@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ocppclient.sentence import Sentence, quoted
 from station import provisioning
 from station.models import Setting
-from station.provision_file import Provision, built
+from station.provision_file import Misfit, Provision, built, in_one
 from station.provision_rules import RULES, Wrong
 from station.sentences import all_unpacked
 
@@ -37,12 +38,13 @@ def checked(values: Mapping[str, Any]) -> tuple[dict[str, Any], Provision]:
     Raises:
         Unfit: they do not work.
     """
-    kept, problems = {}, []
+    kept: dict[str, Any] = {}
+    problems: list[Misfit] = []
     for name in FIELDS:
         try:
             kept[name] = field(name, values[name])
         except Wrong as wrong:
-            problems.append(f"{name} {wrong}.")
+            problems.append(Misfit("backend", Sentence("{name} {wrong}.", name=name, wrong=quoted(wrong))))
     if not problems:
         sections = provisioning.sections()
         sections["backend"] = {**sections.get("backend", {}), **kept}
@@ -51,7 +53,7 @@ def checked(values: Mapping[str, Any]) -> tuple[dict[str, Any], Provision]:
         provision = built(sections, problems)
         if provision is not None:
             return kept, provision
-    raise Unfit(" ".join(problem.removeprefix("[backend] ") for problem in problems))
+    raise Unfit(in_one(problems, about="backend"))
 
 
 def completed(values: Mapping[str, Any], present_key: str) -> dict[str, Any]:

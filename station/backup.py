@@ -106,7 +106,7 @@ def make(target: Path, parts: Collection[str], passphrase: str, now: datetime | 
     salt = backup_file.new_salt(passphrase)
     if not salt and (bare := [str(PARTS[name].title) for name in PARTS if name in parts and PARTS[name].secret]):
         raise BackupProblem(
-            gettext("%(bare)s are secret: give a passphrase, or leave them out.") % {"bare": " and ".join(bare)}
+            gettext("%(bare)s are secret: give a passphrase, or leave them out.") % {"bare": ", ".join(bare)}
         )
     source = Path(connection.settings_dict["NAME"])
     me = unit.here()

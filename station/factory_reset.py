@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.utils.translation import gettext
 
+from ocppclient.sentence import Sentence
 from ocppclient.store import UNFINISHED
 from station import local_copies, models, people, provisioning, restore, restore_apply, roles, web_certificate
 from station.network import wish
@@ -107,7 +108,7 @@ def apply_pending() -> str:
         log.error("What was deleted is still in free pages of the database: %s", error)
     discard()
     log.warning("Factory reset by %s", user)
-    return f"factory reset by {user}"
+    return Sentence("factory reset by {user}", user=user)
 
 
 def _reset(factory: dict[str, Any]) -> None:

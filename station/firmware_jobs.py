@@ -146,7 +146,7 @@ def _furnish(ours: releases.Releases, slot: Path, task: Task) -> None:
             raise
     if made.returncode:
         reason = errors.strip().rpartition("\n")[2]
-        raise JobFailed("packages", f"its Python packages are not complete ({reason[:200]})")
+        raise JobFailed("packages", Sentence("its Python packages are not complete ({problem})", problem=reason[:200]))
 
 
 def _sha256(file: BinaryIO) -> str:

@@ -282,7 +282,7 @@ def _moment(at_s: int) -> str:
     try:
         return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M} UTC"
     except (ValueError, OverflowError, OSError):
-        return "the end of time"
+        return Sentence("the end of time")
 
 
 def _words(at_s: int, now_s: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +14,7 @@ from hardware.interfaces import HardwareConfig
 from hardware.registry import port_problem
 from ocppclient import pki
 from ocppclient.link import ConnectionSettings
+from ocppclient.sentence import NOTHING, Sentence, quoted
 from ocppclient.settings import Electrical, Factory, Identity
 from station import __version__
 from station.errors import EX_CONFIG, EX_NOINPUT, StartupError
@@ -146,8 +147,10 @@ def parse(path: str | Path, known_keys: frozenset[str] | None = None) -> Provisi
     except ValueError as error:  # not UTF-8, or not TOML
         raise StartupError(f"The provisioning file {path} is not valid TOML: {error}.", EX_CONFIG) from error
     problems: list[str] = []
+    misfits: list[Misfit] = []
     sections = _checked(content, path.absolute().parent, known_keys, problems)
-    provision = None if problems else built(sections, problems)
+    provision = None if problems else built(sections, misfits)
+    problems += map(str, misfits)
     if provision is not None:
         problems += _file_problems(provision.backend)
         provision = None if problems else provision
@@ -201,7 +204,27 @@ def _nearest(name: str, names: Any, shape: str) -> str:
     return f"; did you mean {shape.format(folded[nearest[0]])}?" if nearest else f"; use {', '.join(sorted(names))}"
 
 
-def built(sections: Sections, problems: list[str]) -> Provision | None:
+@dataclass(frozen=True)
+class Misfit:
+    """Why values do not fit together, as a sentence about a table of the file; pages can meet it as well."""
+
+    table: str
+    what: Sentence
+
+    def __str__(self) -> str:
+        return f"[{self.table}] {self.what}"
+
+
+def in_one(misfits: Sequence[Misfit], *, about: str = "") -> Sentence:
+    """All of them in one text; what is `about` this table does not name it."""
+    told = NOTHING
+    for one in misfits:
+        more = one.what if one.table == about else Sentence("[{table}] {what}", table=one.table, what=one.what)
+        told = Sentence("{first} {next}", first=told, next=more) if told else more
+    return told
+
+
+def built(sections: Sections, problems: list[Misfit]) -> Provision | None:
     """Checked values as the parts of the station take them; None when they do not fit together (see `problems`)."""
     given = {name: dict(sections.get(name, {})) for name in (*RULES, "ocpp")}
     backend, factory, hardware, web = given["backend"], given["factory"], given["hardware"], given["web"]
@@ -230,28 +253,35 @@ def built(sections: Sections, problems: list[str]) -> Provision | None:
             **ours,
         )
     except ValueError as error:
-        problems.append(f"[identity] {error}.")
+        problems.append(Misfit("identity", Sentence("{error}.", error=quoted(error))))
         return None
     problems += _conflicts(provision)
     return None if problems else provision
 
 
-def _conflicts(provision: Provision) -> list[str]:
+def _conflicts(provision: Provision) -> list[Misfit]:
     """Values that are fine each by itself, but not together."""
     found = []
-    backend = provision.backend
     if problem := port_problem(provision.hardware):
-        found.append(f"[hardware] {problem[0]}_port: {problem[1]}")
+        what = Sentence("{name}_port: {problem}", name=problem[0], problem=problem[1])
+        found.append(Misfit("hardware", what))
     hotspot = provision.sections.get("hotspot", {})
     if ("ssid" in hotspot) != ("passphrase" in hotspot):
-        found.append("[hotspot] ssid and passphrase belong together; give both, or none: the station makes its own.")
+        what = Sentence("ssid and passphrase belong together; give both, or none: the station makes its own.")
+        found.append(Misfit("hotspot", what))
     if provision.reconnect_max_s < provision.reconnect_min_s:
-        found.append(
-            f"[factory] reconnect_max_s is {provision.reconnect_max_s:g}, less than reconnect_min_s "
-            f"({provision.reconnect_min_s:g}); make it larger."
+        what = Sentence(
+            "reconnect_max_s is {most_s:g}, less than reconnect_min_s ({least_s:g}); make it larger.",
+            most_s=provision.reconnect_max_s,
+            least_s=provision.reconnect_min_s,
         )
+        found.append(Misfit("factory", what))
+    return [*found, *(Misfit("backend", what) for what in _about_backend(provision.backend))]
+
+
+def _about_backend(backend: BackendSettings) -> Iterator[Sentence]:
     if backend.url and not backend.charge_point_id:
-        found.append("[backend] charge_point_id is missing: write the id under which the backend knows this station.")
+        yield Sentence("charge_point_id is missing: write the id under which the backend knows this station.")
     elif backend.url:
         try:
             ConnectionSettings(
@@ -261,10 +291,9 @@ def _conflicts(provision: Provision) -> list[str]:
                 authorization_key=backend.authorization_key,
             )
         except ValueError as error:
-            found.append(f"[backend] {error}.")
+            yield Sentence("{error}.", error=quoted(error))
         if backend.security_profile in (1, 2) and ":" in backend.charge_point_id:
-            found.append("[backend] charge_point_id holds a ':', which Basic authentication cannot carry; remove it.")
-    return found
+            yield Sentence("charge_point_id holds a ':', which Basic authentication cannot carry; remove it.")
 
 
 def _file_problems(backend: BackendSettings) -> list[str]:

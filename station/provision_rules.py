@@ -95,7 +95,8 @@ def one_of(*allowed: str | int) -> Rule:
 
     def rule(value: Any, _: Path) -> Any:
         if isinstance(value, bool) or value not in allowed:
-            raise Wrong(f"is {_spelled(value)}; use one of {', '.join(_spelled(choice) for choice in allowed)}")
+            choices = ", ".join(_spelled(choice) for choice in allowed)
+            raise Wrong(Sentence("is {value}; use one of {choices}", value=_spelled(value), choices=choices))
         return value
 
     return rule

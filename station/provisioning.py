@@ -20,10 +20,11 @@ from django.db import transaction
 
 from ocppclient import pki
 from ocppclient.certificates import CENTRAL_SYSTEM_ROOT, CHARGE_POINT, MANUFACTURER_ROOT
+from ocppclient.sentence import Sentence
 from station import people, roles
 from station.errors import EX_CONFIG, EX_NOINPUT, StartupError
 from station.models import Certificate, PrivateKey, Setting
-from station.provision_file import BackendSettings, Provision, Secret, WebSettings, built, parse
+from station.provision_file import BackendSettings, Misfit, Provision, Secret, WebSettings, built, in_one, parse
 from station.provision_rules import RULES
 
 __all__ = [
@@ -125,11 +126,14 @@ def load() -> Provision:
     Raises:
         StartupError: 78 the values do not fit together any more.
     """
-    problems: list[str] = []
+    problems: list[Misfit] = []
     provision = built(sections(), problems)
     if provision is None:
         raise StartupError(
-            f"The stored settings cannot be used: {' '.join(problems)} Change them in the web.", EX_CONFIG
+            Sentence(
+                "The stored settings cannot be used: {problems} Change them in the web.", problems=in_one(problems)
+            ),
+            EX_CONFIG,
         )
     return provision
 

@@ -427,9 +427,9 @@ class StationWorker:
             case Connect(reason):
                 link_settings = out.link_settings()
                 if link_settings is None:
-                    out.link.close("no backend is configured any more", retry=False)
+                    out.link.close(Sentence("no backend is configured any more"), retry=False)
                 else:
-                    out.link.reconnect(link_settings, reason or "the settings changed")
+                    out.link.reconnect(link_settings, reason or Sentence("the settings changed"))
             case UpdateLink(reason):
                 if (link_settings := out.link_settings()) is not None:
                     log.info("The next connection attempt takes other settings: %s", reason)

@@ -49,11 +49,11 @@ _KINDS = {
 }
 #: End of an update → in plain words, and the kind of chip.
 _ENDS = {
-    "Installed": ("installed", "available"),
-    "cancelled": ("cancelled", "unavailable"),
+    "Installed": (gettext_lazy("installed"), "available"),
+    "cancelled": (gettext_lazy("cancelled"), "unavailable"),
     "DownloadFailed": (gettext_lazy("not downloaded"), "fault"),
     "InvalidSignature": (gettext_lazy("wrong signature"), "fault"),
-    "InstallVerificationFailed": ("refused", "fault"),
+    "InstallVerificationFailed": (gettext_lazy("refused"), "fault"),
     "InstallationFailed": (gettext_lazy("not installed"), "fault"),
 }
 

@@ -20,7 +20,7 @@ from station.sentences import spoken
 #: These belong to the backend settings: they are tried before they count.
 WITH_BACKEND = (Configuration.security_profile.name, Configuration.authorization_key.name)
 _ACCESS = {
-    Access.R: ("fixed", "unavailable"),
+    Access.R: (gettext_lazy("fixed"), "unavailable"),
     Access.RW: (gettext_lazy("can be changed"), "available"),
     Access.W: (gettext_lazy("never shown"), "waiting"),
 }

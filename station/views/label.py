@@ -17,10 +17,12 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods
 from segno import helpers
 
+from ocppclient.sentence import quoted
 from station import provisioning
 from station.errors import StartupError
 from station.front_door import secure_url
 from station.roles import Role, needs
+from station.sentences import spoken
 from station.web_certificate import RENEW, certificate
 
 
@@ -57,7 +59,7 @@ def page(request: HttpRequest) -> HttpResponse:
                 ours.install(form.cleaned_data["text"])
                 return _done(request, gettext("Your certificate is in use from the next connection on."))
     except (ValueError, StartupError) as problem:
-        form.add_error(None, gettext("This cannot be used: %(problem)s.") % {"problem": problem})
+        form.add_error(None, gettext("This cannot be used: %(problem)s.") % {"problem": spoken(quoted(problem))})
     shown = ours.show() if secure else None
     host = f"{socket.gethostname()}.local"
     address = secure_url(host) if secure else f"http://{request.get_host()}/"

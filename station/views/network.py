@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_noop as noop
 from django.views.decorators.http import require_GET, require_POST
 
 from ocppclient.sentence import quoted
@@ -21,11 +22,27 @@ from station.network.policy import KINDS
 from station.roles import Role, needs, role_of
 from station.sentences import spoken
 
-_NAMES = {"ethernet": "Ethernet", "wifi": "WiFi", "mobile": "Mobile"}
-_ORDERS = [(",".join(kinds), ", then ".join(_NAMES[kind] for kind in kinds)) for kinds in permutations(KINDS)]
-#: State of a device or change → kind of chip.
-_CHIPS = {"connected": "available", "connecting": "charging", "failed": "fault", "on trial": "charging",
-          "confirmed": "available", "taken back": "fault"}  # fmt: skip
+_NAMES = {
+    "ethernet": gettext_lazy("Ethernet"),
+    "wifi": gettext_lazy("WiFi"),
+    "mobile": gettext_lazy("Mobile network"),
+}
+#: State of a device, modem or change (translated in the page) → kind of chip.
+_CHIPS = {
+    noop("connected"): "available",
+    noop("connecting"): "charging",
+    noop("failed"): "fault",
+    noop("unplugged"): "unavailable",
+    noop("off"): "unavailable",
+    noop("on trial"): "charging",
+    noop("confirmed"): "available",
+    noop("taken back"): "fault",
+    noop("starting"): "waiting",
+    noop("locked"): "waiting",
+    noop("disabled"): "unavailable",
+    noop("searching"): "waiting",
+    noop("registered"): "available",
+}
 _SECURITIES = {
     "wpa": gettext_lazy("password"),
     "wpa3": gettext_lazy("password (WPA3)"),
@@ -209,7 +226,7 @@ def _seen(request: HttpRequest) -> dict[str, Any]:
         told = again or told
         current = told["change"]
     for device in told["devices"]:
-        device["chip"] = _CHIPS.get(device["state"], "unavailable")
+        device["chip"] = _CHIPS[device["state"]]
     for cell in told["cells"]:
         cell["protection"] = _SECURITIES[cell["security"]]
         cell["fits"] = cell["security"] in rules.SECURITIES
@@ -239,7 +256,7 @@ def _forms(seen: dict[str, Any], cell: dict[str, Any] | None, data: Any = None, 
         "wifi_form": WifiForm(data if kind == "wifi" else None, initial=wifi_initial),
         "ethernet_form": EthernetForm(wired, data if kind == "ethernet" else None),
         "mobile_form": MobileForm(data if kind == "mobile" else None),
-        "orders": _ORDERS,
+        "orders": [(",".join(kinds), " → ".join(str(_NAMES[kind]) for kind in kinds)) for kinds in permutations(KINDS)],
         "present_order": ",".join(seen.get("order", [])),
     }
 
