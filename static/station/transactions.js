@@ -6,6 +6,14 @@ import "./times.js";
 
 const zone = document.getElementById("zone");
 if (zone) zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+for (const link of document.querySelectorAll("a[data-zoned]")) {
+  const url = new URL(link.href);
+  url.searchParams.set("zone", zone.value);
+  link.href = url;
+}
+
+const fold = document.querySelector(".fold");  // a phone shows the sessions first
+if (fold && !("needed" in fold.dataset) && matchMedia("(max-width: 47.99rem)").matches) fold.open = false;
 
 const buttons = document.querySelectorAll("[data-resend]");
 if (buttons.length) {

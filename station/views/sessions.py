@@ -125,6 +125,17 @@ class Filter:
         return rows.filter(id_tag__icontains=self.card) if self.card else rows
 
 
+def months(today: date) -> list[tuple[str, date, date]]:
+    """What reports are made of: a name, its first day and its last; this month, and the one before."""
+    first = today.replace(day=1)
+    last_of_former = first - timedelta(days=1)
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return [
+        (gettext("This month"), first, last),
+        (gettext("Last month"), last_of_former.replace(day=1), last_of_former),
+    ]
+
+
 def _given_up() -> QuerySet[QueuedCall]:
     """Messages that were tried often enough; people decide about them."""
     return QueuedCall.objects.exclude(parked_reason="")
@@ -149,6 +160,7 @@ def transactions(request: HttpRequest) -> HttpResponse:
         "page": page,
         "rows": rows_of(request, list(page.object_list)),
         "filter": wanted,
+        "months": months(datetime.now(wanted.zone).date()),
         "total_kwh": _total_kwh(found),
         "given_up": _given_up().exclude(transaction_uid="").values("transaction_uid").distinct().count(),
         "others": [] if wanted else list(QueuedCall.objects.filter(transaction_uid="").order_by("seq")[:PAGE_LENGTH]),

@@ -296,6 +296,22 @@ def test_a_moment_is_short_until_it_is_touched_and_exact_where_it_is_compared_or
         expect(dated).to_have_text(re.compile(r"^\d+ \w+ \d{4}, \d\d:\d\d$"))
 
 
+def test_a_phone_shows_the_sessions_first_and_a_desk_the_filter_too(page: Page, station: Station) -> None:
+    page.goto(f"{station.url}/transactions")
+    expect(page.get_by_label("Until")).to_be_hidden()
+    page.get_by_text("Filter, download, print").click()
+    page.get_by_role("searchbox", name="Card").fill("04A1B2C5")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("searchbox", name="Card")).to_be_visible()  # what filters is seen
+    expect(page.locator("main tr.leads")).to_have_count(1)
+    month = page.get_by_role("link", name="This month")
+    expect(month).to_have_attribute("href", re.compile(r"zone=\w+"))
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{station.url}/transactions")
+    expect(page.get_by_label("Until")).to_be_visible()
+    expect(page.get_by_text("Filter, download, print")).to_be_hidden()
+
+
 def test_paper_is_white_for_those_who_look_at_dark_pages_too(page: Page, station: Station) -> None:
     page.goto(f"{station.url}/transactions/print")
     page.emulate_media(media="print", color_scheme="dark")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from ocppclient.store import DeliveredCall, QueuedCall, Transaction
 from station.history import Measurement
 from station.roles import Role
 from station.session_messages import mean_powers
+from station.views import sessions
 from tests.appliance import disk_store
 from tests.station.test_roles import browser
 
@@ -76,6 +77,30 @@ def test_sessions_are_filtered_by_days_of_the_reader_and_by_card(inside: Client)
     assert "1 session, ended ones together 2.50 kWh" in page
     assert 'href="/transactions/export?since=2026-03-01&amp;until=2026-03-01"' in page
     assert "No session fits" in text(inside, "/transactions?card=nobody")
+
+
+@pytest.mark.parametrize(
+    ("today", "this", "former"),
+    [
+        ((2026, 3, 31), ((2026, 3, 1), (2026, 3, 31)), ((2026, 2, 1), (2026, 2, 28))),
+        ((2024, 2, 1), ((2024, 2, 1), (2024, 2, 29)), ((2024, 1, 1), (2024, 1, 31))),
+        ((2026, 1, 15), ((2026, 1, 1), (2026, 1, 31)), ((2025, 12, 1), (2025, 12, 31))),
+    ],
+)
+def test_a_report_of_this_month_or_the_last_is_one_touch_away(today: Any, this: Any, former: Any) -> None:
+    found = [(since, until) for _, since, until in sessions.months(date(*today))]
+    assert found == [(date(*first), date(*last)) for first, last in (this, former)]
+
+
+def test_the_chosen_month_is_marked_and_keeps_the_card(inside: Client) -> None:
+    save("u1", started_at=datetime.now(UTC))
+    page = text(inside, "/transactions?card=04A1")
+    (_, since, until), _ = sessions.months(datetime.now(UTC).date())
+    address = f"?card=04A1&amp;since={since}&amp;until={until}&amp;zone=UTC"
+    assert f'href="{address}" data-zoned>This month' in page
+    page = text(inside, f"/transactions{address.replace('&amp;', '&')}")
+    assert 'data-zoned aria-current="true">This month' in page
+    assert "1 session, ended ones together" in page
 
 
 def test_sessions_with_given_up_messages_are_found_among_all(inside: Client) -> None:
