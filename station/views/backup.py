@@ -36,6 +36,7 @@ class BackupForm(forms.Form):
         label=gettext_lazy("What to save"), choices=_CHOICES, widget=forms.CheckboxSelectMultiple, initial=list(PARTS)
     )
     passphrase = forms.CharField(
+        label=gettext_lazy("Passphrase"),
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ocppclient.sentence import quoted
 from station import ask
+from station.hosts import machine_addresses
 from station.network import rules
 from station.network.policy import KINDS
 from station.roles import Role, needs, role_of
@@ -215,7 +216,7 @@ def keep(request: HttpRequest, token: str) -> HttpResponse:
 def _seen(request: HttpRequest) -> dict[str, Any]:
     """What the desk tells, as this role may see it. Looking at the page on the new path is its proof."""
     if not settings.NETWORK:
-        return {"ruled": False}
+        return {"ruled": False, "addresses": machine_addresses()}
     user = request.user.get_username()
     reply, told = ask.network(None, user)
     if told is None:

@@ -124,7 +124,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("users")
     form = UserForm(own, user, request.POST if "role" in request.POST else None)
     try:
-        if request.method == "POST" and "delete" in request.POST:
+        if request.method == "POST" and "delete" in request.POST and "sure" in request.POST:
             people.remove(user)
             messages.success(request, gettext("%(user)s is removed and signed out.") % {"user": user})
             return redirect("users")

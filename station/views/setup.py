@@ -21,13 +21,18 @@ from station import ask, commissioning, local_list, self_test
 from station.commissioning import BY_KEY, STEPS, Evidence, Outcome, State, Step
 from station.forms import CardForm
 from station.models import IdTag, SelfTest, Setting
+from station.navigation import PAGES
 from station.roles import Role, needs
 from station.setup_forms import IdentityForm, LanguageForm, LimitsForm
 from station.views.cards import to_learn
 
 #: Steps whose proof changes by itself while somebody looks.
 _WATCHED = ("selftest", "network", "time", "backend", "cards", "charge")
+#: Steps that are proven by something on their page or another one.
+_DONE_BEFORE = ("selftest", "network", "backend")
 _SHORTEST_REASON = 4
+#: What the navigation calls a page.
+_LABELS = {entry.route: entry.label for entries in PAGES.values() for entry in entries}
 #: In the session: the step that somebody is at; the pages that it leads to lead back.
 AT_STEP = "setup_step"
 #: What of a step is kept while it is not saved.
@@ -131,6 +136,9 @@ def _proof(request: HttpRequest, this: Step, evidence: Evidence) -> dict[str, An
     context: dict[str, Any] = {
         "step": this,
         "outcome": found,
+        # What proves it is done before "Next", not by it: that button stands out then.
+        "elsewhere": this.key in _DONE_BEFORE and found.state in (State.OPEN, State.FAILED),
+        "page_label": _LABELS.get(this.page, ""),
         "watched": this.key == "cards" or (this.key in _WATCHED and found.state is not State.DONE),
         "handed_over": "handover" in evidence.said and "at" in evidence.said["handover"],
     }

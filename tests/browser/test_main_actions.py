@@ -303,7 +303,9 @@ def tokens(page: Page, rig: Rig, folder: Path) -> None:
     header = {"Authorization": f"Bearer {secret}"}
     assert page.request.get(url, headers=header).status == 200
     page.goto("/tokens")
-    page.locator("button.danger").first.click()
+    expect(page.locator("main button.danger")).to_be_hidden()  # asks once
+    page.locator("summary.button").click()
+    page.locator("button.danger").click()
     expect(page.locator("main button.danger")).to_have_count(0)
 
 

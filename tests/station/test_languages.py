@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from channels.layers import channel_layers, get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
@@ -91,3 +92,13 @@ def test_a_refusal_over_the_live_socket_is_in_the_persons_language() -> None:
 
 def test_the_wizards_languages_are_those_with_a_catalogue() -> None:
     assert list(commissioning.LANGUAGES) == list(languages.LANGUAGES)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/keys", ">fest<"), ("/backup", "Mindestens 12 Zeichen")],
+)
+def test_what_is_made_when_the_station_starts_is_in_the_language_of_the_reader(
+    inside: Client, path: str, words: str
+) -> None:
+    assert words in inside.get(path, headers={"accept-language": "de"}).content.decode()

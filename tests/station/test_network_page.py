@@ -66,9 +66,13 @@ def viewer() -> Client:
     return client
 
 
-def test_a_station_that_does_not_rule_its_network_says_so_and_orders_nothing(inside: Client) -> None:
+def test_a_station_that_does_not_rule_its_network_says_so_and_orders_nothing(
+    inside: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("station.views.network.machine_addresses", lambda: ["192.0.2.77"])
     page = inside.get("/network").content.decode()
     assert "does not rule the network" in page
+    assert "192.0.2.77" in page
     assert "<form" not in page.split("<main>")[1]
     assert inside.post("/network/change", {"do": "scan"}).status_code == 302
 

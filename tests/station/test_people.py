@@ -178,7 +178,7 @@ def test_a_user_that_cannot_be_is_refused(installer: Client, name: str, role: Ro
 
 def test_the_last_installer_stays(installer: Client) -> None:
     boss = User.objects.get(username="boss")
-    for order in ({"role": int(Role.VIEWER)}, {"delete": "yes"}):
+    for order in ({"role": int(Role.VIEWER)}, {"delete": "yes", "sure": "on"}):
         assert "This is the last installer of the station." in text(
             installer.post(f"/users/{boss.pk}", order, follow=True)
         )
@@ -186,6 +186,14 @@ def test_the_last_installer_stays(installer: Client) -> None:
     people.add("anna", Role.INSTALLER)
     installer.post(f"/users/{boss.pk}", {"role": int(Role.VIEWER)})
     assert role_of(User.objects.get(username="boss")) is Role.VIEWER
+
+
+def test_a_user_is_removed_only_by_somebody_who_is_sure(installer: Client) -> None:
+    anna, _ = people.add("anna", Role.OPERATOR)
+    assert "Yes, anna may never sign in again" in text(installer.post(f"/users/{anna.pk}", {"delete": "yes"}))
+    assert User.objects.filter(username="anna").exists()
+    installer.post(f"/users/{anna.pk}", {"delete": "yes", "sure": "on"})
+    assert not User.objects.filter(username="anna").exists()
 
 
 def test_an_inactive_installer_does_not_count_as_one(installer: Client) -> None:
@@ -197,7 +205,7 @@ def test_an_inactive_installer_does_not_count_as_one(installer: Client) -> None:
 
 
 def test_an_installer_changes_no_manufacturer(installer: Client, user: User) -> None:
-    for order in ({"role": int(Role.VIEWER)}, {"delete": "yes"}, {"reset": "yes"}):
+    for order in ({"role": int(Role.VIEWER)}, {"delete": "yes", "sure": "on"}, {"reset": "yes"}):
         answer = text(installer.post(f"/users/{user.pk}", order, follow=True))
         assert "admin is manufacturer; only another one of that role changes that." in answer
     assert role_of(User.objects.get(pk=user.pk)) is Role.MANUFACTURER
@@ -217,7 +225,7 @@ def test_a_removed_user_is_out(installer: Client) -> None:
     theirs = Client()
     theirs.force_login(anna)
     assert "anna is removed and signed out." in text(
-        installer.post(f"/users/{anna.pk}", {"delete": "yes"}, follow=True)
+        installer.post(f"/users/{anna.pk}", {"delete": "yes", "sure": "on"}, follow=True)
     )
     assert theirs.get("/").status_code == 302
 

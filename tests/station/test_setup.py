@@ -324,3 +324,16 @@ def test_the_report_is_a_page_and_a_file(press: Callable[..., Any], inside: Clie
     told = json.loads(answer.content)
     assert "attachment" in answer["Content-Disposition"]
     assert [step["step"] for step in told["steps"]] == [step.key for step in STEPS]
+
+
+def test_the_button_that_leads_to_the_proof_stands_out_and_is_the_only_one(
+    inside: Client, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commissioning, "machine_addresses", list)
+    for step in STEPS:
+        page = text(inside.get(f"/setup/{step.key}"))
+        standing_out = re.findall(r'<(?:button|a) class="(?:button )?main"[^>]*>([^<]*)<', page)
+        assert len(standing_out) == 1, step.key
+        wanted = {"selftest": "Start the self-test", "network": "Open the page Network"}
+        wanted |= {"backend": "Open the page Backend", "time": "Compare with this phone"}
+        assert standing_out[0] == wanted.get(step.key, standing_out[0])
