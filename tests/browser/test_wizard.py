@@ -157,8 +157,10 @@ def test_from_the_label_to_the_first_charge(
     rig.sim.plug()
     wizard.press("Start the self-test")
     expect(page.get_by_role("button", name=words("The test runs …"))).to_be_visible()
+    until(lambda: "Self-test, asked for by admin" in rig.station.log(), 20, rig.story)  # a card before that is a tap
     rig.swipe()
     wizard.proven("%(passed)s checks passed, %(skipped)s skipped.", LATER)
+    expect(page.locator("#proof")).to_contain_text(rig.card)
     rig.sim.unplug()
     wizard.heading("Self-test")
     wizard.press("Next")
