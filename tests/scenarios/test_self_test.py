@@ -161,6 +161,9 @@ def test_a_silent_line_fails_its_device_and_the_rest_is_tested(port, failed):
     checks = Examiner(rig).finish()
     assert [name for name, verdict in verdicts(checks).items() if verdict == "failed"] == [failed]
     assert "reader" in checks
+    if port == "meter":
+        unseen = checks["contactor_opens"]
+        assert (unseen.verdict, unseen.measured) == (Verdict.SKIPPED, "open; the current was not measured")
     rig.link(port, "ok")
     rig.run(15)
     box_is_safe(rig)
