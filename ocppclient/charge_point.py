@@ -7,6 +7,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict
+from random import Random, SystemRandom
 
 from ocppclient import feature_profiles, narration
 from ocppclient.authorization import Authorization
@@ -14,6 +15,7 @@ from ocppclient.availability import Availability
 from ocppclient.boot import RESET_CAUSE, Boot
 from ocppclient.certificates import MANUFACTURER_ROOT, Certificates
 from ocppclient.charge_point_certificate import ChargePointCertificate
+from ocppclient.charging_hours import ChargingHours
 from ocppclient.clock import Clock
 from ocppclient.codec import (
     CENTRAL_SYSTEM_REQUESTS,
@@ -38,15 +40,18 @@ from ocppclient.events import (
     Action,
     AliveSeen,
     CacheDiscarded,
+    CardFeedback,
     CardSwiped,
     CertificateChosen,
     CertificateDiscarded,
     CertificateRequested,
+    ChargeNow,
     Connected,
     Disconnected,
     DiskJudged,
     Event,
     Explain,
+    Feedback,
     FrameReceived,
     JobProgressed,
     JobWanted,
@@ -82,6 +87,7 @@ from ocppclient.local_auth_list import LocalAuthList
 from ocppclient.meter_values import MeterValues
 from ocppclient.outbox import Outbox, Outcome
 from ocppclient.progress_reports import ProgressReports
+from ocppclient.randomised_delay import RandomisedDelay
 from ocppclient.remote_control import RemoteControl
 from ocppclient.remote_trigger import RemoteTrigger
 from ocppclient.reservation import Reservations
@@ -111,7 +117,13 @@ class ChargePoint:
     has to end and start again.
     """
 
-    def __init__(self, store: Store, clock: Clock, settings: ChargePointSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        settings: ChargePointSettings,
+        chance: Random = SystemRandom(),  # noqa: B008
+    ) -> None:
         self._store = store
         self._clock = clock
         self._settings = settings
@@ -153,8 +165,16 @@ class ChargePoint:
             settings, lambda: certificates.roots(MANUFACTURER_ROOT), out,
         )  # fmt: skip
         self.diagnostics = diagnostics = Diagnostics(store, clock, jobs, reports, settings.identity, self._state, out)
-        self.smart_charging = smart_charging = SmartCharging(store, clock, config, facts, transactions, electrical, out)
-        self.limits = limits = Limits(clock, config, facts, transactions, smart_charging, electrical, out)
+        self.charging_hours = charging_hours = ChargingHours(
+            store, clock, config, transactions, settings.time_zone, out
+        )
+        self.smart_charging = smart_charging = SmartCharging(
+            store, clock, config, facts, transactions, charging_hours, electrical, out
+        )
+        self.randomised_delay = randomised_delay = RandomisedDelay(store, clock, config, facts, chance, out)
+        self.limits = limits = Limits(
+            clock, config, facts, transactions, smart_charging, charging_hours, randomised_delay, electrical, out
+        )
         self.status = status = Status(
             clock, config, facts, outbox, boot, availability, reservations, authorization, transactions, limits
         )
@@ -232,6 +252,7 @@ class ChargePoint:
             self.firmware.update()
             self.diagnostics.update()
             self.jobs.update()
+            self.charging_hours.update()
             self.smart_charging.update()
             self.meter_values.update()
             self.limits.update()
@@ -265,6 +286,8 @@ class ChargePoint:
                 self.authorization.present(id_tag)
             case LocalStop(reason):
                 self.transactions.stop(reason)
+            case ChargeNow(by):
+                self._charge_now(by)
             case Connected(verified_by, valid):
                 self.facts.heard_at = self._clock.monotonic()
                 self._answers.clear()
@@ -283,6 +306,7 @@ class ChargePoint:
                 self.local_auth_list.settings_changed()
                 if settings is not None:
                     self._limit(settings.electrical)
+                    self.charging_hours.time_zone = settings.time_zone
                     self._settings = settings
                     self.charge_point_certificate.settings_changed(settings)
                     self.security.settings_changed(settings)
@@ -333,6 +357,15 @@ class ChargePoint:
                 if self._store.value(RESET_CAUSE) is None:
                     self._store.set_value(RESET_CAUSE, "Reboot")
                     self.security_events.raise_event("ResetOrReboot", Sentence("stopped from outside"))
+
+    def _charge_now(self, by: str) -> None:
+        waited = self.randomised_delay.waits
+        if self.charging_hours.override(by) or waited:
+            self.randomised_delay.skip(by)
+            self._actions.append(Feedback(CardFeedback.ACCEPTED, Sentence("The session charges now.")))
+        else:
+            rule = Sentence("No session waits for the off-peak hours or for a random delay.")
+            self._actions.append(Explain("ChargeNow", "Rejected", rule))
 
     def _limit(self, electrical: Electrical) -> None:
         """An installer chose other electrical limits: who works with them takes them over."""
@@ -510,6 +543,7 @@ class ChargePoint:
             transaction=self._transaction_view(self._store.open_transaction()),
             offered_a=reading.offered_a,
             limit_a=self.limits.limit_a,
+            waiting=self.limits.waiting,
             ev_connected=reading.ev_connected,
             contactor_closed=reading.contactor_closed,
             energy_wh=self.facts.energy_wh,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
 from itertools import chain as joined
 from itertools import compress
 from operator import ne
 
-from ocppclient.charging_profile import Profile, Supply, Unit, to_tenths
+from ocppclient.charging_profile import LARGEST, Periods, Profile, Supply, Unit, to_tenths
 
 #: So many boundaries are looked at to tell until when a limit holds.
 _LOOK_AHEAD = 50
@@ -22,6 +25,17 @@ _CHUNK_S = 86_400
 _MOST_STEPS = 8 * 86_400
 #: … and so far ahead at most.
 _LONGEST_S = 366 * 86_400
+#: profileId of what is no profile of the backend, but of the station itself.
+PEAK_HOURS = -1
+
+
+def profile_of_peak_hours(spans: Iterable[tuple[datetime, datetime]]) -> Profile:
+    """The station's peak hours as one more limit: 0 A in these stretches of time (ascending), none between them."""
+    starts, limits = array("I", [0]), array("I", [LARGEST])
+    for since, until in spans:
+        starts.extend((int(since.timestamp()), int(until.timestamp())))
+        limits.extend((0, LARGEST))
+    return Profile(PEAK_HOURS, 0, 0, "ChargePointMaxProfile", "Absolute", "A", Periods(starts, limits), start_s=0)
 
 
 class Stack:
@@ -30,6 +44,7 @@ class Stack:
     Args:
         transaction_uid: the running transaction; TxProfiles of others do not count.
         charging_since_s: its start; None while there is none.
+        peak_hours: see `profile_of_peak_hours`; limits besides all others. None: there are none.
     """
 
     def __init__(
@@ -39,6 +54,7 @@ class Stack:
         transaction_uid: str,
         charging_since_s: int | None,
         supply: Supply,
+        peak_hours: Profile | None = None,
     ) -> None:
         self.supply = supply
         self._since_s = charging_since_s
@@ -55,11 +71,13 @@ class Stack:
                 default_0.append(profile)
         #: For each of the two purposes that are merged: whichever runs first in this order prevails.
         self._chains: tuple[list[Profile], ...] = (maximum, [*transaction, *default, *default_0])
+        if peak_hours is not None:
+            self._chains += ([peak_hours],)
 
     @property
     def in_order(self) -> list[Profile]:
         """Those that count for the connector, in order of precedence; the limits of the whole station first."""
-        return [profile for chain in self._chains for profile in chain]
+        return [profile for chain in self._chains for profile in chain if profile.profile_id != PEAK_HOURS]
 
     def prevailing(self, at_s: int) -> tuple[int, Profile] | None:
         """The limit at a moment, tenths of an ampere per phase, and the profile it comes from; None: no constraint."""
@@ -122,9 +140,9 @@ class Stack:
         looked, end_s, begin_s = 0, start_s + min(duration_s, _LONGEST_S), start_s
         while begin_s < max(end_s, start_s + 1) and len(starts) <= most and looked < _MOST_STEPS:
             upto_s = max(min(begin_s + _CHUNK_S, end_s), start_s + 1)
-            maximum, transaction = (sweep.steps(chain, begin_s, upto_s) for chain in self._chains)
-            looked += len(maximum[0]) + len(transaction[0])
-            _append_merged(_capped(_lowest(maximum, transaction), ceilings), starts, values)
+            chains = [sweep.steps(chain, begin_s, upto_s) for chain in self._chains]
+            looked += sum(len(steps[0]) for steps in chains)
+            _append_merged(_capped(reduce(_lowest, chains), ceilings), starts, values)
             begin_s = upto_s
         end_s = min(end_s, begin_s)
         if len(starts) > most:

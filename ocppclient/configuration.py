@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, overload
 from ocppclient import feature_profiles
 from ocppclient.codec import CallFailure, Payload, tolerant_int
 from ocppclient.events import Action, Explain
+from ocppclient.peak_hours import is_rule
 from ocppclient.sentence import NOTHING, Sentence, quoted
 from ocppclient.store import Store
 from ocppclient.transfer_request import PROTOCOLS
@@ -521,6 +522,35 @@ class Configuration:
         Sentence("Limit while the backend is silent, per phase; below 6 charging pauses."),
         high=80,
         unit="A",
+    )
+    peak_hours = Csl(
+        "OpenStation.PeakHours",
+        (),
+        Sentence("Hours of the week in which no session charges, by the station's time zone; a person may override."),
+        fits=is_rule,
+        fits_text=Sentence("up to 14 like {example}", example="Mon-Fri 16:00-22:00"),
+        longest=14,
+    )
+    randomised_delay = Int(
+        "OpenStation.RandomisedDelay",
+        0,
+        Sentence("More power comes after a random time up to this; a person may skip it. 0: at once."),
+        high=1800,
+        unit="s",
+    )
+    power_return_delay_min = Int(
+        "OpenStation.PowerReturnDelayMin",
+        0,
+        Sentence("A car that is plugged in when the power comes back waits at least this long, by chance."),
+        high=1800,
+        unit="s",
+    )
+    power_return_delay_max = Int(
+        "OpenStation.PowerReturnDelayMax",
+        0,
+        Sentence("… and at most this long. 0: as any other start."),
+        high=1800,
+        unit="s",
     )
 
     def __init__(

@@ -105,6 +105,13 @@ class LocalStop:
 
 
 @dataclass(frozen=True)
+class ChargeNow:
+    """A person wants the running session not to wait: for the off-peak hours, a random delay; `by` who it was."""
+
+    by: str
+
+
+@dataclass(frozen=True)
 class LocalStart:
     """Somebody at the local web page presents an idTag, as if the card had been swiped to start."""
 
@@ -358,6 +365,7 @@ Event = (
     | CardSwiped
     | LocalStop
     | LocalStart
+    | ChargeNow
     | Connected
     | Disconnected
     | FrameReceived

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ocppclient.charging_hours import ChargingHours
 from ocppclient.clock import Clock, spoken_utc
 from ocppclient.configuration import Configuration
 from ocppclient.events import Action, Explain, Setpoint
 from ocppclient.facts import MINIMUM_CURRENT_A, Facts
+from ocppclient.randomised_delay import RandomisedDelay
 from ocppclient.sentence import NOTHING, Sentence
 from ocppclient.settings import Electrical
 from ocppclient.smart_charging import Allowed, SmartCharging
@@ -18,6 +20,7 @@ class Limits:
     Attributes:
         limit_a: the smallest limit now, ampere per phase; below 6 A nothing is offered.
         sentence: the limit and its reason, for people.
+        waiting: a session waits for the off-peak hours or a random delay, which a person may end.
     """
 
     def __init__(
@@ -27,6 +30,8 @@ class Limits:
         facts: Facts,
         transactions: Transactions,
         smart_charging: SmartCharging,
+        charging_hours: ChargingHours,
+        randomised_delay: RandomisedDelay,
         electrical: Electrical,
         actions: list[Action],
     ) -> None:
@@ -35,12 +40,15 @@ class Limits:
         self._facts = facts
         self._transactions = transactions
         self._smart_charging = smart_charging
+        self._charging_hours = charging_hours
+        self._randomised_delay = randomised_delay
         self.electrical = electrical
         self._actions = actions
         self._last: Setpoint | None = None
         self._silent = False
         self.limit_a = electrical.max_current_a
         self.sentence = NOTHING
+        self.waiting = False
 
     def update(self) -> None:
         """Recompute, and tell the hardware when something changed."""
@@ -58,11 +66,21 @@ class Limits:
                 silent_s=self._config.loss_of_control_time_out,
             )
             candidates.append((limit_a, reason))
+        authorised = self._transactions.energy_authorised
+        off_peak = None
+        if authorised and (until := self._charging_hours.wait_until()) is not None:
+            candidates.append((0.0, off_peak := self._charging_hours.sentence(until)))
         self.limit_a, self.sentence = min(candidates, key=lambda candidate: candidate[0])
+        self.waiting = self.sentence is off_peak
         if 0 < self.limit_a < MINIMUM_CURRENT_A:
             self.sentence = Sentence("{limit} (no car can charge with less than 6 A)", limit=self.sentence)
         offered_a = self.limit_a if self.limit_a >= MINIMUM_CURRENT_A else 0.0
-        setpoint = Setpoint(offered_a, self._transactions.energy_authorised)
+        let_a = self._randomised_delay.let_through(offered_a if authorised else 0.0)
+        if authorised and let_a < offered_a:
+            self.limit_a, self.sentence = let_a, self._randomised_delay.sentence
+            self.waiting = True
+            offered_a = let_a
+        setpoint = Setpoint(offered_a, authorised)
         if setpoint != self._last:
             self._last = setpoint
             self._actions.append(setpoint)

@@ -58,6 +58,8 @@ def sentence(
             running = transactions.running
             if running is not None and running.deauthorised:
                 return Sentence("The operator refused this card; no energy is delivered.")
+            if limits.waiting:
+                return limits.sentence
             return Sentence("Paused by the station: {limit}.", limit=limits.sentence)
         case "Finishing":
             return (

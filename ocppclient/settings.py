@@ -128,3 +128,5 @@ class ChargePointSettings:
     charge_point_id: str = ""
     #: The root certificates of the operating system count as installed Central System roots.
     system_roots: bool = False
+    #: Whose time of day OpenStation.PeakHours means; an IANA name.
+    time_zone: str = "UTC"

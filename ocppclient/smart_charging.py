@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
+from ocppclient.charging_hours import ChargingHours
 from ocppclient.charging_profile import Periods, Profile, Supply, Unit
 from ocppclient.clock import Clock
 from ocppclient.codec import CallFailure, Encoded, Payload, dumps
@@ -43,6 +44,7 @@ class SmartCharging:
         config: Configuration,
         facts: Facts,
         transactions: Transactions,
+        charging_hours: ChargingHours,
         electrical: Electrical,
         actions: list[Action],
     ) -> None:
@@ -51,6 +53,7 @@ class SmartCharging:
         self._config = config
         self._facts = facts
         self._transactions = transactions
+        self._charging_hours = charging_hours
         self.electrical = electrical
         self._actions = actions
         self._supply = Supply(electrical.nominal_voltage_v, electrical.phases)
@@ -198,7 +201,8 @@ class SmartCharging:
         limit_a = min(self.electrical.max_current_a, hardware_a) if hardware_a > 0 else self.electrical.max_current_a
         start_s = seconds(self._clock.utc())
         most = self._config.charging_schedule_max_periods
-        schedule = self._stack().composite(start_s, duration_s, unit, limit_a, most)
+        stack = self._stack(self._charging_hours.as_profile(duration_s))
+        schedule = stack.composite(start_s, duration_s, unit, limit_a, most)
         if schedule.duration_s < duration_s:
             rule = Sentence(
                 "The composite schedule was cut after {length_s} s of {duration_s} s: it is too long.",
@@ -256,9 +260,10 @@ class SmartCharging:
 
     # -- what is allowed now
 
-    def _stack(self) -> Stack:
+    def _stack(self, peak_hours: Profile | None = None) -> Stack:
+        """With the peak hours for a forecast; at this moment limits.py looks at them by itself."""
         uid, since_s = self._charging()
-        return Stack(self.installed.values(), 1, uid, since_s, self._supply)
+        return Stack(self.installed.values(), 1, uid, since_s, self._supply, peak_hours)
 
     def _charging(self) -> tuple[str, int | None]:
         transaction = self._store.open_transaction()

@@ -126,7 +126,7 @@ class Status:
         self._confirmed: dict[int, Condition] = {}  # the newest that the backend answered
         self._waiting: deque[tuple[int, Condition]] = deque()
         self._plugged_at: float | None = None
-        self._charged_uid = ""  # the transaction whose contactor was seen closed
+        self._begun_uid = ""  # the transaction that is past Preparing: it charged, or the station held it back
         self._running_uid = ""
         self._running_since = 0.0
 
@@ -241,8 +241,9 @@ class Status:
         running = self._transactions.running
         if running is not None and running.uid != self._running_uid:
             self._running_uid, self._running_since = running.uid, now
-        if running is not None and reading.contactor_closed:
-            self._charged_uid = running.uid
+        energy_allowed = self._transactions.energy_authorised and self._limits.limit_a >= MINIMUM_CURRENT_A
+        if running is not None and (reading.contactor_closed or not energy_allowed):
+            self._begun_uid = running.uid  # from SuspendedEVSE no way leads back to Preparing (section 4.9)
         operative = self._availability.operative(1)
         reserved = self._reservations.current is not None
         if not operative:  # becoming operative again with a cable plugged in is Preparing (section 4.9, H2)
@@ -260,9 +261,9 @@ class Status:
             granted=self._authorization.granted is not None,
             running=running is not None,
             starting=(
-                running is not None and self._charged_uid != running.uid and now - self._running_since < START_GRACE_S
+                running is not None and self._begun_uid != running.uid and now - self._running_since < START_GRACE_S
             ),
-            energy_allowed=(self._transactions.energy_authorised and self._limits.limit_a >= MINIMUM_CURRENT_A),
+            energy_allowed=energy_allowed,
             ended=self._transactions.ended_plugged,
             timed_out=self._plugged_at is not None and 0 < self._config.connection_time_out <= now - self._plugged_at,
         )

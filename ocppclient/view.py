@@ -62,6 +62,7 @@ class View:
         registration: "waiting", "accepted", "pending" or "rejected".
         in_flight: action of the CALL that waits for its answer, "" if none; in_flight_s how long already.
         last_error: the last failure of a message in words.
+        waiting: the session waits for the off-peak hours or a random delay, which a person may end.
         profile_changes: how often the installed charging profiles changed since the start.
     """
 
@@ -92,4 +93,5 @@ class View:
     temperature_c: float | None
     reservation: ReservationView | None = None
     profile_changes: int = 0
+    waiting: bool = False
     clock: ClockView = ClockView()

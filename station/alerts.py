@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from ocppclient import pki
-from station import commissioning, in_force, last_run, releases
+from station import charging_hours, commissioning, in_force, last_run, releases
 from station.memory_watch import LOWEST, MIB, free_bytes
 from station.models import Certificate, Value
 from station.network import trouble
@@ -44,7 +44,7 @@ def alerts(role: Role, now: datetime | None = None, network: Mapping[str, Any] |
     now = now or datetime.now(UTC)
     found = [
         *_certificates(now, role), *_disk(), *_rolled_back(role), *_crashes(now, role), *_safe_mode(now, role),
-        *_network(network or {}), *_waiting_settings(role), *_update(role), *_set_up(role),
+        *_network(network or {}), *_waiting_settings(role), *_update(role), *_set_up(role), *_hours(role),
     ]  # fmt: skip
     return sorted(found, key=lambda alert: alert.kind != "fault")
 
@@ -78,6 +78,14 @@ def _certificates(now: datetime, role: Role) -> list[Alert]:
 def _set_up(role: Role) -> list[Alert]:
     words = commissioning.unfinished() if role >= Role.INSTALLER else ""
     return [Alert("waiting", words, reverse("setup"))] if words else []
+
+
+def _hours(role: Role) -> list[Alert]:
+    """Whoever owns the station is asked about the default hours when it is first used."""
+    if not charging_hours.are_offered():
+        return []
+    text = _("This station charges outside the peak hours. Accept these hours, change them, or remove them.")
+    return [Alert("waiting", text, reverse("hours") if role >= Role.OPERATOR else "")]
 
 
 def _disk() -> list[Alert]:

@@ -14,6 +14,7 @@ from ocppclient.events import (
     CertificateChosen,
     CertificateDiscarded,
     CertificateRequested,
+    ChargeNow,
     Event,
     Explain,
     Feedback,
@@ -74,10 +75,11 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         await asyncio.wait_for(asyncio.wrap_future(shown), PATIENCE_S)
 
     async def station_command(self, message: dict[str, Any]) -> None:
-        """A person orders something: "stop", "swipe" (idTag), "resend" (seq), "acknowledge", "configure" ({"key",
-        "value"}), "backend" ({"values", "unproven"}), "settings" (they changed), "apply" (what waits for a start),
-        "install_release" ({"file", "sha256", "version"}), "updates" ({"do": "look", "settings" (they changed), or
-        "install" with a "version"}), "roll_back_release" ({"slot", "version"}), "cancel_update",
+        """A person orders something: "stop", "charge_now", "swipe" (idTag), "resend" (seq), "acknowledge",
+        "configure" ({"key", "value"}), "backend" ({"values", "unproven"}), "settings" (they changed), "apply" (what
+        waits for a start), "install_release" ({"file", "sha256", "version"}),
+        "updates" ({"do": "look", "settings" (they changed), or "install" with a "version"}),
+        "roll_back_release" ({"slot", "version"}), "cancel_update",
         "certificate_install" ({"kind", "pem"}), "certificate_remove" ({"kind", "fingerprint"}), "certificate_request",
         "security_log_clear", "cache_clear" or "reservation_end" (its id)."""
         command, argument, user = message.get("command"), message.get("argument"), message.get("user", "somebody")
@@ -152,6 +154,8 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
                 if worker.charge_point.view().transaction is None:
                     return False, Sentence("Nothing is charging.")
                 return self._outcome(LocalStop(), Sentence("The session is being stopped."))
+            case "charge_now", _:
+                return self._outcome(ChargeNow(user), Sentence("The session charges now."))
             case "swipe", str(id_tag) if 0 < len(id_tag.strip()) <= 20:
                 return self._outcome(LocalStart(id_tag.strip()), Sentence("The card was presented."))
             case "swipe", _:
@@ -250,7 +254,7 @@ class StationConsumer(AsyncConsumer):  # type: ignore[misc]
         actions: list[Action] = self._worker.handle_now(event)
         for action in actions:
             match action:
-                case Explain(_, _, rule):
+                case Explain(what, _, rule) if what != "limit":  # what limits the current from now on is no refusal
                     return False, rule
                 case Feedback(_, text):
                     return True, text

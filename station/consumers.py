@@ -24,6 +24,7 @@ log = logging.getLogger("station.web")
 #: What a browser may ask the station for: name → type of its argument (None: it has none), and who may.
 COMMANDS: dict[str, tuple[type | None, Role]] = {
     "stop": (None, Role.VIEWER),
+    "charge_now": (None, Role.OPERATOR),
     "swipe": (str, Role.OPERATOR),
     "resend": (int, Role.OPERATOR),
     "acknowledge": (None, Role.OPERATOR),

@@ -105,6 +105,7 @@ def snapshot(
             "limit_a": round(view.limit_a, 1),
             "hardware_a": round(box.limit_a, 1) if box else 0.0,
             "sentence": view.limit_sentence,
+            "waiting": view.waiting,
         },
         "meter": {
             "power_w": _rounded(view.power_w, 0),

@@ -48,6 +48,12 @@ PAGES: dict[str, tuple[Entry, ...]] = {
             noop("What the operator allows and when, and what was drawn"),
         ),
         Entry(
+            "hours",
+            noop("Charging hours"),
+            "hours",
+            noop("When the station charges by default, and how it spreads the load of the grid"),
+        ),
+        Entry(
             "reservations",
             noop("Reservations"),
             "reservations",

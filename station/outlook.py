@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from ocppclient.charging_profile import Profile, Supply, Unit
-from ocppclient.composite_schedule import Stack
+from ocppclient.composite_schedule import PEAK_HOURS, Stack
 from ocppclient.sentence import Sentence
 from ocppclient.settings import Electrical
 from station.history import Measurement
@@ -70,6 +70,7 @@ class Outlook:
     Args:
         transaction_uid, since_s: the running transaction and its start; "" and None without one.
         hardware_a: the largest current of the hardware, 0 while it is not known.
+        peak_hours: as `composite_schedule.Stack` takes them; None: there are none.
     """
 
     def __init__(
@@ -80,10 +81,11 @@ class Outlook:
         electrical: Electrical,
         hardware_a: float,
         now_s: int,
+        peak_hours: Profile | None = None,
     ) -> None:
         self.now_s = now_s
         self._supply = Supply(electrical.nominal_voltage_v, electrical.phases)
-        self._stack = Stack(profiles, 1, transaction_uid, since_s, self._supply)
+        self._stack = Stack(profiles, 1, transaction_uid, since_s, self._supply, peak_hours)
         self.profiles = self._stack.in_order
         self.local_a = min(electrical.max_current_a, hardware_a) if hardware_a > 0 else electrical.max_current_a
 
@@ -95,6 +97,8 @@ class Outlook:
         if present is None or present[0] / 10 >= self.local_a:
             return Sentence("{limit_a:.1f} A, what installer and hardware allow", limit_a=self.local_a)
         limit_a, profile_id, until = present[0] / 10, present[1].profile_id, self._stack.holds_until(self.now_s)
+        if profile_id == PEAK_HOURS:
+            return Sentence("0.0 A in the peak hours until {until}", until=_words(until or self.now_s, self.now_s))
         if not until:
             return Sentence("{limit_a:.1f} A by operator profile {profile_id}", limit_a=limit_a, profile_id=profile_id)
         return Sentence(
@@ -115,6 +119,8 @@ class Outlook:
             return "waiting", Sentence("says nothing at this time")
         present = self._stack.prevailing(now_s)
         assert present is not None
+        if present[1].profile_id == PEAK_HOURS:
+            return "unavailable", Sentence("the peak hours count instead")
         if present[1] is not profile:
             return "unavailable", Sentence("profile {profile_id} counts instead", profile_id=present[1].profile_id)
         until = self._stack.holds_until(now_s)
@@ -166,6 +172,8 @@ class Outlook:
         present = self._stack.prevailing(at_s)
         if present is None or present[0] > int(self.local_a * 10):
             return Sentence("installer and hardware")
+        if present[1].profile_id == PEAK_HOURS:
+            return Sentence("peak hours")
         return Sentence("profile {profile_id}", profile_id=present[1].profile_id)
 
 

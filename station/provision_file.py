@@ -90,6 +90,13 @@ class WebSettings:
 
 
 @dataclass(frozen=True)
+class ChargingSettings:
+    """`region`: whose rules for private charge points count, a name of `regions.REGIONS`; "" for none."""
+
+    region: str = ""
+
+
+@dataclass(frozen=True)
 class SupportSettings:
     """What whoever sells the station promises. `security_contact`: where flaws are reported, as in RFC 9116;
     `security_policy`: the page about it; `until`: the last day of security updates, "2031-12-31". "": not said."""
@@ -119,6 +126,7 @@ class Provision:
     backend: BackendSettings = BackendSettings()
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
     web: WebSettings = WebSettings()
+    charging: ChargingSettings = ChargingSettings()
     support: SupportSettings = SupportSettings()
     updates: UpdateSettings = UpdateSettings()
     reconnect_min_s: float = 3.0
@@ -247,6 +255,7 @@ def built(sections: Sections, problems: list[Misfit]) -> Provision | None:
             ),
             hardware=HardwareConfig(**hardware, **given["electrical"], options=options),
             web=WebSettings(**{**web, "admin_password": Secret(web.get("admin_password", ""))}),
+            charging=ChargingSettings(**given["charging"]),
             support=SupportSettings(**given["support"]),
             updates=UpdateSettings(**given["updates"]),
             sections=sections,

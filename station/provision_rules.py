@@ -18,6 +18,7 @@ from ocppclient.firmware_signature import ALGORITHMS
 from ocppclient.link import endpoint
 from ocppclient.sentence import Sentence, quoted
 from station.network import rules as network_rules
+from station.regions import REGIONS
 
 #: (value, folder that relative file names start from) → the value as it is kept.
 Rule = Callable[[Any, Path], Any]
@@ -303,6 +304,9 @@ RULES: dict[str, dict[str, Rule]] = {
         "max_current_a": number(6, 80, "A"),
         "nominal_voltage_v": number(100, 277, "V"),
         "phases": one_of(1, 3),
+    },
+    "charging": {
+        "region": one_of("", *REGIONS),
     },
     "hardware": {
         "board": one_of(*registry.BOARDS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-from ocppclient.events import CardSwiped, Event, FrameReceived, LocalStart, LocalStop, Reading
+from ocppclient.events import CardSwiped, ChargeNow, Event, FrameReceived, LocalStart, LocalStop, Reading
 from ocppclient.redact import shortened
 
 log = logging.getLogger("station.worker")
@@ -31,6 +31,8 @@ class Story:
                 log.info("Card %s", line(id_tag))
             case LocalStart(id_tag):
                 log.info("Card %s, from the local page", line(id_tag))
+            case ChargeNow(by):
+                log.info("Charge now, by %s", by)
             case LocalStop(reason):
                 log.info("Stop at the station (%s)", reason)
             case Reading():

@@ -19,6 +19,7 @@ from ocppclient.settings import ChargePointSettings, Identity, Release
 from station import __version__, disk_room, factory_reset, provisioning, releases, restore_apply
 from station.database import open_store
 from station.provisioning import Applied, BackendSettings, Provision
+from station.regions import region
 from station.worker import Domain
 
 log = logging.getLogger("station")
@@ -125,13 +126,24 @@ def charge_point_settings(provision: Provision) -> ChargePointSettings:
         identity=_identity(provision.identity),
         electrical=provision.electrical,
         factory=provision.factory,
-        configuration={**provision.configuration, **_credentials(backend)},
+        configuration={
+            **region(provision.charging.region).configuration,
+            **provision.configuration,
+            **_credentials(backend),
+        },
         release=ours.facts() if (ours := releases.here()) else Release(),
         backend_key=f"{backend.url} {backend.charge_point_id}".strip(),
         connection=_fingerprint(provision),
         charge_point_id=backend.charge_point_id,
         system_roots=backend.system_roots,
+        time_zone=time_zone(provision),
     )
+
+
+def time_zone(provision: Provision) -> str:
+    """Whose time of day the station has: what people chose in the set-up or on the page Time, else its region's."""
+    said = provisioning.stored("commissioning", "language") or {}
+    return str(said.get("time_zone") or region(provision.charging.region).time_zone)
 
 
 def _credentials(backend: BackendSettings) -> dict[str, str]:

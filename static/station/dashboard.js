@@ -14,6 +14,7 @@ const attention = document.getElementById("attention");
 const icons = document.getElementById("state-icon").getAttribute("href").split("#")[0];
 const stop = document.getElementById("stop");
 const acknowledge = document.getElementById("acknowledge");
+const chargeNow = document.getElementById("charge-now");
 const start = document.getElementById("start");
 const reply = document.getElementById("reply");
 const confirmation = document.getElementById("confirm");
@@ -52,9 +53,10 @@ function show(snapshot) {
   set("started", session ? clockTime(session.started_at) : "–");
   set("transaction_id", session?.transaction_id ?? "–");
   set("meter", meter.energy_wh === null ? "–" : number(meter.energy_wh / 1000, 1));
-  set("limit_sentence", localSentence(limit.sentence));
+  set("limit_sentence", limit.sentence === state.sentence ? "" : localSentence(limit.sentence)); // told already
   showReservation(snapshot.reservation);
   stop.hidden = !session?.running;
+  chargeNow.hidden = snapshot.role === "viewer" || !limit.waiting;
   start.hidden = snapshot.role === "viewer" || Boolean(session?.running) || state.kind === "fault" || state.kind === "unavailable";
 
   document.getElementById("backend").dataset.kind = backend.kind;
@@ -191,6 +193,7 @@ const live = connect({
 });
 
 acknowledge.addEventListener("click", () => order(acknowledge, "acknowledge"));
+chargeNow.addEventListener("click", () => order(chargeNow, "charge_now"));
 stop.addEventListener("click", () => confirmation.showModal());
 confirmation.addEventListener("close", async () => {
   if (confirmation.returnValue !== "stop") return;

@@ -34,6 +34,7 @@ urlpatterns = [
     path("commands/acknowledge", views.Acknowledge.as_view()),
     path("commands/start", views.Start.as_view()),
     path("commands/stop", views.Stop.as_view()),
+    path("commands/charge-now", views.ChargeNow.as_view()),
     path("commands/resend", views.Resend.as_view()),
     path("backend", backend.Backend.as_view()),
     path("backend/trial", backend.BackendTrial.as_view()),

@@ -446,6 +446,18 @@ class Stop(Endpoint):
         return outcome(ask.order("stop", None, request.user.get_username()), "The status tells what runs.")
 
 
+class ChargeNow(Endpoint):
+    """The running session waits no longer."""
+
+    page = "hours"
+    roles = {"POST": COMMANDS["charge_now"][1]}
+
+    @operation(shapes.Done, request=None, summary="End the wait for the off-peak hours, or of a random delay")
+    def post(self, request: Request) -> Response:
+        reply = ask.order("charge_now", None, request.user.get_username())
+        return outcome(reply, "The status tells what limits the current.")
+
+
 class Resend(Endpoint):
     """A parked message goes out again."""
 

@@ -16,9 +16,10 @@ from django.utils.translation import gettext_noop as noop
 from django.views.decorators.http import require_GET, require_POST
 
 from ocppclient.clock import parse_utc
-from station import ask, commissioning
+from station import ask, commissioning, local_list, provisioning
 from station.clock.servers import MOST, fits
 from station.roles import Role, needs
+from station.wiring import time_zone
 
 _UNIT_S = 60
 #: State of a time server → kind of chip, and its words.
@@ -53,7 +54,7 @@ class ServersForm(forms.Form):
 
 
 class ZoneForm(forms.Form):
-    """Whose time of day the report of the set-up tells."""
+    """Whose time of day the report of the set-up tells, and the charging hours are in."""
 
     time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"))
 
@@ -94,6 +95,7 @@ def change(request: HttpRequest) -> HttpResponse:
             if not zone.is_valid():
                 return _shown(request, zone=zone)
             commissioning.say("language", time_zone=zone.cleaned_data["time_zone"])
+            local_list.poke(request.user.get_username())  # the charging hours are in it
             messages.success(request, _("The time zone is saved."))
     return redirect("time")
 
@@ -120,7 +122,7 @@ def _seen(request: HttpRequest) -> dict[str, Any]:
     _reply, told = ask.clock(None, request.user.get_username())
     system = told["system"] if told else None
     clock = shown["clock"] if shown else None
-    zone = commissioning.said().get("language", {}).get("time_zone", "UTC")
+    zone = time_zone(provisioning.load())
     now = parse_utc(clock["utc"]) if clock else datetime.now(UTC)
     return {
         "told": told,

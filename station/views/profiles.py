@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -11,18 +11,21 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
-from ocppclient.charging_profile import Unit
+from ocppclient.charging_hours import OVERRIDDEN
+from ocppclient.charging_hours import profile_of as profile_of_hours
+from ocppclient.charging_profile import Profile, Unit
 from ocppclient.profile_rules import seconds
 from ocppclient.settings import Electrical
 from ocppclient.smart_charging import profile_of
 from ocppclient.store import InstalledProfile
-from station import provisioning
+from station import present, provisioning
 from station.history import Measurement
 from station.models import Transaction, Value
 from station.outlook import PURPOSES, Curve, Outlook, described, limited, measured
 from station.roles import Role, needs
 from station.sentences import spoken
 from station.store import MEASUREMENTS, PROFILES
+from station.wiring import time_zone
 from station.worker import HARDWARE_LIMIT
 
 #: What the chart can show: hours ahead → hours before.
@@ -123,8 +126,18 @@ def outlook_now(now: datetime) -> tuple[Outlook, dict[int, InstalledProfile]]:
         _electrical(),
         float(hardware.value) if hardware else 0.0,
         seconds(now),
+        _peak_hours(running.uid if running else "", now),
     )
     return outlook, rows
+
+
+def _peak_hours(running: str, now: datetime) -> Profile | None:
+    """As the worker has them; whether the clock is sure is not asked: the chart shows what is to come."""
+    texts = present.configuration().peak_hours
+    overridden = Value.objects.filter(name=OVERRIDDEN).first()
+    if not texts or (overridden and overridden.value == running):
+        return None
+    return profile_of_hours(texts, time_zone(provisioning.load()), now, now + timedelta(hours=LONGEST))
 
 
 def _electrical() -> Electrical:

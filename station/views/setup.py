@@ -17,7 +17,7 @@ from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ocppclient.clock import parse_utc
-from station import ask, commissioning, local_list, self_test
+from station import ask, charging_hours, commissioning, local_list, self_test
 from station.commissioning import BY_KEY, STEPS, Evidence, Outcome, State, Step
 from station.forms import CardForm
 from station.models import IdTag, SelfTest, Setting
@@ -145,6 +145,8 @@ def _proof(request: HttpRequest, this: Step, evidence: Evidence) -> dict[str, An
     match this.key:
         case "cards":
             context["taps"] = to_learn()
+        case "limits":
+            context["hours_are_offered"] = charging_hours.are_offered()
         case "charge":
             context["facts"] = _charge_facts(evidence.live)
             context["running"] = bool(evidence.live and evidence.live["session"])
@@ -253,6 +255,8 @@ def keep(this: Step, values: Mapping[str, Any], user: str) -> str:
     """Keep what the form of a step said; a sentence when it could not be."""
     if this.key != "limits":
         commissioning.say(this.key, **values)
+        if this.key == "language":
+            local_list.poke(user)  # the charging hours are in its time zone
         return ""
     amps = values["max_current_a"]
     Setting.objects.update_or_create(section="electrical", name="max_current_a", defaults={"value": json.dumps(amps)})

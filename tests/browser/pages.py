@@ -34,8 +34,8 @@ SIGNED_OUT = ("/driver", "/login", "/network/keep/1")
 NO_PAGES = {
     "backend_address", "backend_state", "backup_look", "backup_restore", "cards_export", "cards_preview",
     "dashboard_alerts", "dashboard_chart", "dashboard_uplinks", "firmware_cancel", "firmware_install",
-    "firmware_look", "firmware_roll_back", "firmware_state", "firmware_updates", "healthz",
-    "latest_transactions", "logout", "metrics", "network_change", "network_state",
+    "firmware_look", "firmware_roll_back", "firmware_state", "firmware_updates", "healthz", "hours_change",
+    "hours_spread", "latest_transactions", "logout", "metrics", "network_change", "network_state",
     "profiles_chart", "readyz", "security_txt", "selftest_report", "session", "setup_proof", "setup_report_json",
     "time_change", "time_state", "tokens_revoke", "transactions_chart", "transactions_export", "why_export", "words",
     "driver_receipt",  # a page, but only with the token of a session: a test of its own in test_quality.py

@@ -159,6 +159,27 @@ def reservations(page: Page, rig: Rig, folder: Path) -> None:
     expect(page.locator("button.danger")).to_have_count(0)
 
 
+def hours(page: Page, rig: Rig, folder: Path) -> None:
+    """Peak hours are saved, hold a session back, and give way to a person; then they are removed."""
+    page.locator("[name=form-0-days]").select_option("Mon-Sun")
+    page.locator("[name=form-0-begin]").fill("00:00")
+    page.locator("[name=form-0-end]").fill("00:00")
+    page.locator("button[value=save]").click()
+    expect(page.locator("main")).to_contain_text("every day, 00:00 to 00:00")
+    rig.sim.plug()
+    rig.backend.wait_status("Preparing")
+    rig.swipe()
+    rig.backend.wait_status("SuspendedEVSE")
+    page.reload()
+    expect(page.locator(".present")).to_contain_text("Every hour of the week is a peak hour.")
+    page.locator("button[value=charge_now]").click()
+    rig.backend.wait_status("Charging", timeout_s=15)
+    page.locator("button[value=remove]").click()
+    expect(page.locator("main")).to_contain_text("There are none: the station charges at any time.")
+    rig.sim.unplug()
+    rig.backend.wait_status("Available", timeout_s=15)
+
+
 def setup(page: Page, rig: Rig, folder: Path) -> None:
     """The next step is opened; what is said there is proven at once."""
     page.locator("a[href='/setup/identity']").first.click()
@@ -346,6 +367,7 @@ ACTIONS: dict[str, Callable[[Page, Rig, Path], None]] = {
     "cards": cards,
     "frames": frames,
     "profiles": profiles,
+    "hours": hours,
     "reservations": reservations,
     "setup": setup,
     "hardware": hardware,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 from ocppclient.charge_point import ChargePoint
@@ -60,8 +61,11 @@ class Bench:
         system_utc: datetime = START,
         time: FakeTime | None = None,
         identity: Identity = Identity(),  # noqa: B008
+        chance: Random | None = None,
+        time_zone: str = "UTC",
     ) -> None:
         self.time = time or FakeTime()
+        self.chance = chance or Random(16)
         self.store = store or MemoryStore()
         self.settings = ChargePointSettings(
             identity=identity,
@@ -70,6 +74,7 @@ class Bench:
             configuration=configuration or {},
             backend_key="ws://backend CP1",
             charge_point_id="CP1",
+            time_zone=time_zone,
         )
         self.start = system_utc
         self.reading = Reading(ready=True, limit_a=32.0, meter=Meter(self.time.now, 1000))
@@ -82,7 +87,7 @@ class Bench:
 
     def _make(self) -> None:
         self.clock = Clock(self.time.monotonic, lambda: self.start + timedelta(seconds=self.time.now - 1000.0))
-        self.cp = ChargePoint(self.store, self.clock, self.settings)
+        self.cp = ChargePoint(self.store, self.clock, self.settings, self.chance)
 
     # -- events
 

@@ -252,6 +252,39 @@ def loss_of_control_current(scene):
     assert scene.cp.view().limit_a == 9.0
 
 
+def peak_hours(scene):
+    scene.charge()
+    scene.set("OpenStation.PeakHours", "Mon-Sun 00:00-24:00")
+    assert scene.setpoint.amps == 0.0
+
+
+def randomised_delay(scene):
+    scene.set("OpenStation.RandomisedDelay", "1800")
+    scene.chance.seed(16)  # 1,482 s
+    scene.charge()
+    assert scene.setpoint.amps == 0.0
+    scene.set("OpenStation.RandomisedDelay", "0")
+    assert scene.setpoint.amps == 16.0
+
+
+def power_return_delay_max(scene):
+    scene.charge()
+    scene.set("OpenStation.PowerReturnDelayMin", "60")
+    scene.set("OpenStation.PowerReturnDelayMax", "60")
+    scene.reboot()
+    scene.ready()
+    scene.swipe("CARD1")
+    scene.settle()
+    assert scene.setpoint.amps == 0.0
+    scene.set("OpenStation.PowerReturnDelayMax", "0")
+    assert scene.setpoint.amps == 16.0
+
+
+def power_return_delay_min(scene):
+    """Only the draw looks at it, at the next return of the power."""
+    power_return_delay_max(scene)
+
+
 #: Each function above is named after the attribute of its key.
 SCENES = {
     key.name: globals()[attribute]

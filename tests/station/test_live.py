@@ -45,7 +45,9 @@ def test_the_numbers_are_rounded_as_people_read_them() -> None:
     assert seen["meter"] == {
         "power_w": 3680, "current_a": 16.0, "voltage_v": 230, "energy_wh": 123456, "temperature_c": None,
     }  # fmt: skip
-    assert seen["limit"] == {"offered_a": 16.0, "limit_a": 32.0, "hardware_a": 0.0, "sentence": "16 A: installer."}
+    assert seen["limit"] == {
+        "offered_a": 16.0, "limit_a": 32.0, "hardware_a": 0.0, "sentence": "16 A: installer.", "waiting": False,
+    }  # fmt: skip
     assert seen["state"]["word"] == "Charging"
     assert seen["session"]["elapsed_s"] == 120
     assert seen["session"]["running"] is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 import tests.appliance  # noqa: F401
 from ocppclient.charging_profile import Periods, Profile
+from ocppclient.composite_schedule import profile_of_peak_hours
 from ocppclient.settings import Electrical
 from station.history import Measurement
 from station.outlook import BUCKETS, LISTED, Outlook, described, limited, measured, thinned
@@ -163,3 +165,19 @@ def test_what_was_measured_has_gaps_where_nothing_was_recorded() -> None:
 )  # fmt: skip
 def test_when_a_profile_holds_in_words(more: dict[str, Any], words: str) -> None:
     assert described(profile(1, (0, 6), **more)) == words
+
+
+def test_the_peak_hours_lie_over_every_profile_and_are_called_by_their_name() -> None:
+    begin, end = (datetime.fromtimestamp(X + at, UTC) for at in (3600, 7200))
+    picture = Outlook([MOST], "", None, HOUSE, 0.0, X, profile_of_peak_hours([(begin, end)]))
+    assert picture.profiles == [MOST]
+    allowed = picture.allowed(14_400, "A")
+    assert list(zip(allowed.x, allowed.y, strict=True)) == [
+        (X, 10), (X + 3600, 0), (X + 7200, 20), (X + 14_400, 20),
+    ]  # fmt: skip
+    assert [(line.from_s - X, line.high, line.reason) for line in picture.lines(14_400)] == [
+        (0, 10.0, "profile 1"), (3600, 0.0, "peak hours"), (7200, 20.0, "profile 1"),
+    ]  # fmt: skip
+    within = Outlook([MOST], "", None, HOUSE, 0.0, X + 4000, profile_of_peak_hours([(begin, end)]))
+    assert within.sentence() == "0.0 A in the peak hours until 14:00 UTC"
+    assert within.state(MOST)[1] == "the peak hours count instead"
