@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 from ocppclient.configuration import Configuration
+from ocppclient.peak_hours import is_rule
 from ocppclient.sentence import Sentence
 from station import commissioning, present, provisioning
 from station.regions import region
@@ -59,8 +60,8 @@ class Peak:
 
 
 def now() -> list[Peak]:
-    """The rules that count."""
-    return [Peak.of(text) for text in present.configuration().peak_hours]
+    """The rules that count; what the factory wrote is not always one."""
+    return [Peak.of(text) for text in present.configuration().peak_hours if is_rule(text)]
 
 
 def written(peaks: Sequence[Peak]) -> str:

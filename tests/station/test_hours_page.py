@@ -190,6 +190,13 @@ def test_days_that_the_backend_chose_are_kept_by_the_form(inside: Client) -> Non
     assert '<option value="Sat-Mon" selected>' in page
 
 
+def test_what_the_factory_wrote_wrong_breaks_no_page(inside: Client) -> None:
+    Setting.objects.create(section="ocpp", name=PEAK, value='"<b>,Mon 8-9,Sat 10:00-11:00"')
+    page = text(inside.get("/charging-hours"))
+    assert "Saturday, 10:00 to 11:00" in page
+    assert "Mon 8-9" not in page
+
+
 @pytest.mark.parametrize("rule", ["Mon-Fri 08:00-11:00", "Sat 22:00-24:00", "Mon-Sun 00:00-24:00", "Sun 22:00-06:00"])
 def test_a_rule_is_the_same_after_it_was_shown(rule: str) -> None:
     assert Peak.of(rule).text == rule
