@@ -1,6 +1,7 @@
 // The messages: live, filtered, newest first, each CALL beside its answer. Shown as text only: nothing a backend sends is
 // markup here.
 
+import "./fold.js";
 import { decimal, LANGUAGE } from "./language.js";
 import { connect } from "./socket.js";
 import { isToday } from "./times.js";

@@ -1,5 +1,6 @@
 // Sessions: local times and days, and sending a given-up message again.
 
+import "./fold.js";
 import "./print.js";
 import { connect } from "./socket.js";
 import "./times.js";
@@ -11,9 +12,6 @@ for (const link of document.querySelectorAll("a[data-zoned]")) {
   url.searchParams.set("zone", zone.value);
   link.href = url;
 }
-
-const fold = document.querySelector(".fold");  // a phone shows the sessions first
-if (fold && !("needed" in fold.dataset) && matchMedia("(max-width: 47.99rem)").matches) fold.open = false;
 
 const buttons = document.querySelectorAll("[data-resend]");
 if (buttons.length) {
