@@ -211,6 +211,9 @@ def _limits(evidence: Evidence) -> Proof:
         noop("Hardware maximum"): f"{hardware_a:g} A" if hardware_a else gettext("not known"),
         noop("Voltage"): f"{electrical.nominal_voltage_v:g} V",
         noop("Phases"): str(electrical.phases),
+        noop("Breaker"): f"{told['breaker_a']:g} A" if "breaker_a" in told else "",
+        noop("Cable"): f"{told['cable_a']:g} A" if "cable_a" in told else "",
+        noop("Type of the grid"): str(told.get("grid", "")),
         noop("Confirmed by"): str(told.get("by", "")),
     }
     return Proof(
@@ -471,7 +474,14 @@ STEPS = (
     Step("backend", noop("Backend"), noop("The operator's system accepts this station."), _backend, page="backend"),
     Step("cards", noop("Cards"), noop("Who may charge."), _cards, others=("cards",)),
     Step("charge", noop("Test charge"), noop("A real session from card to receipt."), _charge),
-    Step("handover", noop("Hand-over"), noop("The report with all numbers."), _hand_over, False),
+    Step(
+        "handover",
+        noop("Hand-over"),
+        noop("The report with all numbers."),
+        _hand_over,
+        False,
+        others=("backup", "users"),
+    ),
 )
 BY_KEY = {step.key: step for step in STEPS}
 

@@ -18,6 +18,10 @@ from station.sentences import spoken
 _PLAIN = {"autocomplete": "off", "spellcheck": "false"}
 
 
+#: How the mains are earthed (IEC 60364-1).
+GRIDS = ("TN-S", "TN-C-S", "TT", "IT")
+
+
 class LanguageForm(forms.Form):
     """Language and time zone; the page fills in what the phone uses."""
 
@@ -47,6 +51,8 @@ class IdentityForm(forms.Form):
 class LimitsForm(forms.Form):
     """The largest current, typed twice: a slip of the finger must not overload a cable.
 
+    What it follows from stands in the report.
+
     Args:
         hardware_a: what the hardware allows, ampere; 0 while it is not known.
     """
@@ -62,6 +68,30 @@ class LimitsForm(forms.Form):
         label=gettext_lazy("The same once more"),
         widget=forms.TextInput(attrs={**_PLAIN, "inputmode": "decimal"}),
         error_messages={"invalid": gettext_lazy("Write a number of ampere, for example 16.")},
+    )
+
+    breaker_a = forms.FloatField(
+        localize=True,
+        required=False,
+        label=gettext_lazy("Breaker (A)"),
+        help_text=gettext_lazy(
+            "Stands in the report; the largest current is never above it. Empty when it is not known."
+        ),
+        widget=forms.TextInput(attrs={**_PLAIN, "inputmode": "decimal"}),
+        error_messages={"invalid": gettext_lazy("Write a number of ampere, for example 16.")},
+    )
+    cable_a = forms.FloatField(
+        localize=True,
+        required=False,
+        label=gettext_lazy("Cable (A)"),
+        help_text=gettext_lazy("What the cable carries where it lies; as the breaker."),
+        widget=forms.TextInput(attrs={**_PLAIN, "inputmode": "decimal"}),
+        error_messages={"invalid": gettext_lazy("Write a number of ampere, for example 16.")},
+    )
+    grid = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Type of the grid"),
+        choices=[("", gettext_lazy("not known")), *((name, name) for name in GRIDS)],
     )
 
     def __init__(self, hardware_a: float, *arguments: Any, **options: Any) -> None:
@@ -94,9 +124,15 @@ class LimitsForm(forms.Form):
         return float(amps)
 
     def clean(self) -> dict[str, Any]:
-        """Both are the same."""
+        """Both are the same, and neither breaker nor cable carries less."""
         cleaned = super().clean() or {}
         first, second = cleaned.get("max_current_a"), cleaned.get("again")
+        for name in ("breaker_a", "cable_a"):
+            carries_a = cleaned.get(name)
+            if carries_a is None or first is None or first <= carries_a:
+                continue
+            words = gettext("The largest current is %(amps)s A, more than this carries. Choose a smaller one.")
+            self.add_error(name, words % {"amps": f"{first:g}"})
         if first is not None and second is not None and not math.isclose(first, second):
             self.add_error("again", gettext("The two numbers differ. Type the current of this installation twice."))
         return cleaned

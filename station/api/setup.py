@@ -16,6 +16,7 @@ from station.api.operation import asked, operation, taken
 from station.api.rules import Endpoint, Problem, first_of
 from station.commissioning import BY_KEY, Step
 from station.roles import Role
+from station.setup_forms import GRIDS
 from station.views import setup as page
 
 
@@ -27,6 +28,9 @@ class Typed(s.Serializer):
     name = s.CharField(required=False, max_length=100, help_text="identity: how people call the station.")
     location = s.CharField(required=False, allow_blank=True, max_length=100, help_text="identity: where it stands.")
     max_current_a = s.FloatField(required=False, help_text="limits: ampere per phase, what breaker and cable allow.")
+    breaker_a = s.FloatField(required=False, help_text="limits: what the breaker carries, ampere; for the report.")
+    cable_a = s.FloatField(required=False, help_text="limits: what the cable carries, ampere; for the report.")
+    grid = s.ChoiceField(required=False, choices=GRIDS, help_text="limits: how the mains are earthed; for the report.")
 
 
 class WhySkipped(s.Serializer):

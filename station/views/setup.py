@@ -39,7 +39,7 @@ AT_STEP = "setup_step"
 _KEPT = {
     "language": ("language", "time_zone"),
     "identity": ("name", "location"),
-    "limits": ("max_current_a", "again"),
+    "limits": ("max_current_a", "again", "breaker_a", "cable_a", "grid"),
 }
 
 
@@ -76,6 +76,7 @@ def step(request: HttpRequest, key: str) -> HttpResponse:
         "number": place + 1,
         "count": len(STEPS),
         "first": place == 0,
+        "skipping": request.POST.get("do") == "skip",
         **_proof(request, this, evidence),
     }
     bad = bool(problem) or (form is not None and form.is_bound and bool(form.errors))
@@ -261,7 +262,8 @@ def keep(this: Step, values: Mapping[str, Any], user: str) -> str:
     amps = values["max_current_a"]
     Setting.objects.update_or_create(section="electrical", name="max_current_a", defaults={"value": json.dumps(amps)})
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    commissioning.say("limits", max_current_a=amps, by=user, at=at)
+    behind = {name: values[name] or None for name in ("breaker_a", "cable_a", "grid")}
+    commissioning.say("limits", max_current_a=amps, by=user, at=at, **behind)
     reply = ask.order("settings", None, user)
     return "" if reply.ok else reply.text
 

@@ -174,9 +174,10 @@ def test_previous_keeps_what_was_typed_even_when_it_is_wrong(press: Callable[...
 
 @pytest.mark.parametrize("reason", ["", "  ", "no"])
 def test_skipping_needs_a_reason(press: Callable[..., Any], reason: str) -> None:
-    answer = press("network", "skip", reason=reason)
+    answer = press("charge", "skip", reason=reason)
     assert answer.status_code == 422
     assert "Write in a few words why" in text(answer)
+    assert "<details open>" in text(answer), "where it is to be written is in sight"
 
 
 def test_a_skipped_step_tells_its_reason_in_the_report(press: Callable[..., Any], inside: Client) -> None:
@@ -240,6 +241,27 @@ def test_a_limit_is_stored_told_to_the_station_and_proven(press: Callable[..., A
     assert press("limits", max_current_a="10", again="10")["Location"] == "/setup/selftest"
     assert worker.orders == [("settings", None)]
     assert provisioning.load().electrical.max_current_a == 10
+
+
+def test_breaker_cable_and_grid_are_never_less_than_the_limit_and_stand_in_the_report(
+    press: Callable[..., Any], inside: Client, worker: Worker
+) -> None:
+    assert worker.shown is not None
+    worker.shown["limit"]["limit_a"] = 16.0
+    behind = {"breaker_a": "20", "cable_a": "13.5", "grid": "TN-S"}
+    answer = press("limits", max_current_a="16", again="16", **behind)
+    assert answer.status_code == 422
+    assert text(answer).count("The largest current is 16 A, more than this carries.") == 1
+    assert 'value="13.5"' in text(answer)
+    assert worker.orders == []
+    behind["cable_a"] = "25"
+    assert press("limits", max_current_a="16", again="16", **behind)["Location"] == "/setup/selftest"
+    [step] = [one for one in inside.get("/setup/report.json").json()["steps"] if one["step"] == "limits"]
+    numbers = {name: step["numbers"][name] for name in ("Breaker", "Cable", "Type of the grid")}
+    assert numbers == {"Breaker": "20 A", "Cable": "25 A", "Type of the grid": "TN-S"}
+    assert 'value="25"' in text(inside.get("/setup/limits")).replace('value="25.0"', 'value="25"')
+    press("limits", max_current_a="16", again="16")
+    assert "Type of the grid" not in text(inside.get("/setup/report"))
 
 
 def test_a_limit_that_did_not_reach_the_station_is_not_done(press: Callable[..., Any], worker: Worker) -> None:
