@@ -144,10 +144,12 @@ class Page:
     # --- what it shows -------------------------------------------------------------------------------------------
 
     def css(self) -> bytes:
-        """The looks of the station's pages, if the release has them."""
-        with suppress(OSError):
-            return (self.releases / "current" / "static" / "station" / "station.css").read_bytes()
-        return b""
+        """The looks and the colours of the station's pages, if the release has them."""
+        folder, found = self.releases / "current" / "static" / "station", b""
+        for name in ("station.css", "frame.css"):
+            with suppress(OSError):
+                found += (folder / name).read_bytes()
+        return found
 
     def diagnostics(self) -> bytes:
         """A zip of what is known: the state and the logs, which hold no secrets; never the database."""

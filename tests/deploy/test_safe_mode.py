@@ -32,6 +32,7 @@ from tests.journeys.station import free_port
 sys.path.append(str(LAUNCHER.parent))
 
 import installers
+import recovery_page
 from recovery_html import LANGUAGES, Words, page, starting
 
 #: Says why, and ends: as manage.py does with a StartupError.
@@ -335,3 +336,15 @@ def test_every_text_exists_in_every_language(language: str) -> None:
 
     same = words(Words(language)) & words(Words("en")) - {"r"}
     assert language == "en" or same <= {"Name"}  # which German calls so as well
+
+
+def test_the_page_has_every_colour_that_its_looks_use(tmp_path: Path) -> None:
+    (tmp_path / "current").symlink_to(LAUNCHER.parents[1])
+    css = recovery_page.Page(tmp_path, dict).css().decode()
+    used = set(re.findall(r"var\((--[a-z-]+[0-9]?)\)", css))
+    assert used
+    assert used - set(re.findall(r"(--[a-z-]+[0-9]?):", css)) == set()
+
+
+def test_a_release_without_looks_still_has_the_page(tmp_path: Path) -> None:
+    assert recovery_page.Page(tmp_path, dict).css() == b""
