@@ -58,6 +58,12 @@ def data_folder(default: Path) -> Path:
             "Set STATION_DATA_DIR to a folder that this user may write.",
             EX_CANTCREAT,
         ) from error
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:  # a worn-out card makes itself so
+        raise StartupError(
+            f"The data folder {folder} lies on a disk that is read-only: a worn-out memory card does that by itself. "
+            "Save what is on it, replace it, or mount it writable again.",
+            EX_CANTCREAT,
+        )
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StartupError(
             f"The data folder {folder} cannot be written. Give it to the user of the station (chown), "
