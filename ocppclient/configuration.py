@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar, overload
 
@@ -48,16 +47,6 @@ class Access(StrEnum):
 
 class Refused(ValueError):
     """A value that does not fit its key; the text says why and what fits."""
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    """Of ChangeConfiguration; `value` as it may be told."""
-
-    status: str
-    rule: Sentence
-    value: str
-    clause: str
 
 
 class Key(Generic[T]):
@@ -659,33 +648,35 @@ class Configuration:
     def change_configuration(self, request: Payload) -> Payload:
         """ChangeConfiguration.req (section 5.3): effective at once and durable, or nothing changes."""
         judged = self._judged(request["key"], request["value"])
-        if isinstance(judged, _Refusal):
-            self._actions.append(
-                Explain("ChangeConfiguration", judged.status, judged.rule, judged.value[:60], judged.clause)
-            )
-            return {"status": judged.status}
+        if isinstance(judged, Explain):
+            self._actions.append(judged)
+            return {"status": judged.verdict}
         self.set(*judged)
         return {"status": "Accepted"}
 
     def why_not(self, name: str, text: str) -> Sentence:
         """Why ChangeConfiguration would not be Accepted, empty when it would; nothing changes."""
         judged = self._judged(name, text)
-        return judged.rule if isinstance(judged, _Refusal) else NOTHING
+        return judged.rule if isinstance(judged, Explain) else NOTHING
 
-    def _judged(self, name: str, text: str) -> tuple[Key[Any], Any] | _Refusal:
+    def _judged(self, name: str, text: str) -> tuple[Key[Any], Any] | Explain:
+        """The key and its new value, or the refusal."""
         key = self._keys.get(name.casefold())
         if key is None:
             # its value is not told: what nobody here knows may be a secret
             rule = Sentence("This station has no configuration key {name!r}.", name=name)
-            return _Refusal("NotSupported", rule, "", "CFG-04")
+            return Explain("ChangeConfiguration", "NotSupported", rule, "", "CFG-04")
         if key.access is Access.R:
-            return _Refusal("Rejected", Sentence("{name} is read-only.", name=key.name), text, "CFG-05")
+            rule = Sentence("{name} is read-only.", name=key.name)
+            return Explain("ChangeConfiguration", "Rejected", rule, text[:60], "CFG-05")
         try:
             value = key.parse(text)
             self._check_length(key, value)
         except Refused as reason:
-            shown = "" if key.access is Access.W else text
-            return _Refusal("Rejected", Sentence("{reason}.", reason=quoted(reason)), shown, "CFG-04")
+            rule = Sentence("{reason}.", reason=quoted(reason))
+            return Explain(
+                "ChangeConfiguration", "Rejected", rule, "" if key.access is Access.W else text[:60], "CFG-04"
+            )
         return key, value
 
     def _check_length(self, key: Key[Any], value: Any) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from hardware import registry
 from hardware.panel import INPUTS, OUTPUTS
+from ocppclient import feature_profiles
 from ocppclient.firmware_signature import ALGORITHMS
 from ocppclient.link import endpoint
 from ocppclient.sentence import Sentence, quoted
@@ -260,15 +261,6 @@ def _spelled(value: Any) -> str:
     return shown if len(shown) <= 60 else shown[:59] + "…"
 
 
-FEATURE_PROFILES = (
-    "Core",
-    "FirmwareManagement",
-    "LocalAuthListManagement",
-    "Reservation",
-    "SmartCharging",
-    "RemoteTrigger",
-)
-
 #: Speeds and parities of serial lines; with none, 0 or "" a device has what it is delivered with.
 BAUD_RATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 PARITIES = ("N", "E", "O")
@@ -335,7 +327,7 @@ RULES: dict[str, dict[str, Rule]] = {
     },
     "factory": {
         "resume_after_power_loss": boolean,
-        "feature_profiles": some_of(*FEATURE_PROFILES),
+        "feature_profiles": some_of(*feature_profiles.IMPLEMENTED),
         "queue_resume_delay_s": number(0, 3600, "s"),
         "queue_quota": whole(100, 10_000_000),
         "authorize_wait_s": number(0.1, 120, "s"),

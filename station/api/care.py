@@ -21,7 +21,7 @@ from ocppclient.charge_point_certificate import State
 from ocppclient.sentence import quoted
 from station import ask, models, self_test
 from station.api import shapes
-from station.api.operation import Pieces, ZipFile, ZipPieces, asked, download, operation, pieces_of, taken
+from station.api.operation import Pieces, ZipFile, ZipPieces, asked, operation, pieces_of, taken
 from station.api.rules import Endpoint, Problem, outcome
 from station.backup import PARTS
 from station.backup_file import BackupProblem
@@ -30,6 +30,7 @@ from station.roles import Role
 from station.sentences import spoken
 from station.updates import kept
 from station.views import about, backup, firmware, security, updates
+from station.views.answers import zip_file
 
 _FILE = {(200, "application/zip"): OpenApiTypes.BINARY}
 
@@ -186,7 +187,7 @@ class Diagnostics(Endpoint):
 
     @operation(_FILE, summary="Logs and state in one file, without secrets")
     def get(self, request: Request) -> HttpResponse:
-        return download(*firmware.archive())
+        return zip_file(*firmware.archive())
 
 
 # -- backup
@@ -222,7 +223,7 @@ class Backups(Endpoint):
     def post(self, request: Request) -> HttpResponse:
         wanted = taken(Backup, request)
         try:
-            return download(*backup.made(wanted["parts"], wanted["passphrase"]))
+            return zip_file(*backup.made(wanted["parts"], wanted["passphrase"]))
         except BackupProblem as problem:
             raise Problem(400, "value", str(problem), "Choose other parts, or give a passphrase.") from problem
 

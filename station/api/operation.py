@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -65,12 +64,6 @@ class ZipFile(BaseRenderer):
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
         """Errors are rendered by the JSON renderer, which stands before this one."""
         raise NotImplementedError
-
-
-def download(content: bytes, name: str) -> HttpResponse:
-    """A ZIP to be kept."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return HttpResponse(content, content_type="application/zip", headers=headers)
 
 
 def pieces_of(request: Request) -> Iterator[bytes]:

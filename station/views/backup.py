@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from station.backup_file import MOST_FILE, SHORTEST_PASSPHRASE, BackupProblem
 from station.restore_preview import Preview
 from station.roles import Role, needs
 from station.sentences import spoken
+from station.views.answers import tell, zip_file
 
 _CHOICES = [(name, part.title) for name, part in PARTS.items()]
 
@@ -111,10 +113,7 @@ def page(request: HttpRequest) -> HttpResponse:
         except BackupProblem as problem:
             form.add_error(None, spoken(quoted(problem)))
         else:
-            answer = HttpResponse(content, content_type="application/zip")
-            answer["Content-Disposition"] = f'attachment; filename="{name}"'
-            answer["Cache-Control"] = "no-store"
-            return answer
+            return zip_file(content, name)
     return _shown(request, form, LookForm())
 
 
@@ -156,11 +155,8 @@ def restored(request: HttpRequest) -> HttpResponse:
         except BackupProblem as problem:
             form.add_error(None, spoken(quoted(problem)))
         else:
-            if reply.ok:
-                text = gettext("The backup is restored while the station starts again: some seconds.")
-                messages.success(request, text)
-            else:
-                messages.warning(request, reply.text)
+            text = gettext("The backup is restored while the station starts again: some seconds.")
+            tell(request, replace(reply, text=text) if reply.ok else reply)
             return redirect("backup")
     context = {
         "form": form,

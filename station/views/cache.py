@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from station import ask, local_list
 from station.models import IdTag
 from station.roles import Role, needs
+from station.views.answers import tell
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -22,7 +23,7 @@ def page(request: HttpRequest) -> HttpResponse:
             messages.warning(request, gettext("Nothing was forgotten: tick the box first."))
             return redirect("cards_cache")
         reply = ask.order("cache_clear", None, request.user.get_username())
-        (messages.success if reply.ok else messages.warning)(request, reply.text)
+        tell(request, reply)
         return redirect("cards")
     context = {
         "count": IdTag.objects.filter(source="cache").count(),

@@ -28,6 +28,7 @@ from station.roles import Role, needs
 from station.sentences import spoken, unpacked
 from station.updates import kept
 from station.updates.form import AddressForm
+from station.views.answers import tell, zip_file
 
 #: Stage of the update (ocppclient/firmware.py) → in plain words.
 _STAGES = {
@@ -114,7 +115,7 @@ def state(request: HttpRequest) -> HttpResponse:
 def roll_back(request: HttpRequest) -> HttpResponse:
     """Run another installed release again."""
     reply = go_back(request.POST.get("slot", ""), request.user.get_username())
-    (messages.success if reply.ok else messages.warning)(request, reply.text)
+    tell(request, reply)
     return redirect("firmware")
 
 
@@ -123,7 +124,7 @@ def roll_back(request: HttpRequest) -> HttpResponse:
 def cancel(request: HttpRequest) -> HttpResponse:
     """Give up the update that is under way."""
     reply = ask.order("cancel_update", None, request.user.get_username())
-    (messages.success if reply.ok else messages.warning)(request, reply.text)
+    tell(request, reply)
     return redirect("firmware")
 
 
@@ -133,10 +134,7 @@ def diagnostics(request: HttpRequest) -> HttpResponse:
     """What the archive holds; POST answers with it."""
     if request.method != "POST":
         return render(request, "station/diagnostics.html")
-    content, name = archive()
-    answer = HttpResponse(content, content_type="application/zip")
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    return zip_file(*archive())
 
 
 # -- what the API does as well

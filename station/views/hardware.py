@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,6 +20,7 @@ from station.hardware_form import OPTIONS, HardwareForm
 from station.models import Transaction
 from station.roles import Role, needs
 from station.sentences import spoken
+from station.views.answers import tell
 
 DEVICES = ("board", "meter", "reader", "panel")
 BUSY = Sentence("A session is running: it needs the present devices. Try again when it has ended.")
@@ -36,7 +36,7 @@ def page(request: HttpRequest) -> HttpResponse:
     user = request.user.get_username()
     if request.method == "POST" and "restart" in request.POST:
         reply = ask.order("apply", None, user)
-        (messages.success if reply.ok else messages.warning)(request, reply.text)
+        tell(request, reply)
         return redirect("hardware")
     if request.method == "POST" and form.is_valid():
         what = request.POST.get("test", "")
@@ -45,7 +45,7 @@ def page(request: HttpRequest) -> HttpResponse:
         try:
             if not what:
                 reply = save(form, user)
-                (messages.success if reply.ok else messages.warning)(request, reply.text)
+                tell(request, reply)
                 return redirect("hardware")
             result = what, tried(what, form)
         except NotNow as problem:

@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,6 +21,7 @@ from station.network import rules
 from station.network.policy import KINDS
 from station.roles import Role, needs, role_of
 from station.sentences import spoken
+from station.views.answers import tell
 
 _NAMES = {
     "ethernet": gettext_lazy("Ethernet"),
@@ -198,7 +198,7 @@ def change(request: HttpRequest) -> HttpResponse:
         typed.add_error(None, reply.text)
         context = {**seen, **_forms(seen, None), f"{order['kind']}_form": typed}
         return render(request, "station/network.html", context, status=422)
-    messages.add_message(request, messages.SUCCESS if reply.ok else messages.WARNING, reply.text)
+    tell(request, reply)
     return redirect("network")
 
 

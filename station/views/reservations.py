@@ -20,6 +20,7 @@ from ocppclient.reservation import HISTORY
 from station import ask
 from station.models import Value
 from station.roles import Role, needs
+from station.views.answers import tell
 
 #: How a reservation ended (ocppclient/reservation.py) → in plain words, and the kind of chip.
 _ENDS = {
@@ -73,7 +74,7 @@ def _end(request: HttpRequest) -> None:
         messages.warning(request, gettext("Nothing was ended: tick the box first."))
         return
     reply = ask.order("reservation_end", int(asked), request.user.get_username())
-    (messages.success if reply.ok else messages.warning)(request, reply.text)
+    tell(request, reply)
 
 
 def past() -> list[Past]:

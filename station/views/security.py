@@ -23,6 +23,7 @@ from station.forms import RootCertificateForm
 from station.models import Certificate, SecurityEvent, Value
 from station.roles import Role, needs
 from station.sentences import spoken, unpacked
+from station.views.answers import tell
 from station.views.pages import PAGE_LENGTH
 
 #: Kind → its heading, and what people lose with the last one of it.
@@ -106,7 +107,7 @@ def certificates(request: HttpRequest) -> HttpResponse:
     the station's own."""
     if "request" in request.POST:
         reply = ask.order("certificate_request", None, request.user.get_username())
-        (messages.success if reply.ok else messages.warning)(request, reply.text)
+        tell(request, reply)
         return redirect("certificates")
     form = RootCertificateForm(
         request.POST if request.method == "POST" else None, request.FILES if request.method == "POST" else None
@@ -137,7 +138,7 @@ def certificate(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("certificate", pk=pk)
         argument = {"kind": found.kind, "fingerprint": found.fingerprint}
         reply = ask.order("certificate_remove", argument, request.user.get_username())
-        (messages.success if reply.ok else messages.warning)(request, reply.text)
+        tell(request, reply)
         return redirect("certificates")
     title, loss = KINDS[found.kind]
     is_last = Certificate.objects.filter(kind=found.kind).count() == 1
@@ -152,7 +153,7 @@ def security_log(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         if "sure" in request.POST:
             reply = ask.order("security_log_clear", None, request.user.get_username())
-            (messages.success if reply.ok else messages.warning)(request, reply.text)
+            tell(request, reply)
         else:
             messages.warning(request, gettext("Nothing was cleared: tick the box first."))
         return redirect("security_log")

@@ -24,6 +24,7 @@ from station.models import IdTag, SelfTest, Setting
 from station.navigation import PAGES
 from station.roles import Role, needs
 from station.setup_forms import IdentityForm, LanguageForm, LimitsForm
+from station.views.answers import tell
 from station.views.cards import to_learn
 
 #: Steps whose proof changes by itself while somebody looks.
@@ -214,7 +215,7 @@ def _obey(request: HttpRequest, this: Step, form: forms.Form | None, evidence: E
         case "start" | "stop" as command if this.key == "charge":
             id_tag = request.POST.get("id_tag", "")
             reply = ask.order("swipe", id_tag, user) if command == "start" else ask.order("stop", None, user)
-            (messages.success if reply.ok else messages.warning)(request, reply.text)
+            tell(request, reply)
             return redirect("setup_step", this.key)
         case "next":
             if form is not None and not form.is_valid():

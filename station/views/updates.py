@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
@@ -18,6 +17,7 @@ from station.sentences import spoken
 from station.updates import kept
 from station.updates.form import AddressForm
 from station.views import firmware
+from station.views.answers import tell
 
 
 @require_POST
@@ -46,7 +46,7 @@ def install(request: HttpRequest) -> HttpResponse:
 
 
 def _told(request: HttpRequest, reply: ask.Reply) -> HttpResponse:
-    (messages.success if reply.ok else messages.warning)(request, reply.text)
+    tell(request, reply)
     return redirect("firmware")
 
 
