@@ -13,8 +13,8 @@ from ocppclient.sentence import Sentence
 #: The subnet of the station's own hotspot; no other network of the station may overlap it.
 HOTSPOT_NETWORK = IPv4Network("10.42.0.0/24")
 HOTSPOT_ADDRESS = "10.42.0.1"
-#: How a WiFi is protected, in the words of the page. "wpa" is WPA2 or WPA3, whatever the two sides agree on.
-SECURITIES = {"wpa": "Password (WPA2 or WPA3)", "wpa3": "Password (WPA3 only)", "open": "Open, without a password"}
+#: How a WiFi may be protected. "wpa" is WPA2 or WPA3, whatever the two sides agree on.
+SECURITIES = ("wpa", "wpa3", "open")
 #: Prefixes of a subnet with room for a router and the station.
 _MOST_PREFIX = 30
 

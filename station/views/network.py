@@ -44,6 +44,12 @@ _CHIPS = {
     noop("searching"): "waiting",
     noop("registered"): "available",
 }
+#: Of these one is chosen (rules.SECURITIES).
+_PROTECTIONS = {
+    "wpa": gettext_lazy("Password (WPA2 or WPA3)"),
+    "wpa3": gettext_lazy("Password (WPA3 only)"),
+    "open": gettext_lazy("Open, without a password"),
+}
 _SECURITIES = {
     "wpa": gettext_lazy("password"),
     "wpa3": gettext_lazy("password (WPA3)"),
@@ -82,7 +88,9 @@ class WifiForm(_Form):
     ssid = forms.CharField(
         required=False, strip=False, label=gettext_lazy("Name of the WiFi (SSID)"), widget=forms.TextInput(attrs=_TYPED)
     )
-    security = forms.ChoiceField(label=gettext_lazy("Protection"), choices=list(rules.SECURITIES.items()))
+    security = forms.ChoiceField(
+        label=gettext_lazy("Protection"), choices=[(key, _PROTECTIONS[key]) for key in rules.SECURITIES]
+    )
     key = forms.CharField(
         required=False,
         strip=False,

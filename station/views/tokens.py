@@ -58,7 +58,8 @@ def page(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         token, secret = tokens.issue(form.cleaned_data["name"], Role(form.cleaned_data["role"]), owner)
         log.info("%s made the token %d (%s)", owner, token.pk, token.role)
-        return render(request, "station/token_secret.html", {"token": token, "secret": secret})
+        granted = tokens.role_of_token(token).shown
+        return render(request, "station/token_secret.html", {"token": token, "secret": secret, "granted": granted})
     rows = [
         (token, tokens.role_of_token(token))
         for token in ApiToken.objects.select_related("owner").order_by("-created_at")

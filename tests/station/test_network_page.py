@@ -83,6 +83,7 @@ def test_an_installer_sees_everything_and_strange_names_stay_text(worker: Worker
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     for words in ("reaches the backend", "signal fair, 40 %", "asks for its PIN", "pass-word", "It closes in 800 s."):
         assert words in page
+    assert "Passwort (WPA2 oder WPA3)" in inside.get("/network", headers={"accept-language": "de"}).content.decode()
     chosen = inside.get("/network", {"wifi": XSS.encode().hex()}).content.decode()
     assert f'value="{XSS.encode().hex()}"' in chosen
 

@@ -28,6 +28,7 @@ def ask(client: Client, secret: str) -> int:
 
 def made(inside: Client, role: Role = Role.VIEWER) -> str:
     shown = inside.post("/tokens", {"name": "grafana", "role": int(role)}).content.decode()
+    assert f"</b>, role {role.word}." in shown
     secret = re.search(r"<code>(station_[^<]+)</code>", shown)
     assert secret
     return secret[1]
