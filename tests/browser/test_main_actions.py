@@ -50,7 +50,7 @@ def browser(chromium: Browser, shared_rig: Rig) -> Iterator[BrowserContext]:
     page.goto("/login")
     page.locator("[name=username]").fill("admin")
     page.locator("[name=password]").fill(PASSWORD)
-    page.locator("main button").click()
+    page.locator("main button.main").click()
     expect(page.locator("header.top")).to_be_visible(timeout=SOON)
     page.close()
     yield context
