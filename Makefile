@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 # Compiled once, not by each of the hundreds of processes that the tests start (the folders __pycache__ are not kept in git).
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install install-dev run test style unit bench prove package pictures docs clean
+.PHONY: help install install-dev run test style unit bench prove package lock pictures docs clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
@@ -51,6 +51,9 @@ prove: install-dev ## long campaigns (2,000 kills, a day of sessions on bad line
 
 package: install-dev ## build the Debian package in dist/ (ARCH=amd64 or arm64)
 	$(PY) deploy/build_package.py --arch $(or $(ARCH),amd64)
+
+lock: install-dev ## choose the Python packages of the Debian package anew (deploy/wheels.lock)
+	$(PY) deploy/build_package.py --lock
 
 pictures: install-dev ## make the pictures of the README and of the installer's guide again
 	$(PY) -m pytest -q --pictures tests/browser/test_quality.py::test_the_pictures_of_the_readme \

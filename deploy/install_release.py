@@ -4,8 +4,9 @@
 Usage: install_release.py RELEASES PACKAGE [--furnish-only]
 
 PACKAGE holds manifest.json, content.tar.gz and wheels/. The first release is current at once; a later one goes on
-trial like every update, at the next start of the services. With --furnish-only (the system has another Python now) the
-releases that are there get their packages again. Run as the user of the station: everything here is that user's.
+trial like every update, at the next start of the services. With --furnish-only (the system may have another Python now)
+the releases that are there get their packages again, and "changed" is printed if any of them needed it. Run as the user
+of the station: everything here is that user's.
 """
 
 from __future__ import annotations
@@ -60,11 +61,15 @@ def install(releases: Path, package: Path) -> str:
 
 def furnish_all(releases: Path, _: Path) -> str:
     """Every release gets an environment of the present Python."""
+    changed = False
     for slot in sorted((releases / "slots").glob("[!.]*")):
         try:
-            packages.furnish(releases, slot)
+            changed |= packages.furnish(releases, slot)
         except packages.Missing as missing:  # one that cannot run any more is no reason to leave the others
             boot.say(f"{slot.name} cannot run under this Python: {missing}")
+    if not changed:
+        return "The releases have their packages for this Python already."
+    sys.stdout.write("changed\n")
     return "The releases have their packages for the present Python."
 
 

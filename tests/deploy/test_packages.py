@@ -26,6 +26,7 @@ for name in pathlib.Path(words[words.index("-r") + 1]).read_text().split():
         sys.exit(f"ERROR: No matching distribution found for {name}")
     with open(f"{sys.prefix}/installed", "a") as file:
         file.write(f"{name} from {found[0].parent.name}\\n")
+pathlib.Path(f"{sys.prefix}/obeyed").write_text(pathlib.Path(words[words.index("-c") + 1]).read_text())
 """
 
 
@@ -37,6 +38,13 @@ def packages() -> ModuleType:
     found = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
     return found
+
+
+@pytest.fixture
+def installer(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The package's own program, with what lies beside it."""
+    monkeypatch.syspath_prepend(str(PACKAGES.parent))
+    return importlib.import_module("install_release")
 
 
 @pytest.fixture
@@ -81,6 +89,17 @@ def test_a_release_brings_what_is_new(packages: ModuleType, home: Path) -> None:
     assert installed(old) == [f"a from {home.name}"]
 
 
+def test_another_lock_makes_another_environment_of_exactly_its_versions(packages: ModuleType, home: Path) -> None:
+    """A26: a repair in what a requirement needs in turn counts as well"""
+    old, new = slot(home, "old", "a"), slot(home, "new", "a")
+    for release, version in ((old, "1.0"), (new, "1.1")):
+        (release / "deploy").mkdir()
+        (release / packages.LOCK).write_text(f"# made\n{'0' * 64}  in_turn-{version}-py3-none-any.whl\n")
+        packages.furnish(home, release)
+        assert (release / ".venv/obeyed").read_text() == f"in_turn=={version}\n"
+    assert (new / ".venv").resolve() != (old / ".venv").resolve()
+
+
 def test_what_is_missing_is_named_and_nothing_half_is_left(packages: ModuleType, home: Path) -> None:
     new = slot(home, "new", "a\nb")
     with pytest.raises(packages.Missing, match="No matching distribution found for b"):
@@ -107,3 +126,19 @@ def test_packages_that_no_release_uses_go_with_the_last_one_that_did(packages: M
     assert len(list((home / "venvs").iterdir())) == 2
     Releases(home, "new").make_room()
     assert list((home / "venvs").iterdir()) == [(home / "slots/new/.venv").resolve()]
+
+
+def test_a_python_that_is_the_same_changes_nothing(
+    installer: ModuleType, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The trigger of the package restarts the services only after "changed"."""
+    old, new = slot(home, "old", "a"), slot(home, "new", "a")
+    installer.furnish_all(home, home)
+    assert capsys.readouterr().out == "changed\n"
+    installer.furnish_all(home, home)
+    assert capsys.readouterr().out == ""
+    (new / ".venv").unlink()
+    (new / ".venv").symlink_to("../../venvs/2.7-of-another-python")
+    installer.furnish_all(home, home)
+    assert capsys.readouterr().out == "changed\n"
+    assert (new / ".venv").resolve() == (old / ".venv").resolve()

@@ -183,9 +183,15 @@ def test_a_bare_debian_charges_after_one_command_is_updated_and_rid_of_it_again(
     assert "Watchdog timeout (limit 10s)" in machine.journal()
     assert main_process(machine, "station-web") == web
 
+    # The same python3 comes in a new package: nobody is disturbed.
+    worker = main_process(machine, "station-worker")
+    machine.run("dpkg-trigger --by-package=station /usr/bin/python3; dpkg --configure --pending")
+    assert (main_process(machine, "station-worker"), main_process(machine, "station-web")) == (worker, web)
+
     # Another python3 comes with a new Debian: the packages are made for it.
     machine.run("rm -r /opt/station/venvs; dpkg-trigger --by-package=station /usr/bin/python3")
     machine.run("dpkg --configure --pending")
+    assert main_process(machine, "station-worker") != worker
     until(lambda: all(machine.says(f"systemctl is-active {unit}") for unit in UNITS), 90, machine.journal)
 
     # Removed: nothing of it runs, what lasts is kept; purged: nothing is left.
