@@ -3,10 +3,10 @@
 
 Usage: packages.py RELEASES SLOT
 
-RELEASES/venvs/<python>-<hash of requirements.txt and deploy/wheels.lock>/ is made of the wheels in SLOT/wheels (what the release brings) and
-in RELEASES/wheels (what came with the installation), unless it is there already, and SLOT/.venv leads there: releases
-with the same packages share them. It runs under the Python that the release will run under, and needs only the
-standard library; pip comes as a wheel.
+RELEASES/venvs/<python>-<hash of requirements.txt and deploy/wheels.lock>/ is made of the wheels in SLOT/wheels (what
+the release brings) and in RELEASES/wheels (what came with the installation), unless it is there already, and SLOT/.venv
+leads there: releases with the same packages share them. It runs under the Python that the release will run under, and
+needs only the standard library; pip comes as a wheel.
 """
 
 from __future__ import annotations
