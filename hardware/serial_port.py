@@ -5,6 +5,7 @@ A device's logic is synchronous code against `Line` and a clock; `Port` gives it
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import os
@@ -95,7 +96,7 @@ class SerialLine:
             # The Serial object must be kept: its finaliser closes the descriptor.
             self._serial = serial.Serial(path, baud, parity=parity, timeout=0, exclusive=True)
         except (OSError, ValueError) as error:  # SerialException is an OSError
-            raise LineLost(quoted(error)) from error
+            raise LineLost(_why_not(path, error)) from error
         self._fd = self._serial.fileno()
         self._waiter = Waiter(self._fd)
 
@@ -128,6 +129,18 @@ class SerialLine:
 
     def close(self) -> None:
         self._waiter.close(self._serial.close)
+
+
+def _why_not(path: str, error: OSError | ValueError) -> Sentence:
+    """Why a port cannot be opened, with the cure."""
+    match getattr(error, "errno", None):
+        case errno.ENOENT:
+            return Sentence("{path} does not exist; plug the adapter in, or choose its right name", path=path)
+        case errno.EACCES | errno.EPERM:
+            return Sentence("the station may not use {path}; its user has to be in the group dialout", path=path)
+        case errno.EBUSY | errno.EAGAIN:
+            return Sentence("another program uses {path}; end that program", path=path)
+    return quoted(error)
 
 
 @dataclass

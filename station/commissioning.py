@@ -14,15 +14,17 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.formats import get_format
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from django.utils.translation import gettext_noop as noop
 
-from station import __version__, backend_settings, local_list, models, people, provisioning, self_test
+from station import __version__, ask, backend_settings, local_list, models, people, provisioning, self_test
 from station.hosts import machine_addresses
 from station.languages import LANGUAGES
+from station.network import ways
 from station.network.rules import HOTSPOT_ADDRESS
 from station.provision_file import Provision
 from station.sentences import spoken
@@ -66,12 +68,14 @@ class Evidence:
     Attributes:
         said: what people said in the wizard, by step.
         live: the snapshot of the dashboard (station/live.py); None while the worker does not answer.
+        network: what the network desk tells; None where the station does not rule the network.
     """
 
     user: User
     provision: Provision
     said: Mapping[str, Mapping[str, Any]]
     live: Mapping[str, Any] | None
+    network: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -261,6 +265,10 @@ def _network(evidence: Evidence) -> Proof:
             State.FAILED, gettext("The station has no address in any network. Connect a cable, or join a WiFi.")
         )
     numbers = {noop("Addresses"): ", ".join(addresses)}
+    if evidence.network and not evidence.network["problem"]:
+        numbers = ways.numbers(evidence.network)
+        if problem := ways.missing(evidence.network):
+            return Proof(State.FAILED, problem, numbers)
     if link and link["last_byte_age_s"] is not None:
         numbers[noop("Backend last heard")] = gettext("%(seconds)s s ago") % {"seconds": link["last_byte_age_s"]}
     return Proof(State.DONE, gettext("Reachable under %(addresses)s.") % {"addresses": ", ".join(addresses)}, numbers)
@@ -561,4 +569,5 @@ def hand_over(evidence: Evidence, now: datetime) -> list[str]:
 
 def gather(user: User, live: Mapping[str, Any] | None) -> Evidence:
     """The evidence as it is now."""
-    return Evidence(user, provisioning.load(), said(), live)
+    network = ask.network(None, user.get_username())[1] if settings.NETWORK else None
+    return Evidence(user, provisioning.load(), said(), live, network)

@@ -311,3 +311,21 @@ def test_health_shows_the_last_error_until_a_frame_comes_and_a_warning_when_ther
     counters.good(2.0)
     health = counters.health("board", "x", "/dev/x", "a warning")
     assert (health.error, health.frames, health.timeouts, health.last_frame_at) == ("a warning", 1, 1, 2.0)
+
+
+def test_a_port_that_cannot_be_opened_says_why_and_what_to_do(
+    plug: Plug, line: SerialLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LineLost, match=r"nowhere does not exist; plug the adapter in"):
+        SerialLine(str(tmp_path / "nowhere"), 115200)
+    with pytest.raises(LineLost, match=r"another program uses .*port; end that program"):
+        SerialLine(str(plug.link), 115200)
+    with pytest.raises(LineLost, match="Is a directory"):  # no cure of ours: the system's own words
+        SerialLine(str(tmp_path), 115200)
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(serial_port.serial, "Serial", refused)
+    with pytest.raises(LineLost, match=r"may not use .*port; its user has to be in the group dialout"):
+        SerialLine(str(plug.link), 115200)

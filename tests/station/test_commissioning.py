@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import translation
 
 from ocppclient import sentence
 from ocppclient.store import IdTagEntry, QueuedCall, Transaction
-from station import __version__, backend_settings, commissioning, models, people
+from station import __version__, ask, backend_settings, commissioning, models, people
 from station.commissioning import BY_KEY, STEPS, Outcome, State, gather, hand_over, outcome, report, say, unfinished
 from tests.appliance import disk_store
 from tests.station.test_backup import a_station, back, saved
@@ -136,6 +137,57 @@ def test_a_network_is_an_address_that_others_reach(user: User, monkeypatch: pyte
     is_at("network", user, State.FAILED, "no address")
     monkeypatch.setattr(commissioning, "machine_addresses", lambda: ["127.0.0.1", "192.168.1.5"])
     assert is_at("network", user, State.DONE, "192.168.1.5").numbers["Backend last heard"] == "2 s ago"
+
+
+CABLE: dict[str, Any] = {
+    "interface": "eth0", "kind": "ethernet", "state": "connected", "addresses": ["192.168.1.5"],
+    "gateway": "192.168.1.1", "ssid": "", "is_hotspot": False, "is_default": True,
+    "health": "reaches the backend", "is_up": True, "signal": None, "words": "",
+    "networks": ["192.168.1.0/24"], "name_servers": ["192.168.1.1"],
+}  # fmt: skip
+WIFI = {**CABLE, "interface": "wlan0", "kind": "wifi", "ssid": "Garage", "is_default": False, "words": "good"}
+HOTSPOT = {**WIFI, "is_hotspot": True, "ssid": "station-1"}
+
+
+def ruled(monkeypatch: pytest.MonkeyPatch, *devices: dict[str, Any], problem: str = "") -> None:
+    """The station rules these interfaces."""
+    monkeypatch.setattr(settings, "NETWORK", True)
+    told = {"problem": problem, "devices": list(devices), "modem": None}
+    monkeypatch.setattr(ask, "network", lambda order, user: (None, told))
+    monkeypatch.setattr(commissioning, "machine_addresses", lambda: ["192.168.1.5"])
+
+
+@pytest.mark.parametrize(
+    ("devices", "words"),
+    [
+        ([HOTSPOT, {**CABLE, "state": "unplugged"}], "in no network"),
+        ([{**CABLE, "name_servers": []}], "eth0 has no name server"),
+        ([{**CABLE, "is_up": False}], "Cable is connected, but the backend's host is not reached"),
+        ([{**CABLE, "is_up": False, "is_default": False}], "Cable is connected, but"),
+    ],
+)
+def test_a_ruled_network_tells_the_first_stage_that_fails(
+    user: User, monkeypatch: pytest.MonkeyPatch, devices: list[dict[str, Any]], words: str
+) -> None:
+    ruled(monkeypatch, *devices)
+    is_at("network", user, State.FAILED, words)
+
+
+def test_a_ruled_network_names_each_way_and_the_one_in_use(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    ruled(monkeypatch, CABLE, {**WIFI, "is_up": False, "health": "does not reach the backend"}, HOTSPOT)
+    numbers = dict(is_at("network", user, State.DONE, "192.168.1.5").numbers)
+    assert numbers.pop("Backend last heard") == "2 s ago"
+    assert numbers == {
+        "Cable": "192.168.1.5 · in use · reaches the backend",
+        "WiFi Garage": "192.168.1.5 · good · does not reach the backend",
+    }
+
+
+def test_where_no_networkmanager_answers_the_addresses_of_the_computer_count(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ruled(monkeypatch, problem="There is no NetworkManager")
+    assert "Addresses" in is_at("network", user, State.DONE, "192.168.1.5").numbers
 
 
 @pytest.mark.parametrize(
