@@ -27,7 +27,7 @@ run: install ## start the station with simulated hardware (BACKEND=wss://… ID=
 test: install-dev ## style, types, layering and all tests
 	@tools/test_packages.sh
 	@$(MAKE) --no-print-directory style
-	$(PY) -m pytest -n 3 -m "not journey"
+	$(PY) -m pytest -n 4 -m "not journey"
 	@tools/journeys.sh $(PY)
 
 style: install-dev ## ruff, mypy, import-linter

@@ -34,7 +34,7 @@ from station.network.desk import NetworkDesk  # noqa: E402
 from station.network.picture import Device, Modem  # noqa: E402
 from station.web_certificate import certificate  # noqa: E402
 from tests.browser.corpus import CORPUS  # noqa: E402
-from tests.browser.history import fill_database, set_profile, strangers_write  # noqa: E402
+from tests.browser.history import fill_database, remove_profiles, set_profile, strangers_write  # noqa: E402
 from tests.network.test_desk import PlayedNetwork, PlayedSettings  # noqa: E402
 
 started = time.monotonic()
@@ -44,9 +44,11 @@ curtain = asyncio.Event()  # a new scene begins
 SESSION_START = datetime.now(UTC) - timedelta(minutes=47)
 
 
-#: Scenes that set profiles: ordinary ones, and one at the certified limit.
+#: Scenes that set profiles: ordinary ones instead of all others, and one more at the certified limit.
 PROFILES: dict[str, Any] = {
+    "no profiles": remove_profiles,
     "profiles": lambda: (
+        remove_profiles(),
         set_profile(1, 0, (0, 13), (6 * 3600, 16), purpose="ChargePointMaxProfile", connector_id=0),
         set_profile(7, 0, (0, 10), (2 * 3600, 6), (5 * 3600, 15), kind="Recurring", recurrency_kind="Daily"),
         set_profile(8, 1, (0, 8), (4 * 3600, 0), duration_s=5 * 3600),

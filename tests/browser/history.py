@@ -187,6 +187,13 @@ def set_profile(profile_id: int, level: int, *pairs: tuple[int, float], **more: 
     )  # fmt: skip
 
 
+def remove_profiles() -> None:
+    """As the worker does it when the backend clears all of them."""
+    store = DjangoStore()
+    for profile in store.charging_profiles():
+        store.delete_charging_profile(profile.profile_id)
+
+
 def strangers_write() -> None:
     """Markup in every field that a backend, a card or a device fills."""
     store, now = DjangoStore(), datetime.now(UTC)

@@ -59,6 +59,7 @@ def at(curve: dict[str, Any], moment: float) -> float | None:
 
 
 def test_profiles_show_up_at_once_with_their_curves_and_what_was_measured(phone: Page, station: Station) -> None:
+    station.play("no profiles")
     expect(phone.locator("#installed")).to_contain_text("no charging profile")
     drawn(phone, 3)
     expect(phone.locator("#sentence")).to_have_text("Limited to 16 A by the installer.")
